@@ -1,0 +1,147 @@
+"""One SQLite file in write-ahead mode: a connection for each thread, one writer at a time."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from canalis.contract.errors import CanalisError, StoreFull, StoreUnavailable
+
+SCHEMA_VERSION = 1
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS runs (
+    run_id       TEXT PRIMARY KEY,
+    version      INTEGER NOT NULL,
+    status       TEXT NOT NULL,
+    is_open      INTEGER NOT NULL,
+    state        BLOB NOT NULL,
+    request      TEXT NOT NULL,
+    experiment   TEXT NOT NULL,
+    parent       TEXT,
+    submitted_at REAL NOT NULL,
+    updated_at   REAL NOT NULL,
+    ended_at     REAL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS runs_by_time ON runs (submitted_at DESC);
+CREATE INDEX IF NOT EXISTS runs_by_experiment ON runs (experiment, submitted_at DESC);
+CREATE INDEX IF NOT EXISTS runs_by_parent ON runs (parent) WHERE parent IS NOT NULL;
+CREATE INDEX IF NOT EXISTS runs_open ON runs (run_id) WHERE is_open;
+
+CREATE TABLE IF NOT EXISTS attempts (
+    run_id      TEXT NOT NULL,
+    node        TEXT NOT NULL,
+    attempt     INTEGER NOT NULL,
+    owner       TEXT NOT NULL,
+    fence       INTEGER NOT NULL,
+    lease_until REAL NOT NULL,
+    ended       INTEGER NOT NULL,
+    facts       TEXT NOT NULL,
+    PRIMARY KEY (run_id, node, attempt)
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS documents (
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    etag INTEGER NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (kind, name)
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS messages (
+    seq        INTEGER PRIMARY KEY AUTOINCREMENT,
+    queue      TEXT NOT NULL,
+    visible_at REAL NOT NULL,
+    failures   INTEGER NOT NULL DEFAULT 0,
+    reason     TEXT,
+    body       BLOB NOT NULL
+);
+CREATE INDEX IF NOT EXISTS messages_due ON messages (queue, visible_at, seq);
+"""
+
+
+class Database:
+    """The file, opened. Safe to use from many threads of one process.
+
+    Raises StoreUnavailable when the file cannot be opened or was written by a newer version.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._local = threading.local()
+        # SQLite's own busy handler sleeps; a lock of ours hands over at once.
+        self._writer = threading.Lock()
+        self._connections: list[sqlite3.Connection] = []
+        with _plain_errors(path):
+            connection = self._connection()
+            (found,) = connection.execute("PRAGMA user_version").fetchone()
+            if found > SCHEMA_VERSION:
+                raise StoreUnavailable(
+                    f"{path} was written by a newer Canalis (format {found}, this one knows {SCHEMA_VERSION})"
+                )
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.executescript(_SCHEMA)
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    @contextmanager
+    def read(self) -> Iterator[sqlite3.Connection]:
+        """A connection for single reading statements."""
+        with _plain_errors(self.path):
+            yield self._connection()
+
+    @contextmanager
+    def write(self, durable: bool = True) -> Iterator[sqlite3.Connection]:
+        """A transaction: committed at the end of the block, undone when it raises.
+
+        durable   whether it must outlive a power cut, which costs a sync of the disk. What is not durable
+                  still outlives a kill of the process, and is synced with the next durable one.
+        """
+        with _plain_errors(self.path), self._writer:
+            connection = self._connection()
+            connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+            except BaseException:
+                connection.execute("ROLLBACK") if connection.in_transaction else None
+                raise
+            try:
+                connection.execute("COMMIT")
+            except sqlite3.Error:
+                connection.execute("ROLLBACK") if connection.in_transaction else None
+                raise
+
+    def close(self) -> None:
+        """Close every thread's connection. Only when no other thread uses the database any more."""
+        for connection in self._connections:
+            connection.close()
+        self._connections.clear()
+        self._local = threading.local()
+
+    def _connection(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=30.0)
+            self._local.connection = connection
+            self._connections.append(connection)
+        return connection
+
+
+@contextmanager
+def _plain_errors(path: Path) -> Iterator[None]:
+    """SQLite's reasons in the operator's words."""
+    try:
+        yield
+    except CanalisError:
+        raise
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
+            raise StoreFull(f"No room is left for {path}: free some disk space; nothing was lost") from error
+        if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR):
+            raise StoreUnavailable(f"{path} cannot be written ({error}): check the folder's rights and disk") from error
+        if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            raise StoreUnavailable(f"{path} is damaged or no database of ours ({error})") from error
+        raise

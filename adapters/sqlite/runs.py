@@ -1,0 +1,206 @@
+"""Runs and attempts as rows. A commit and its messages are one transaction, so no outbox is needed."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from adapters.sqlite.bus import SqliteBus
+from adapters.sqlite.database import Database
+from canalis.contract.errors import Conflict, NotFound
+from canalis.contract.messages import Send
+from canalis.contract.ports import Attempt, AttemptKey, Clock, Document, Fact, Run, RunQuery
+from canalis.contract.run import RunRequest, RunState
+
+_RUN = "run_id, request, state, version, updated_at, ended_at"
+_ATTEMPT = "run_id, node, attempt, owner, fence, lease_until, ended, facts"
+
+
+class SqliteRuns:
+    """Keeps runs, and hands their messages to the bus in the same transaction."""
+
+    def __init__(self, database: Database, bus: SqliteBus, clock: Clock) -> None:
+        self._database = database
+        self._bus = bus
+        self._clock = clock
+
+    def create(self, run_id: str, request: RunRequest, state: RunState, sends: Sequence[Send]) -> bool:
+        """Create the run with its first messages; False when it is there already."""
+        now = self._clock.now()
+        with self._database.write() as connection:
+            created = connection.execute(
+                "INSERT OR IGNORE INTO runs (run_id, version, status, is_open, state, request, experiment, parent,"
+                " submitted_at, updated_at, ended_at) VALUES (?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    run_id,
+                    state.status.value,
+                    not state.status.is_terminal,
+                    state.pack(),
+                    request.model_dump_json(exclude_defaults=True),
+                    request.experiment,
+                    request.parent,
+                    request.submitted_at,
+                    now,
+                    now if state.status.is_terminal else None,
+                ),
+            ).rowcount
+            if created:
+                self._bus.insert(connection, sends)
+        self._bus.wake()
+        return bool(created)
+
+    def load(self, run_id: str) -> Run:
+        """The run as last committed. Raises NotFound."""
+        with self._database.read() as connection:
+            row = connection.execute(f"SELECT {_RUN} FROM runs WHERE run_id = ?", (run_id,)).fetchone()
+        if row is None:
+            raise NotFound(f"There is no run {run_id}", kind="run", name=run_id)
+        return _run(row)
+
+    def commit(self, run: Run, state: RunState, sends: Sequence[Send] = (), facts: Sequence[Fact] = ()) -> Run:
+        """Put state, messages and facts in place: all or none. Raises Conflict."""
+        now = self._clock.now()
+        ended_at = now if state.status.is_terminal else None
+        with self._database.write() as connection:
+            changed = connection.execute(
+                "UPDATE runs SET version = version + 1, status = ?, is_open = ?, state = ?, updated_at = ?,"
+                " ended_at = ? WHERE run_id = ? AND version = ?",
+                (
+                    state.status.value,
+                    not state.status.is_terminal,
+                    state.pack(),
+                    now,
+                    ended_at,
+                    run.run_id,
+                    run.version,
+                ),
+            ).rowcount
+            if not changed:
+                raise Conflict(f"run {run.run_id} is no longer at version {run.version}", run_id=run.run_id)
+            for fact in facts:
+                _merge(connection, AttemptKey(run.run_id, fact.node, fact.attempt), fact.facts, fact.ended)
+            self._bus.insert(connection, sends)
+        self._bus.wake()
+        return Run(run.run_id, run.request, state, run.version + 1, now, ended_at)
+
+    def deliver(self, run_id: str) -> None:
+        """Nothing to do: the messages went to the bus with the commit."""
+
+    def find(self, query: RunQuery) -> list[Run]:
+        """Runs that fit, newest submission first."""
+        where, values = ["1"], list[Any]()
+        for column, value in (("experiment", query.experiment), ("parent", query.parent)):
+            if value is not None:
+                where.append(f"{column} = ?")
+                values.append(value)
+        if query.status:
+            where.append(f"status IN ({', '.join('?' * len(query.status))})")
+            values.extend(query.status)
+        if query.id_prefix is not None:
+            where.append("substr(run_id, 1, ?) = ?")
+            values.extend((len(query.id_prefix), query.id_prefix))
+        if query.before is not None:
+            where.append("submitted_at < ?")
+            values.append(query.before)
+        with self._database.read() as connection:
+            rows = connection.execute(
+                f"SELECT {_RUN} FROM runs WHERE {' AND '.join(where)} ORDER BY submitted_at DESC LIMIT ?",
+                (*values, query.limit),
+            ).fetchall()
+        return [_run(row) for row in rows]
+
+    def open_runs(self) -> list[str]:
+        """Ids of all runs that have not ended."""
+        with self._database.read() as connection:
+            return [run_id for (run_id,) in connection.execute("SELECT run_id FROM runs WHERE is_open")]
+
+    def claim(self, key: AttemptKey, owner: str, lease_s: float) -> Attempt | None:
+        """Take an attempt for `owner`, or None."""
+        now = self._clock.now()
+        # Not synced: a power cut that takes the claim takes the work that was begun under it as well.
+        with self._database.write(durable=False) as connection:
+            found = _attempt(connection, key) or Attempt(key)
+            if found.ended or (found.owner not in ("", owner) and found.lease_until > now):
+                return None
+            facts = {"claimed_at": now, **found.facts}
+            taken = Attempt(key, owner, found.fence + 1, now + lease_s, False, facts)
+            _write(connection, taken)
+        return taken
+
+    def note(self, attempt: Attempt, facts: Document) -> bool:
+        """Merge facts into an attempt that is still the caller's."""
+        # Not durable: what it says is for people, and is said again after a crash.
+        with self._database.write(durable=False) as connection:
+            found = _attempt(connection, attempt.key)
+            if found is None or found.ended or found.fence != attempt.fence:
+                return False
+            _merge(connection, attempt.key, facts, ended=False)
+        return True
+
+    def renew(self, owner: str, keys: Iterable[AttemptKey], lease_s: float) -> None:
+        """Lengthen the leases of those of the attempts that `owner` still has."""
+        until = self._clock.now() + lease_s
+        rows = [(until, key.run_id, key.node, key.attempt, owner) for key in keys]
+        if rows:
+            with self._database.write(durable=False) as connection:
+                connection.executemany(
+                    "UPDATE attempts SET lease_until = ?"
+                    " WHERE run_id = ? AND node = ? AND attempt = ? AND owner = ? AND NOT ended",
+                    rows,
+                )
+
+    def attempt(self, key: AttemptKey) -> Attempt | None:
+        """What is known of that attempt."""
+        with self._database.read() as connection:
+            return _attempt(connection, key)
+
+    def attempts(self, run_id: str) -> list[Attempt]:
+        """All attempts of a run that are known, by node and attempt."""
+        with self._database.read() as connection:
+            rows = connection.execute(
+                f"SELECT {_ATTEMPT} FROM attempts WHERE run_id = ? ORDER BY node, attempt", (run_id,)
+            ).fetchall()
+        return [_to_attempt(row) for row in rows]
+
+
+def _run(row: tuple[Any, ...]) -> Run:
+    run_id, request, state, version, updated_at, ended_at = row
+    return Run(run_id, RunRequest.model_validate_json(request), RunState.unpack(state), version, updated_at, ended_at)
+
+
+def _attempt(connection: sqlite3.Connection, key: AttemptKey) -> Attempt | None:
+    row = connection.execute(
+        f"SELECT {_ATTEMPT} FROM attempts WHERE run_id = ? AND node = ? AND attempt = ?",
+        (key.run_id, key.node, key.attempt),
+    ).fetchone()
+    return _to_attempt(row) if row else None
+
+
+def _to_attempt(row: tuple[Any, ...]) -> Attempt:
+    run_id, node, attempt, owner, fence, lease_until, ended, facts = row
+    return Attempt(AttemptKey(run_id, node, attempt), owner, fence, lease_until, bool(ended), json.loads(facts))
+
+
+def _merge(connection: sqlite3.Connection, key: AttemptKey, facts: Document, ended: bool) -> None:
+    found = _attempt(connection, key) or Attempt(key)
+    merged = {**found.facts, **facts}
+    _write(connection, Attempt(key, found.owner, found.fence, found.lease_until, found.ended or ended, merged))
+
+
+def _write(connection: sqlite3.Connection, attempt: Attempt) -> None:
+    key = attempt.key
+    connection.execute(
+        f"INSERT OR REPLACE INTO attempts ({_ATTEMPT}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            key.run_id,
+            key.node,
+            key.attempt,
+            attempt.owner,
+            attempt.fence,
+            attempt.lease_until,
+            attempt.ended,
+            json.dumps(attempt.facts),
+        ),
+    )

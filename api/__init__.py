@@ -1,0 +1,1 @@
+"""The HTTP face of the service: routes by noun. Both doors serve the same app."""

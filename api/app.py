@@ -1,0 +1,31 @@
+"""The app: every route in one place, each refused to everybody unless it says who may use it."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, FastAPI
+
+from api import computes, datastores, errors, named, runs, snapshots, workspace
+from api.access import Guard, GuardedRoute
+from api.service import Service
+
+PREFIX = "/api/v1"
+
+
+def make_app(service: Service, guard: Guard) -> FastAPI:
+    """The HTTP app over a service."""
+    app = FastAPI(
+        title="Canalis",
+        version=service.version,
+        summary="Runs machine-learning pipelines.",
+        openapi_url=f"{PREFIX}/openapi.json",
+        docs_url=None,  # the documentation page would load its scripts from elsewhere
+        redoc_url=None,
+    )
+    app.state.service = service
+    app.state.guard = guard
+    errors.install(app)
+    router = APIRouter(prefix=PREFIX, route_class=GuardedRoute)
+    for nouns in (workspace, runs, snapshots, datastores, computes, named):
+        router.include_router(nouns.router)
+    app.include_router(router)
+    return app

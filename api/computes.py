@@ -1,0 +1,76 @@
+"""Compute targets: named documents, and what each is to a run that is submitted now."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body
+
+from api.access import GuardedRoute, Role, needs
+from api.service import Here, Service
+from canalis.contract.errors import AlreadyExists, Conflict, NameInvalid, NotFound
+from canalis.contract.run import ComputeChoice
+
+router = APIRouter(prefix="/computes", route_class=GuardedRoute, tags=["computes"])
+
+KIND = "computes"
+NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9-]{1,23}")
+RESERVED = ("amlcompute", "containerinstance")  # reference section 6; "local" is ours: this machine
+THIS_MACHINE = "local"
+
+
+def choices(here: Service) -> dict[str, ComputeChoice]:
+    """What each compute target is just now; "" is for steps that name none.
+
+    In a local workspace every kind of target is a pool of this machine, with as many slots as it has nodes.
+    """
+    this_machine = ComputeChoice(backend="process", slots=here.default_slots)
+    found = {"": this_machine, THIS_MACHINE: this_machine}
+    for stored in here.ports.documents.list(KIND):
+        found[stored.name] = ComputeChoice(backend="process", slots=max(1, int(stored.body.get("max_nodes") or 1)))
+    return found
+
+
+@router.get("", dependencies=[needs(Role.READER)])
+def list_computes(here: Here) -> list[dict[str, Any]]:
+    """All compute targets, by name."""
+    return [{"name": stored.name, **stored.body} for stored in here.ports.documents.list(KIND)]
+
+
+@router.get("/{name}", dependencies=[needs(Role.READER)])
+def get_compute(here: Here, name: str) -> dict[str, Any]:
+    """One compute target."""
+    stored = here.ports.documents.get(KIND, name)
+    if stored is None:
+        raise NotFound(f"There is no compute target '{name}'", kind="compute", name=name)
+    return {"name": stored.name, **stored.body}
+
+
+@router.put("/{name}", dependencies=[needs(Role.OPERATOR)])
+def put_compute(
+    here: Here, name: str, body: Annotated[dict[str, Any], Body()], if_absent: bool = False
+) -> dict[str, Any]:
+    """Create or change a compute target. `max_nodes` is how many steps it runs at once."""
+    if not NAME.fullmatch(name) or name.lower() in (*RESERVED, THIS_MACHINE):
+        raise NameInvalid(
+            f"'{name}' cannot be the name of a compute target: 2 to 24 letters, digits and -, "
+            f"the first a letter, and none of {', '.join((*RESERVED, THIS_MACHINE))}",
+            name=name,
+        )
+    nodes = body.get("max_nodes", 1)
+    if not isinstance(nodes, int) or isinstance(nodes, bool) or not 1 <= nodes <= 10_000:
+        raise NameInvalid(f"max_nodes of '{name}' is {nodes!r}; it must be a whole number from 1 to 10000")
+    body.pop("name", None)
+    try:
+        here.ports.documents.put(KIND, name, body, if_absent=if_absent)
+    except Conflict:
+        raise AlreadyExists(f"There is a compute target '{name}' already", kind="compute", name=name) from None
+    return {"name": name, **body}
+
+
+@router.delete("/{name}", dependencies=[needs(Role.OPERATOR)], status_code=204)
+def delete_compute(here: Here, name: str) -> None:
+    """Delete a compute target. Runs that use it go on."""
+    if not here.ports.documents.delete(KIND, name):
+        raise NotFound(f"There is no compute target '{name}'", kind="compute", name=name)

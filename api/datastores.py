@@ -1,0 +1,83 @@
+"""Datastores: named documents, and the files in them."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import StreamingResponse
+
+from api.access import GuardedRoute, Role, needs
+from api.files import receive, send_file
+from api.service import Here, Service
+from canalis.contract.errors import AlreadyExists, NotFound
+from canalis.contract.ports import Stored
+from canalis.contract.views import FileView
+
+router = APIRouter(prefix="/datastores", route_class=GuardedRoute, tags=["datastores"])
+
+KIND = "datastores"
+DEFAULT = "workspaceblobstore"
+_SETTING = "default_datastore"
+
+
+@router.get("", dependencies=[needs(Role.READER)])
+def list_datastores(here: Here) -> list[dict[str, Any]]:
+    """All datastores, by name."""
+    default = default_name(here)
+    return [_view(stored, default) for stored in here.ports.documents.list(KIND)]
+
+
+@router.get("/{name}", dependencies=[needs(Role.READER)])
+def get_datastore(here: Here, name: str) -> dict[str, Any]:
+    """One datastore; the default one under the name `default`."""
+    return _view(_stored(here, default_name(here) if name == "default" else name), default_name(here))
+
+
+@router.put("/default/{name}", dependencies=[needs(Role.OPERATOR)])
+def set_default(here: Here, name: str) -> dict[str, Any]:
+    """Make a datastore the one that is used where none is named."""
+    stored = _stored(here, name)
+    here.ports.documents.put("settings", _SETTING, {"name": name})
+    return _view(stored, name)
+
+
+@router.get("/{name}/files", dependencies=[needs(Role.READER)])
+def list_files(here: Here, name: str, prefix: str = "") -> list[FileView]:
+    """Files whose paths begin with `prefix`, by path."""
+    store = here.ports.stores.open(_stored(here, name).name)
+    return [FileView(path=blob.key, size=blob.size, modified_at=blob.modified_at) for blob in store.list(prefix)]
+
+
+@router.get("/{name}/files/{path:path}", dependencies=[needs(Role.READER)])
+def get_file(here: Here, name: str, path: str) -> StreamingResponse:
+    """One file, whole."""
+    return send_file(here.ports.stores.open(_stored(here, name).name), path, path)
+
+
+@router.put("/{name}/files/{path:path}", dependencies=[needs(Role.SUBMITTER)], status_code=204)
+async def put_file(here: Here, name: str, path: str, request: Request, overwrite: bool = True) -> None:
+    """Send one file. Without `overwrite` an existing one is an error."""
+    store = here.ports.stores.open(_stored(here, name).name)
+    write = store.put if overwrite else store.put_if_absent
+    if await receive(request, partial(write, path)) is False:
+        raise AlreadyExists(f"{name} has a file {path} already", kind="file", name=path)
+
+
+def default_name(here: Service) -> str:
+    """The name of the datastore that is used where none is named."""
+    stored = here.ports.documents.get("settings", _SETTING)
+    return str(stored.body["name"]) if stored else DEFAULT
+
+
+def _stored(here: Service, name: str) -> Stored:
+    stored = here.ports.documents.get(KIND, name)
+    if stored is None:
+        known = ", ".join(found.name for found in here.ports.documents.list(KIND))
+        raise NotFound(f"There is no datastore '{name}' (there: {known})", kind="datastore", name=name)
+    return stored
+
+
+def _view(stored: Stored, default: str) -> dict[str, Any]:
+    return {"name": stored.name, "is_default": stored.name == default, **stored.body}

@@ -1,0 +1,58 @@
+"""Every error as one JSON shape with a stable code: {"error": {"code", "message", "details"}}."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+
+from canalis.contract.errors import BadRequest, CanalisError
+
+_log = logging.getLogger("canalis.api")
+_FAULTS_MAX = 100  # of a body that cannot be read; a graph's own faults are all told
+
+
+def install(app: FastAPI) -> None:
+    """Make the app answer every error in that shape."""
+    app.add_exception_handler(CanalisError, _ours)
+    app.add_exception_handler(RequestValidationError, _unreadable)
+    app.add_exception_handler(ValidationError, _unreadable)
+    app.add_exception_handler(HTTPException, _plain)
+    app.add_exception_handler(Exception, _internal)
+
+
+def body_of(code: str, message: str, details: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The JSON body of an error."""
+    return {"error": {"code": code, "message": message, "details": details or {}}}
+
+
+async def _ours(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, CanalisError), error
+    return JSONResponse(body_of(error.code, error.message, error.details), error.http_status)
+
+
+async def _unreadable(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, (RequestValidationError, ValidationError)), error
+    found = [
+        f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in error.errors()[:_FAULTS_MAX]
+    ]
+    return JSONResponse(body_of(BadRequest.code, "; ".join(found)), BadRequest.http_status)
+
+
+async def _plain(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException), error
+    code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
+    return JSONResponse(body_of(code, f"{request.method} {request.url.path}: {error.detail}"), error.status_code)
+
+
+async def _internal(request: Request, error: Exception) -> JSONResponse:
+    # The caller gets a number, the log gets the reason: an error's text may hold what is not the caller's.
+    number = uuid.uuid4().hex[:12]
+    _log.error("error %s at %s %s", number, request.method, request.url.path, exc_info=error)
+    return JSONResponse(body_of("internal", f"Something is wrong here, not with you. Error {number} in the log"), 500)

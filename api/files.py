@@ -1,0 +1,64 @@
+"""Files over HTTP: sent in pieces, read by byte range. Shared by datastores, artifacts and logs."""
+
+from __future__ import annotations
+
+import mimetypes
+import tempfile
+from collections.abc import Callable, Iterator
+from typing import BinaryIO, cast
+from urllib.parse import quote
+
+from fastapi import Request
+from fastapi.responses import Response, StreamingResponse
+from starlette.concurrency import run_in_threadpool
+
+from canalis.contract.errors import NotFound
+from canalis.contract.ports import BlobStore
+
+_MEMORY_BYTES = 2**20
+RANGE_BYTES_MAX = 4 * 2**20
+
+
+async def receive(request: Request, put: Callable[[BinaryIO], object]) -> object:
+    """Take the body of a request to the disk, then hand it to `put`."""
+    with tempfile.SpooledTemporaryFile(_MEMORY_BYTES) as received:
+        async for piece in request.stream():
+            received.write(piece)
+        received.seek(0)
+        return await run_in_threadpool(put, cast(BinaryIO, received))
+
+
+def send_file(store: BlobStore, key: str, name: str) -> StreamingResponse:
+    """A whole file, never shown by a browser as a page of ours."""
+    info = store.info(key)
+    if info is None:
+        raise NotFound(f"There is no file {name}", kind="file", name=name)
+    kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+    base = quote(name.rpartition("/")[2])
+    headers = {
+        "Content-Disposition": f"attachment; filename*=UTF-8''{base}",
+        "Content-Length": str(info.size),
+        "X-Content-Type-Options": "nosniff",
+    }
+    return StreamingResponse(_exactly(store.read(key), info.size), media_type=kind, headers=headers)
+
+
+def send_range(store: BlobStore, key: str, offset: int, limit: int, is_complete: bool) -> Response:
+    """Bytes of a file that may still grow; none where there is nothing yet.
+
+    X-Size is how long the file is now, X-Complete whether it will stay so.
+    """
+    info = store.info(key)
+    size = info.size if info else 0
+    body = store.get(key, offset, min(limit, RANGE_BYTES_MAX)) if info and offset < size else b""
+    headers = {"X-Size": str(size), "X-Complete": str(is_complete).lower(), "X-Content-Type-Options": "nosniff"}
+    return Response(body, media_type="text/plain; charset=utf-8", headers=headers)
+
+
+def _exactly(pieces: Iterator[bytes], size: int) -> Iterator[bytes]:
+    # A file that grows while it is sent must not break the length that was announced.
+    for piece in pieces:
+        yield piece[:size]
+        size -= len(piece)
+        if size <= 0:
+            return

@@ -1,0 +1,63 @@
+"""Things that only have a name and a body: experiments and registered environments."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body
+
+from api.access import GuardedRoute, Role, needs
+from api.service import Here
+from canalis.contract.errors import Conflict, NotFound
+from canalis.contract.run import check_experiment_name
+
+router = APIRouter(route_class=GuardedRoute)
+
+
+@router.get("/experiments", dependencies=[needs(Role.READER)], tags=["experiments"])
+def list_experiments(here: Here) -> list[dict[str, Any]]:
+    """All experiments, by name."""
+    return [{"name": stored.name, **stored.body} for stored in here.ports.documents.list("experiments")]
+
+
+@router.put("/experiments/{name}", dependencies=[needs(Role.SUBMITTER)], tags=["experiments"])
+def put_experiment(here: Here, name: str) -> dict[str, Any]:
+    """Create an experiment, or find that it is there."""
+    check_experiment_name(name)
+    known = here.ports.documents.get("experiments", name)
+    if known is None:
+        known = here.ports.documents.put("experiments", name, {"created_at": here.ports.clock.now()})
+    return {"name": name, **known.body}
+
+
+@router.get("/environments", dependencies=[needs(Role.READER)], tags=["environments"])
+def list_environments(here: Here) -> list[dict[str, Any]]:
+    """The newest version of each registered environment."""
+    newest = {stored.name.rpartition(":")[0]: stored.body for stored in here.ports.documents.list("environments")}
+    return list(newest.values())
+
+
+@router.get("/environments/{name}", dependencies=[needs(Role.READER)], tags=["environments"])
+def get_environment(here: Here, name: str, version: int | None = None) -> dict[str, Any]:
+    """A registered environment; its newest version when none is named."""
+    for stored in reversed(here.ports.documents.list("environments", f"{name}:")):
+        if version is None or stored.body["version"] == version:
+            return stored.body
+    which = f"version {version} of " if version is not None else ""
+    raise NotFound(f"There is no {which}environment '{name}'", kind="environment", name=name)
+
+
+@router.post("/environments/{name}", dependencies=[needs(Role.SUBMITTER)], tags=["environments"])
+def register_environment(here: Here, name: str, definition: Annotated[dict[str, Any], Body()]) -> dict[str, Any]:
+    """Register an environment. The same definition again keeps its version; another one gets the next."""
+    while True:
+        known = here.ports.documents.list("environments", f"{name}:")
+        if known and known[-1].body["definition"] == definition:
+            return known[-1].body
+        version = known[-1].body["version"] + 1 if known else 1
+        body = {"name": name, "version": version, "definition": definition}
+        try:
+            # Zeros, so that versions sort as numbers do.
+            return here.ports.documents.put("environments", f"{name}:{version:06d}", body, if_absent=True).body
+        except Conflict:
+            continue  # somebody registered the same version at the same moment

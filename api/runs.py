@@ -1,0 +1,186 @@
+"""Runs: submit, look, stop, and everything a run leaves behind."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, Field
+
+from api.access import GuardedRoute, Role, needs
+from api.computes import choices
+from api.datastores import default_name
+from api.files import RANGE_BYTES_MAX, receive, send_file, send_range
+from api.service import CallerName, Here, Service
+from canalis.contract.errors import Conflict
+from canalis.contract.graph import Graph
+from canalis.contract.graphs import stored_graph
+from canalis.contract.layout import METRICS, STEP_LOG, artifacts, of_run, records
+from canalis.contract.messages import CancelRequested
+from canalis.contract.ports import Run, RunQuery
+from canalis.contract.run import StepRunId
+from canalis.contract.views import FileView, MetricPoint, OutputView, RunView, StepView
+from orchestrator import views
+from orchestrator.advance import advance
+from orchestrator.submit import Submission, submit
+
+router = APIRouter(prefix="/runs", route_class=GuardedRoute, tags=["runs"])
+
+_POINTS_MAX = 10_000
+_METRICS_BYTES_MAX = 64 * 2**20
+
+
+class Annotation(BaseModel):
+    """What somebody says of a run. A tag or property that is null is removed."""
+
+    tags: dict[str, str | None] = Field(default_factory=dict)
+    properties: dict[str, str] = Field(default_factory=dict)
+    display_name: str | None = None
+
+
+@router.post("", dependencies=[needs(Role.SUBMITTER)], status_code=201)
+def post_run(here: Here, caller: CallerName, asked: Submission) -> RunView:
+    """Submit a graph. Its first steps have been ordered when this returns."""
+    if asked.graph.default_datastore is None:
+        asked = asked.model_copy(
+            update={"graph": asked.graph.model_copy(update={"default_datastore": default_name(here)})}
+        )
+    return views.run_view(here.ports, submit(here.ports, asked, choices(here), by=caller))
+
+
+@router.get("", dependencies=[needs(Role.READER)])
+def list_runs(
+    here: Here,
+    experiment: str | None = None,
+    status: Annotated[list[str] | None, Query()] = None,
+    parent: str | None = None,
+    before: float | None = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+) -> list[RunView]:
+    """Runs, newest first. `before` is the submitted_at of the last one on the page before."""
+    query = RunQuery(experiment, tuple(status or ()), parent, None, before, limit)
+    return [views.run_view(here.ports, run, with_error=False) for run in here.ports.runs.find(query)]
+
+
+@router.get("/{name}", dependencies=[needs(Role.READER)])
+def get_run(here: Here, name: str) -> RunView | StepView:
+    """A pipeline run or the run of a step, by its id or the beginning of it."""
+    found = views.find(here.ports, name)
+    return views.run_view(here.ports, found) if isinstance(found, Run) else views.step_view(here.ports, found)
+
+
+@router.patch("/{name}", dependencies=[needs(Role.SUBMITTER)])
+def annotate_run(here: Here, name: str, said: Annotation) -> RunView | StepView:
+    """Say something of a run: tags, properties, a name."""
+    owner = _owner(here, name)
+    identity = owner.run_id if owner == of_run(owner.run_id) else str(owner)
+    for _ in range(8):
+        try:
+            views.annotate(here.ports, identity, said.model_dump(exclude_unset=True))
+            break
+        except Conflict:
+            continue  # somebody else said something at the same moment
+    return get_run(here, identity)
+
+
+@router.post("/{name}/cancel", dependencies=[needs(Role.SUBMITTER)], status_code=202)
+def cancel_run(here: Here, caller: CallerName, name: str) -> RunView:
+    """Stop a run. It is cancelled once everything that runs has ended. Stopping it again does no harm."""
+    run = views.find_run(here.ports, name)
+    advance(here.ports, run.run_id, [CancelRequested(run_id=run.run_id, by=caller)])
+    return views.run_view(here.ports, here.ports.runs.load(run.run_id))
+
+
+@router.get("/{name}/steps", dependencies=[needs(Role.READER)])
+def list_steps(here: Here, name: str) -> list[StepView]:
+    """All steps of a run, in the order of its graph."""
+    return views.step_views(here.ports, views.find_run(here.ports, name))
+
+
+@router.get("/{name}/graph", dependencies=[needs(Role.READER)])
+def get_graph(here: Here, name: str) -> Graph:
+    """The graph that a run walks."""
+    return stored_graph(here.ports.blobs, views.find_run(here.ports, name).request.graph)
+
+
+@router.get("/{name}/outputs", dependencies=[needs(Role.READER)])
+def list_outputs(here: Here, name: str) -> list[OutputView]:
+    """Where the outputs of a step lie; of a pipeline run, those that have a pipeline output name."""
+    found = views.find(here.ports, name)
+    if isinstance(found, StepRunId):
+        return views.output_views(here.ports, found)
+    graph = stored_graph(here.ports.blobs, found.request.graph)
+    named = [node.key for node in graph.nodes if any(output.pipeline_output for output in node.outputs)]
+    outputs = [view for key in named for view in views.output_views(here.ports, StepRunId(found.run_id, key))]
+    return [view for view in outputs if view.pipeline_output]
+
+
+@router.get("/{name}/log", dependencies=[needs(Role.READER)])
+def get_log(
+    here: Here,
+    name: str,
+    offset: Annotated[int, Query(ge=0)] = 0,
+    limit: Annotated[int, Query(ge=1, le=RANGE_BYTES_MAX)] = 2**20,
+) -> Response:
+    """What a step has printed, from byte `offset` on. X-Size is its length now, X-Complete whether it has ended."""
+    owner = _owner(here, name)
+    # Asked before the bytes are read: a step that ends in between is looked at once more, not cut short.
+    is_complete = _is_over(here, owner)
+    return send_range(here.ports.blobs, artifacts(owner) + STEP_LOG, offset, limit, is_complete)
+
+
+@router.get("/{name}/metrics", dependencies=[needs(Role.READER)])
+def get_metrics(here: Here, name: str) -> list[MetricPoint]:
+    """What was logged on a run, point by point. Lines that are not whole yet are left out."""
+    key = records(_owner(here, name)) + METRICS
+    if here.ports.blobs.info(key) is None:
+        return []
+    lines = here.ports.blobs.get(key, length=_METRICS_BYTES_MAX).split(b"\n")[:-1]
+    return [MetricPoint(**json.loads(line)) for line in lines if line]
+
+
+@router.post("/{name}/metrics", dependencies=[needs(Role.SUBMITTER)], status_code=204)
+def post_metrics(here: Here, name: str, points: Annotated[list[MetricPoint], Field(max_length=_POINTS_MAX)]) -> None:
+    """Log points on a run."""
+    body = b"".join(point.model_dump_json().encode() + b"\n" for point in points)
+    here.ports.blobs.append(records(_owner(here, name)) + METRICS, body)
+
+
+@router.get("/{name}/artifacts", dependencies=[needs(Role.READER)])
+def list_artifacts(here: Here, name: str, prefix: str = "") -> list[FileView]:
+    """Files of a run: its log, what it left in outputs/ and logs/, what it uploaded."""
+    root = artifacts(_owner(here, name))
+    return [
+        FileView(path=blob.key[len(root) :], size=blob.size, modified_at=blob.modified_at)
+        for blob in here.ports.blobs.list(root + prefix)
+    ]
+
+
+@router.get("/{name}/artifacts/{path:path}", dependencies=[needs(Role.READER)])
+def get_artifact(here: Here, name: str, path: str) -> StreamingResponse:
+    """One file of a run."""
+    return send_file(here.ports.blobs, artifacts(_owner(here, name)) + path, path)
+
+
+@router.put("/{name}/artifacts/{path:path}", dependencies=[needs(Role.SUBMITTER)], status_code=204)
+async def put_artifact(here: Here, name: str, path: str, request: Request) -> None:
+    """Upload a file to a run."""
+    await receive(request, partial(here.ports.blobs.put, artifacts(_owner(here, name)) + path))
+
+
+def _owner(here: Service, name: str) -> StepRunId:
+    """Whose artifacts and metrics are meant: a step's attempt, or the pipeline run itself."""
+    found = views.find(here.ports, name)
+    return views.step_run_of(here.ports, found) if isinstance(found, StepRunId) else of_run(found.run_id)
+
+
+def _is_over(here: Service, owner: StepRunId) -> bool:
+    run: Any = here.ports.runs.load(owner.run_id)
+    places = stored_graph(here.ports.blobs, run.request.graph).places
+    if owner.node not in places:
+        return bool(run.state.status.is_terminal)
+    place = places[owner.node]
+    return bool(run.state.step(place).is_terminal or run.state.attempts[place] > owner.attempt)

@@ -1,0 +1,53 @@
+"""What the routes work with, and how they come by it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+from pydantic import BaseModel
+
+from canalis.contract.ports import Ports
+
+
+class WorkspaceView(BaseModel):
+    """The workspace that this service serves."""
+
+    name: str
+    subscription_id: str
+    resource_group: str
+    location: str
+    friendly_name: str = ""
+    tags: dict[str, str] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """The ports, and what a door knows of itself.
+
+    instance     tells one start of the service from the next
+    is_local     whether compute targets are served by this machine
+    default_slots   steps at once for steps that name no compute target
+    """
+
+    ports: Ports
+    workspace: WorkspaceView
+    instance: str
+    is_local: bool
+    default_slots: int
+    version: str
+
+
+def _service(request: Request) -> Service:
+    service: Service = request.app.state.service
+    return service
+
+
+def _caller_name(request: Request) -> str:
+    caller: Any = getattr(request.state, "caller", None)
+    return caller.name if caller else ""
+
+
+Here = Annotated[Service, Depends(_service)]
+CallerName = Annotated[str, Depends(_caller_name)]

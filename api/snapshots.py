@@ -1,0 +1,88 @@
+"""Source snapshots: lists of files by the hashes of their contents. What is known is not sent again."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import Annotated, BinaryIO
+
+from fastapi import APIRouter, Request
+from pydantic import AfterValidator, BaseModel, Field
+
+from api.access import GuardedRoute, Role, needs
+from api.files import receive
+from api.service import Here
+from canalis.contract.errors import BadRequest, NotFound
+from canalis.contract.graph import content_id
+from canalis.contract.layout import content_key, snapshot_key
+
+router = APIRouter(route_class=GuardedRoute, tags=["snapshots"])
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+def _safe_path(path: str) -> str:
+    parts = path.split("/")
+    if path.startswith("/") or "\\" in path or "\0" in path or any(part in ("", ".", "..") for part in parts):
+        raise ValueError(f"'{path}' is not a path below the source directory")
+    return path
+
+
+class SnapshotFile(BaseModel):
+    """One file of a snapshot."""
+
+    sha256: Annotated[str, Field(pattern=_SHA256.pattern)]
+    size: Annotated[int, Field(ge=0)]
+    executable: bool = False
+
+
+class Snapshot(BaseModel):
+    """The files of a source directory, by path."""
+
+    files: dict[Annotated[str, AfterValidator(_safe_path)], SnapshotFile]
+
+
+class SnapshotAnswer(BaseModel):
+    """The snapshot's id, and the hashes of the files that must be sent before it can be used."""
+
+    id: str
+    missing: list[str]
+
+
+@router.post("/snapshots", dependencies=[needs(Role.SUBMITTER)])
+def post_snapshot(here: Here, snapshot: Snapshot) -> SnapshotAnswer:
+    """Say which files a snapshot has. It can be used once nothing is missing: say it again then."""
+    document = snapshot.model_dump_json(exclude_defaults=True).encode()
+    identity = content_id(document)
+    if here.ports.blobs.info(snapshot_key(identity)) is not None:
+        return SnapshotAnswer(id=identity, missing=[])
+    wanted = {file.sha256 for file in snapshot.files.values()}
+    missing = sorted(sha256 for sha256 in wanted if here.ports.blobs.info(content_key(sha256)) is None)
+    if not missing:
+        here.ports.blobs.put_if_absent(snapshot_key(identity), document)
+    return SnapshotAnswer(id=identity, missing=missing)
+
+
+@router.put("/content/{sha256}", dependencies=[needs(Role.SUBMITTER)], status_code=204)
+async def put_content(here: Here, sha256: str, request: Request) -> None:
+    """Send a source file. Its bytes must have the hash that the address names."""
+
+    def put(received: BinaryIO) -> None:
+        digest = hashlib.sha256()
+        while piece := received.read(2**20):
+            digest.update(piece)
+        found = digest.hexdigest()
+        if found != sha256:
+            raise BadRequest(f"These bytes have the hash {found}, not {sha256}")
+        received.seek(0)
+        here.ports.blobs.put_if_absent(content_key(sha256), received)
+
+    await receive(request, put)
+
+
+@router.get("/snapshots/{identity}", dependencies=[needs(Role.READER)])
+def get_snapshot(here: Here, identity: str) -> Snapshot:
+    """The files of a snapshot."""
+    if not _SHA256.fullmatch(identity):
+        raise NotFound(f"There is no snapshot {identity}", kind="snapshot", name=identity)
+    return Snapshot.model_validate_json(here.ports.blobs.get(snapshot_key(identity)))

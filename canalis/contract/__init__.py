@@ -1,0 +1,1 @@
+"""The language that all rooms speak: graphs, runs, messages, ports and errors. Knows no other room."""

@@ -1,0 +1,134 @@
+"""Every error that leaves a room, sorted by who can mend it.
+
+    CanalisError
+    |- AuthorError            the author can mend it: say what is wrong, where, and what to do
+    |  |- GraphError          the graph cannot run; carries every fault
+    |  |- ParameterError      a value does not fit the parameter it is meant for
+    |  |- NameInvalid         a name breaks its grammar
+    |  |- NotFound            nothing has that name
+    |  |- AlreadyExists       something else has that name
+    |  |- NotAllowed          who asks is unknown, or may not do this
+    |  |- BadRequest          the request itself cannot be read
+    |  `- TooLarge            over a stated limit
+    `- WorldError             time or an operator can mend it: leave the message on the bus
+       |- Conflict            somebody else wrote first; read again
+       |- StoreFull           no room left where the state is kept
+       `- StoreUnavailable    the storage does not answer, or refuses
+
+What only we can mend is an AssertionError with the value that broke it. A `code` is stable: it travels
+over HTTP, stands in docs/reference/errors.md, and people search for it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class CanalisError(Exception):
+    """Base of all errors that carry a stable code."""
+
+    code: ClassVar[str] = "internal"
+    http_status: ClassVar[int] = 500
+
+    def __init__(self, message: str, **details: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details = details
+
+
+class AuthorError(CanalisError):
+    """Something the author wrote or asked for cannot be done."""
+
+    code = "author_error"
+    http_status = 422
+
+
+class GraphError(AuthorError, ValueError):
+    """The author's graph cannot run. Lists every fault, not only the first."""
+
+    code = "graph_invalid"
+
+
+class ParameterError(AuthorError, ValueError):
+    """A value does not fit the pipeline parameter it is meant for."""
+
+    code = "parameter_invalid"
+
+
+class NameInvalid(AuthorError, ValueError):
+    """A name breaks the grammar of names of its kind."""
+
+    code = "name_invalid"
+
+
+class NotFound(AuthorError):
+    """Nothing of that kind has that name."""
+
+    code = "not_found"
+    http_status = 404
+
+
+class AlreadyExists(AuthorError):
+    """Something of that kind has that name already."""
+
+    code = "already_exists"
+    http_status = 409
+
+
+class NotAllowed(AuthorError):
+    """The caller is unknown, or may not do this."""
+
+    code = "not_allowed"
+    http_status = 401
+
+
+class BadRequest(AuthorError):
+    """The request cannot be read as what the route expects."""
+
+    code = "bad_request"
+    http_status = 400
+
+
+class TooLarge(AuthorError):
+    """Something is larger than a stated limit."""
+
+    code = "too_large"
+    http_status = 413
+
+
+class WorldError(CanalisError):
+    """Not the author's doing and not ours; it may be gone when asked again."""
+
+    code = "unavailable"
+    http_status = 503
+
+
+class Conflict(WorldError):
+    """Somebody else wrote first. Read again and decide again."""
+
+    code = "conflict"
+    http_status = 409
+
+
+class StoreFull(WorldError):
+    """No room is left where the state is kept. Nothing was written by half."""
+
+    code = "store_full"
+    http_status = 507
+
+
+class StoreUnavailable(WorldError):
+    """The storage does not answer, or refuses to be written to."""
+
+    code = "store_unavailable"
+
+
+def all_errors() -> dict[str, type[CanalisError]]:
+    """Every error class by its code, so that a client can raise what the service raised."""
+    found: dict[str, type[CanalisError]] = {}
+    pending: list[type[CanalisError]] = [CanalisError]
+    while pending:
+        kind = pending.pop()
+        found[kind.code] = kind
+        pending.extend(kind.__subclasses__())
+    return found

@@ -1,0 +1,208 @@
+"""What keeps a graph from running, all of it at once and in the author's words. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+
+from canalis.contract.graph import (
+    NODE_KEY,
+    PORT_NAME,
+    Argument,
+    CommandWork,
+    FromFiles,
+    FromParameter,
+    FromStep,
+    FromStore,
+    Graph,
+    InputPath,
+    Node,
+    OutputPath,
+    ParameterText,
+    PythonWork,
+)
+from canalis.contract.parameters import fits
+
+NODES_MAX = 50_000  # a run's packed state is 6 bytes a step, and a table row holds 1 MiB
+PREDECESSORS_MAX = 65_535  # the waiting count of a step is packed in two bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong with a graph.
+
+    code   stable, for searching
+    node   name of the step it is about; "" when it is about the whole graph
+    """
+
+    code: str
+    message: str
+    node: str = ""
+
+    def __str__(self) -> str:
+        return self.message
+
+
+def faults(graph: Graph, computes: Collection[str] | None = None, snapshots_needed: bool = False) -> list[Fault]:
+    """Every reason why the graph cannot run; empty when it can.
+
+    computes           the compute targets that exist; None leaves them unchecked (they are not known yet)
+    snapshots_needed   whether each script must have a snapshot by now, as it must at submission
+    """
+    found = [*_whole_graph(graph), *_parameters(graph)]
+    nodes = {node.key: node for node in graph.nodes}
+    parameters = {parameter.name: parameter.type for parameter in graph.parameters}
+    for node in graph.nodes:
+        found += _node(node)
+        found += _edges(node, nodes)
+        found += _placeholders(node, parameters)
+        if computes is not None and node.compute is not None and node.compute not in computes:
+            known = ", ".join(sorted(computes)) or "none"
+            found.append(
+                Fault(
+                    "compute_unknown",
+                    f"Compute target '{node.compute}' of step '{node.name}' is not in this workspace (there: {known})",
+                    node.name,
+                )
+            )
+        if snapshots_needed and isinstance(node.work, PythonWork) and node.snapshot is None:
+            found.append(Fault("snapshot_missing", f"Step '{node.name}' came without its source files", node.name))
+    return found or _cycle(graph, nodes)
+
+
+def _whole_graph(graph: Graph) -> Iterator[Fault]:
+    if not graph.nodes:
+        yield Fault("graph_empty", "The pipeline has no steps")
+    if len(graph.nodes) > NODES_MAX:
+        yield Fault("graph_too_large", f"The pipeline has {len(graph.nodes)} steps; at most {NODES_MAX} can run")
+    for key in _repeated(node.key for node in graph.nodes):
+        yield Fault("node_repeated", f"Two steps have the key '{key}'")
+    named = (output.pipeline_output for node in graph.nodes for output in node.outputs if output.pipeline_output)
+    for name in _repeated(named):
+        yield Fault("pipeline_output_repeated", f"Two outputs have the pipeline output name '{name}'")
+
+
+def _parameters(graph: Graph) -> Iterator[Fault]:
+    for name in _repeated(parameter.name for parameter in graph.parameters):
+        yield Fault("parameter_repeated", f"Two different pipeline parameters have the name '{name}'")
+    for parameter in graph.parameters:
+        if not fits(parameter.type, parameter.default):
+            yield Fault(
+                "parameter_default",
+                f"The default of parameter '{parameter.name}' is {parameter.default!r}, which is no {parameter.type}",
+            )
+
+
+def _node(node: Node) -> Iterator[Fault]:
+    if not NODE_KEY.fullmatch(node.key):
+        yield Fault("node_key", f"'{node.key}' cannot be a step's key: letters, digits, - and _ only", node.name)
+    for what, ports in (("inputs", node.inputs), ("outputs", node.outputs)):
+        for name in _repeated(port.name for port in ports):
+            yield Fault("port_repeated", f"Step '{node.name}' has two {what} named '{name}'", node.name)
+        for port in ports:
+            if not PORT_NAME.fullmatch(port.name):
+                yield Fault(
+                    "port_name",
+                    f"'{port.name}' among the {what} of step '{node.name}' is no name: "
+                    "letters, digits and underscore only",
+                    node.name,
+                )
+    yield from _work(node)
+    for place in _places(node):
+        if _leaves(place):
+            yield Fault("path_outside", f"Step '{node.name}' names '{place}', which leaves its datastore", node.name)
+
+
+def _work(node: Node) -> Iterator[Fault]:
+    if isinstance(node.work, PythonWork) and (not node.work.script or _leaves(node.work.script)):
+        yield Fault(
+            "script_outside",
+            f"Script '{node.work.script}' of step '{node.name}' is not below its source directory",
+            node.name,
+        )
+    if isinstance(node.work, CommandWork) and not any(piece for piece in node.work.line):
+        yield Fault("command_empty", f"Step '{node.name}' has an empty command", node.name)
+
+
+def _edges(node: Node, nodes: dict[str, Node]) -> Iterator[Fault]:
+    if len(node.inputs) + len(node.after) > PREDECESSORS_MAX:
+        yield Fault("too_many_inputs", f"Step '{node.name}' waits for more than {PREDECESSORS_MAX} steps", node.name)
+    for port in node.inputs:
+        source = port.source
+        if not isinstance(source, FromStep):
+            continue
+        writer = nodes.get(source.node)
+        if writer is None or not any(output.name == source.output for output in writer.outputs):
+            yield Fault("input_dangling", f"{node.name} reads {source.output}, which no step writes", node.name)
+    for key in node.after:
+        if key not in nodes:
+            yield Fault("order_unknown", f"{node.name} shall run after '{key}', which is no step", node.name)
+
+
+def _placeholders(node: Node, parameters: Mapping[str, str]) -> Iterator[Fault]:
+    inputs = {port.name for port in node.inputs}
+    outputs = {port.name for port in node.outputs}
+    for argument in _arguments(node):
+        for piece in argument:
+            if isinstance(piece, InputPath) and piece.name not in inputs:
+                yield Fault(
+                    "argument_unknown",
+                    f"An argument of step '{node.name}' uses input '{piece.name}', which is not among its inputs",
+                    node.name,
+                )
+            if isinstance(piece, OutputPath) and piece.name not in outputs:
+                yield Fault(
+                    "argument_unknown",
+                    f"An argument of step '{node.name}' uses output '{piece.name}', which is not among its outputs",
+                    node.name,
+                )
+            if isinstance(piece, ParameterText) and piece.name not in parameters:
+                yield Fault(
+                    "parameter_unknown",
+                    f"Step '{node.name}' uses parameter '{piece.name}', which the pipeline does not have",
+                    node.name,
+                )
+    for port in node.inputs:
+        if isinstance(port.source, FromParameter) and parameters.get(port.source.parameter) != "datapath":
+            yield Fault(
+                "parameter_unknown",
+                f"Input '{port.name}' of step '{node.name}' wants the data path '{port.source.parameter}', "
+                "which is not a data path parameter of the pipeline",
+                node.name,
+            )
+
+
+def _cycle(graph: Graph, nodes: dict[str, Node]) -> list[Fault]:
+    try:
+        TopologicalSorter({node.key: node.predecessors() for node in graph.nodes}).prepare()
+    except CycleError as error:
+        ring = [nodes[key].name for key in error.args[1]]
+        return [Fault("cycle", f"Steps wait for each other: {' -> '.join(ring)}", ring[0])]
+    return []
+
+
+def _arguments(node: Node) -> Iterator[Argument]:
+    yield from node.arguments
+    yield from node.parameters.values()
+    yield from node.environment_variables.values()
+    if isinstance(node.work, CommandWork):
+        yield node.work.line
+
+
+def _places(node: Node) -> Iterator[str]:
+    for port in node.inputs:
+        if isinstance(port.source, FromStore):
+            yield port.source.path
+        if isinstance(port.source, FromFiles):
+            yield from (place.path for place in port.source.places)
+    yield from (output.path for output in node.outputs if output.path is not None)
+
+
+def _leaves(path: str) -> bool:
+    return path.startswith("/") or "\\" in path or "\0" in path or ".." in path.split("/")
+
+
+def _repeated(names: Iterable[str]) -> list[str]:
+    return sorted(name for name, count in Counter(names).items() if count > 1)

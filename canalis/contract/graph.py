@@ -1,0 +1,267 @@
+"""The graph: what an author's pipeline is once it has left the author's desk. A versioned document.
+
+A graph has nodes; a node reads inputs, writes outputs and may wait for other nodes. Data edges stand in the
+inputs (an input names the output it reads), order edges in `after`. Nothing here knows when or where it runs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+from functools import cached_property
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+NODE_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")  # no dot: a step run's id is <run>.<key>[.<attempt>]
+PORT_NAME = re.compile(r"\w+", re.ASCII)
+
+Scalar = bool | int | float | str
+ParameterType = Literal["string", "int", "float", "bool", "datapath"]
+
+
+class Part(BaseModel):
+    """A piece of a document: it does not change and knows all its fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
+
+
+# Parameters ----------------------------------------------------------------------------------------------------
+
+
+class DataPathValue(Part):
+    """A place in a datastore, as the value of a parameter."""
+
+    datastore: str
+    path: str
+
+
+ParameterValue = DataPathValue | Scalar
+
+
+class Parameter(Part):
+    """A value that may be another one in each run of the graph."""
+
+    name: str
+    type: ParameterType
+    default: ParameterValue
+
+
+# Where an input's data comes from ------------------------------------------------------------------------------
+
+
+class FromStep(Part):
+    """What another node of this graph writes."""
+
+    kind: Literal["step"] = "step"
+    node: str
+    output: str
+
+
+class FromStore(Part):
+    """What lies in a datastore. `datastore` None is the run's default; `path` may not exist yet."""
+
+    kind: Literal["store"] = "store"
+    datastore: str | None = None
+    path: str = ""
+
+
+class FromFiles(Part):
+    """Files of a dataset: places whose paths may be glob patterns."""
+
+    kind: Literal["files"] = "files"
+    places: tuple[FromStore, ...] = Field(min_length=1)
+
+
+class FromParameter(Part):
+    """A place that a datapath parameter names when the run is submitted."""
+
+    kind: Literal["parameter"] = "parameter"
+    parameter: str
+
+
+Source = Annotated[FromStep | FromStore | FromFiles | FromParameter, Field(discriminator="kind")]
+
+# The four v1 ways to speak of data are two here: "reference" (DataReference, PipelineData, DataPath) and
+# "dataset" (datasets and OutputFileDatasetConfig). They differ in the names of environment variables, in
+# their placeholders, and in who makes an output's folder.
+Style = Literal["reference", "dataset"]
+
+
+class Input(Part):
+    """Data that a node reads, and how it wants to see it."""
+
+    name: str
+    source: Source
+    mode: Literal["mount", "download", "direct"] = "mount"
+    style: Style = "reference"
+    path_on_compute: str | None = None
+    overwrite: bool = False
+
+
+class Output(Part):
+    """Data that a node writes, and where it shall lie afterwards.
+
+    path   below the datastore; None takes the style's default. May hold {run-id} and {output-name}.
+    """
+
+    name: str
+    datastore: str | None = None
+    path: str | None = None
+    mode: Literal["mount", "upload"] = "mount"
+    style: Style = "reference"
+    path_on_compute: str | None = None
+    overwrite: bool = False
+    pipeline_output: str | None = None
+
+
+# Arguments -----------------------------------------------------------------------------------------------------
+
+
+class InputPath(Part):
+    """Stands for the local path of an input."""
+
+    kind: Literal["input"] = "input"
+    name: str
+
+
+class OutputPath(Part):
+    """Stands for the local path of an output."""
+
+    kind: Literal["output"] = "output"
+    name: str
+
+
+class ParameterText(Part):
+    """Stands for the text of a pipeline parameter's value."""
+
+    kind: Literal["parameter"] = "parameter"
+    name: str
+
+
+Placeholder = Annotated[InputPath | OutputPath | ParameterText, Field(discriminator="kind")]
+Piece = str | Placeholder
+# One argument: its pieces are joined without a blank, since authors embed placeholders in longer texts.
+Argument = tuple[Piece, ...]
+
+
+# Nodes ---------------------------------------------------------------------------------------------------------
+
+
+class PythonWork(Part):
+    """Run a Python script of the snapshot in an interpreter."""
+
+    kind: Literal["python"] = "python"
+    script: str
+
+
+class CommandWork(Part):
+    """Run a command line in the snapshot's folder; the node's arguments are appended to it."""
+
+    kind: Literal["command"] = "command"
+    line: Argument
+
+
+Work = Annotated[PythonWork | CommandWork, Field(discriminator="kind")]
+
+
+class Settings(Part):
+    """How hard a node is tried.
+
+    retries         tries after the first one, for a script that failed or ran out of time
+    retry_rest_s    rest before the first retry; doubles with each further one, at most 900 s
+    timeout_s       longest time one attempt may work, counted from its start; None is no limit
+    reuse           whether an earlier result may stand in for this node
+    """
+
+    retries: int = Field(default=0, ge=0, le=100)
+    retry_rest_s: float = Field(default=0.0, ge=0.0, le=900.0)
+    timeout_s: float | None = Field(default=None, gt=0.0)
+    reuse: bool = True
+
+
+class Node(Part):
+    """One step of the pipeline, as data.
+
+    key           unique in the graph, safe in file names and ids
+    name          as the author wrote it; may repeat
+    compute       name of the compute target; None is this machine
+    snapshot      id of the source snapshot; None until the graph is submitted
+    parameters    the v1 `params`: become environment variables AML_PARAMETER_<name>
+    environment   key into Graph.environments
+    """
+
+    key: str
+    name: str
+    work: Work
+    compute: str | None = None
+    snapshot: str | None = None
+    arguments: tuple[Argument, ...] = ()
+    inputs: tuple[Input, ...] = ()
+    outputs: tuple[Output, ...] = ()
+    after: tuple[str, ...] = ()
+    parameters: dict[str, Argument] = Field(default_factory=dict)
+    environment: str | None = None
+    environment_variables: dict[str, Argument] = Field(default_factory=dict)
+    settings: Settings = Settings()
+
+    def predecessors(self) -> list[str]:
+        """Keys of the nodes that must have succeeded before this one may start, each once."""
+        by_data = (i.source.node for i in self.inputs if isinstance(i.source, FromStep))
+        return list(dict.fromkeys((*by_data, *self.after)))
+
+    def input(self, name: str) -> Input:
+        """The input of that name. Raises KeyError when there is none."""
+        return _named(self.inputs, name)
+
+    def output(self, name: str) -> Output:
+        """The output of that name. Raises KeyError when there is none."""
+        return _named(self.outputs, name)
+
+
+class Graph(Part):
+    """A pipeline as a document. Equal graphs have equal bytes and so equal ids.
+
+    environments   what each node wants installed, recorded as v1 objects describe it, by a short key
+    """
+
+    schema_version: Literal[1] = 1
+    description: str = ""
+    default_datastore: str | None = None
+    nodes: tuple[Node, ...]
+    parameters: tuple[Parameter, ...] = ()
+    environments: dict[str, dict[str, object]] = Field(default_factory=dict)
+
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """Where each node stands among the nodes, by key."""
+        return {node.key: place for place, node in enumerate(self.nodes)}
+
+    def node(self, key: str) -> Node:
+        """The node of that key. Raises KeyError when there is none."""
+        return self.nodes[self.places[key]]
+
+    def to_bytes(self) -> bytes:
+        """The document as UTF-8 JSON, without what is only a default."""
+        return self.model_dump_json(exclude_defaults=True).encode()
+
+    @classmethod
+    def from_bytes(cls, document: bytes) -> Graph:
+        """The graph of a stored document. Raises pydantic's ValidationError when it is not one."""
+        return cls.model_validate_json(document)
+
+
+def content_id(document: bytes) -> str:
+    """The name under which content is stored: its SHA-256 in hex."""
+    return hashlib.sha256(document).hexdigest()
+
+
+_Port = TypeVar("_Port", Input, Output)
+
+
+def _named(ports: Iterable[_Port], name: str) -> _Port:
+    for port in ports:
+        if port.name == name:
+            return port
+    raise KeyError(name)

@@ -1,0 +1,46 @@
+"""Where things lie in the blob store: one key for each idea, so that writers and readers cannot disagree.
+
+graphs/<id>                              a graph document
+content/<2 hex>/<sha-256>                a source file, under the hash of its bytes
+snapshots/<id>                           which source files make a snapshot
+artifacts/<run>/<node>/<attempt>/...     files of a step for people: user_logs/, outputs/, logs/, uploads
+records/<run>/<node>/<attempt>/...       what the service keeps beside them: metrics, exit, context
+"""
+
+from __future__ import annotations
+
+from canalis.contract.run import StepRunId
+
+STEP_LOG = "user_logs/std_log.txt"
+METRICS = "metrics.jsonl"
+RUN_ITSELF = "_run"  # takes a node's place for what belongs to the pipeline run; no node key begins with _
+
+
+def graph_key(graph_id: str) -> str:
+    """Of a graph document."""
+    return f"graphs/{graph_id}"
+
+
+def content_key(sha256: str) -> str:
+    """Of a source file's bytes."""
+    return f"content/{sha256[:2]}/{sha256}"
+
+
+def snapshot_key(snapshot_id: str) -> str:
+    """Of a snapshot's list of files."""
+    return f"snapshots/{snapshot_id}"
+
+
+def artifacts(owner: StepRunId) -> str:
+    """Prefix of a step attempt's files, with the closing slash."""
+    return f"artifacts/{owner.run_id}/{owner.node}/{owner.attempt}/"
+
+
+def records(owner: StepRunId) -> str:
+    """Prefix of what the service keeps on a step attempt, with the closing slash."""
+    return f"records/{owner.run_id}/{owner.node}/{owner.attempt}/"
+
+
+def of_run(run_id: str) -> StepRunId:
+    """The owner under which the pipeline run's own artifacts and metrics lie."""
+    return StepRunId(run_id, RUN_ITSELF)

@@ -1,0 +1,53 @@
+"""Pipeline parameters: which value fits which, and how a value reads as text. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from canalis.contract.errors import ParameterError
+from canalis.contract.graph import DataPathValue, Parameter, ParameterType, ParameterValue
+
+
+def type_of(value: ParameterValue) -> ParameterType:
+    """The type that a parameter with this default has. A bool is a bool here, although v1 calls it an int."""
+    if isinstance(value, DataPathValue):
+        return "datapath"
+    for kind, name in ((bool, "bool"), (int, "int"), (float, "float")):
+        if isinstance(value, kind):
+            return name  # type: ignore[return-value]
+    return "string"
+
+
+def fits(wanted: ParameterType, value: ParameterValue) -> bool:
+    """Whether v1 takes `value` for a parameter of type `wanted`.
+
+    Source   reference section 9: strict, except that bool and int are interchangeable; float rejects int.
+    """
+    given = type_of(value)
+    return given == wanted or {given, wanted} == {"bool", "int"}
+
+
+def assign(parameters: Iterable[Parameter], given: Mapping[str, ParameterValue]) -> dict[str, ParameterValue]:
+    """The value of each parameter in a run: the one given at submission, else its default.
+
+    Raises ParameterError naming every unknown name and every value of a wrong type.
+    """
+    known = {parameter.name: parameter for parameter in parameters}
+    wrong = [
+        f"Parameter '{name}' is not a parameter of this pipeline (it has: {', '.join(sorted(known)) or 'none'})"
+        for name in given
+        if name not in known
+    ]
+    wrong += [
+        f"Parameter '{name}' is of type {known[name].type}; {value!r} is a {type_of(value)}"
+        for name, value in given.items()
+        if name in known and not fits(known[name].type, value)
+    ]
+    if wrong:
+        raise ParameterError("; ".join(wrong), names=sorted(given))
+    return {name: given.get(name, parameter.default) for name, parameter in known.items()}
+
+
+def text_of(value: ParameterValue) -> str:
+    """A value as a script sees it in its arguments and environment."""
+    return f"{value.datastore}/{value.path}" if isinstance(value, DataPathValue) else str(value)

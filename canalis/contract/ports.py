@@ -1,0 +1,256 @@
+"""The whole need of the service on one page: what it asks of storage, the bus and the clock.
+
+Adapters keep these promises on SQLite and files, or on Azure; tests/contract judges all of them alike.
+Adapters speak bytes and documents and decide nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, BinaryIO, Protocol
+
+from canalis.contract.messages import Send
+from canalis.contract.run import RunRequest, RunState
+
+Document = dict[str, Any]  # JSON values only
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run as it was read; `version` counts its commits and guards the next one."""
+
+    run_id: str
+    request: RunRequest
+    state: RunState
+    version: int
+    updated_at: float
+    ended_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptKey:
+    """One try of a step of a run."""
+
+    run_id: str
+    node: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What is known of one try of a step.
+
+    owner     who has claimed it; "" when nobody
+    fence     how often it has been claimed; what an earlier owner writes is refused
+    lease_until   seconds since 1970; after that anybody may take it over
+    facts     what workers and the orchestrator wrote down for people: phase, times, exit code, error
+    """
+
+    key: AttemptKey
+    owner: str = ""
+    fence: int = 0
+    lease_until: float = 0.0
+    ended: bool = False
+    facts: Document = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """News about an attempt that is kept for people; merged into what is known of it.
+
+    ended   whether the attempt is over, so that nobody can claim it any more
+    """
+
+    node: str
+    attempt: int
+    facts: Document
+    ended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RunQuery:
+    """Which runs to list, newest first. `before` is the submission time of the last run of the page before."""
+
+    experiment: str | None = None
+    status: tuple[str, ...] = ()
+    parent: str | None = None
+    id_prefix: str | None = None
+    before: float | None = None
+    limit: int = 50
+
+
+class RunStore(Protocol):
+    """Keeps runs, each with its version, and the attempts of their steps."""
+
+    def create(self, run_id: str, request: RunRequest, state: RunState, sends: Sequence[Send]) -> bool:
+        """Create the run together with its first messages; on return they outlive any crash.
+
+        Returns False, and changes nothing, when a run of that id is there already.
+        """
+        ...
+
+    def load(self, run_id: str) -> Run:
+        """The run as last committed. Raises NotFound."""
+        ...
+
+    def commit(self, run: Run, state: RunState, sends: Sequence[Send] = (), facts: Sequence[Fact] = ()) -> Run:
+        """Put the new state, the messages that follow from it and facts about attempts in place: all or none.
+
+        Returns   the run as it is now
+        Raises    Conflict when the run's version is no longer the one that was read; nothing changed then
+        """
+        ...
+
+    def deliver(self, run_id: str) -> None:
+        """See to it that the bus has every committed message of the run, also those a crash left behind."""
+        ...
+
+    def find(self, query: RunQuery) -> list[Run]:
+        """Runs that fit, newest submission first."""
+        ...
+
+    def open_runs(self) -> list[str]:
+        """Ids of all runs that have not ended."""
+        ...
+
+    def claim(self, key: AttemptKey, owner: str, lease_s: float) -> Attempt | None:
+        """Take an attempt for `owner`; None when it has ended, or another owner's lease has not run out.
+
+        Claiming what one owns already succeeds, with a new fence: this is how an owner that crashed goes on.
+        """
+        ...
+
+    def note(self, attempt: Attempt, facts: Document) -> bool:
+        """Merge facts into the attempt. False, and no change, when it was claimed again since, or has ended."""
+        ...
+
+    def renew(self, owner: str, keys: Iterable[AttemptKey], lease_s: float) -> None:
+        """Lengthen the leases of those of the attempts that `owner` still has."""
+        ...
+
+    def attempt(self, key: AttemptKey) -> Attempt | None:
+        """What is known of that attempt; None when nobody ever claimed or ended it."""
+        ...
+
+    def attempts(self, run_id: str) -> list[Attempt]:
+        """All attempts of a run that were claimed or ended, by node and attempt."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A document as it was read; `etag` guards the next write."""
+
+    name: str
+    body: Document
+    etag: str
+
+
+class DocumentStore(Protocol):
+    """Keeps everything else that has a name: datastores, compute targets, experiments, environments, tags."""
+
+    def get(self, kind: str, name: str) -> Stored | None:
+        """The document, or None."""
+        ...
+
+    def put(self, kind: str, name: str, body: Document, etag: str | None = None, if_absent: bool = False) -> Stored:
+        """Write it whole. With `etag` or `if_absent`, raises Conflict when somebody wrote in between."""
+        ...
+
+    def list(self, kind: str, prefix: str = "") -> list[Stored]:
+        """All documents of a kind whose names begin so, by name."""
+        ...
+
+    def delete(self, kind: str, name: str) -> bool:
+        """Whether there was one to delete."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class BlobInfo:
+    """What a listing says of a blob."""
+
+    key: str
+    size: int
+    modified_at: float
+
+
+class BlobStore(Protocol):
+    """Keeps bytes under keys like paths: parts between slashes, none of them empty, `.` or `..`."""
+
+    def put(self, key: str, data: bytes | BinaryIO) -> None:
+        """Write the whole blob; a reader sees the old one or the new one, never a part."""
+        ...
+
+    def put_if_absent(self, key: str, data: bytes | BinaryIO) -> bool:
+        """Write it unless there is one; whether it was written."""
+        ...
+
+    def append(self, key: str, data: bytes) -> None:
+        """Add to the end of the blob, making it when it is not there."""
+        ...
+
+    def get(self, key: str, offset: int = 0, length: int | None = None) -> bytes:
+        """That range of it, shorter at its end. Raises NotFound."""
+        ...
+
+    def read(self, key: str) -> Iterator[bytes]:
+        """All of it in pieces of at most 1 MiB. Raises NotFound before the first."""
+        ...
+
+    def info(self, key: str) -> BlobInfo | None:
+        """Its size and age, or None when it is not there."""
+        ...
+
+    def list(self, prefix: str) -> Iterator[BlobInfo]:
+        """All blobs whose keys begin with `prefix`, by key."""
+        ...
+
+    def delete(self, prefix: str) -> int:
+        """Delete the blob of that key and all below it as a folder; how many there were."""
+        ...
+
+    def link(self, key: str) -> str:
+        """Where a program outside the service reaches the blob: a file:// or an https:// address."""
+        ...
+
+
+class Stores(Protocol):
+    """The datastores of the workspace, by name."""
+
+    def open(self, name: str) -> BlobStore:
+        """The files of that datastore. Raises NotFound."""
+        ...
+
+
+class Bus(Protocol):
+    """Carries messages to the workers. At least once, in no order, and perhaps late."""
+
+    def send(self, sends: Sequence[Send]) -> None:
+        """Hand messages over; on return they outlive any crash of ours."""
+        ...
+
+
+class Clock(Protocol):
+    """The time of day."""
+
+    def now(self) -> float:
+        """Seconds since 1970, UTC."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """All of them together, as each verb of the service gets them."""
+
+    runs: RunStore
+    documents: DocumentStore
+    blobs: BlobStore
+    stores: Stores
+    bus: Bus
+    clock: Clock
+
+    def with_changes(self, **ports: Any) -> Ports:
+        """The same with some ports exchanged."""
+        return replace(self, **ports)

@@ -1,0 +1,116 @@
+"""What the service shows of runs: the shapes that the SDK, the command line and the portal all read."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from canalis.contract.graph import ParameterValue, Part
+
+
+class ErrorView(Part):
+    """Why something did not succeed. `step` is the step run it is about, "" for the run itself."""
+
+    code: str
+    message: str
+    step: str = ""
+
+
+class StepView(Part):
+    """One step of a run.
+
+    id          the step run's id; changes with each attempt
+    status      our word; status_v1 is PipelineRun's vocabulary, run_status_v1 that of Run.status
+    waits_for   what must happen before it goes on, in words; empty when it is not waiting
+    *_at        seconds since 1970, UTC
+    """
+
+    kind: Literal["step"] = "step"
+    id: str
+    run_id: str
+    node: str
+    name: str
+    experiment: str
+    work: str
+    compute: str
+    status: str
+    phase: str
+    status_v1: str
+    run_status_v1: str
+    attempt: int
+    attempts_max: int
+    submitted_at: float
+    claimed_at: float | None = None
+    started_at: float | None = None
+    ended_at: float | None = None
+    exit_code: int | None = None
+    error: ErrorView | None = None
+    waits_for: tuple[str, ...] = ()
+    snapshot: str | None = None
+    tags: dict[str, str] = Field(default_factory=dict)
+    properties: dict[str, str] = Field(default_factory=dict)
+    display_name: str = ""
+
+
+class RunView(Part):
+    """A pipeline run.
+
+    steps      how many of its steps stand how, by our words
+    version    changes whenever anything above the steps' phases does
+    """
+
+    kind: Literal["pipeline"] = "pipeline"
+    id: str
+    experiment: str
+    status: str
+    status_v1: str
+    run_status_v1: str
+    display_name: str
+    description: str
+    parameters: dict[str, ParameterValue]
+    tags: dict[str, str]
+    properties: dict[str, str]
+    parent: str | None
+    graph: str
+    continue_on_step_failure: bool
+    submitted_by: str
+    submitted_at: float
+    updated_at: float
+    ended_at: float | None
+    steps: dict[str, int]
+    version: int
+    error: ErrorView | None = None
+
+
+class OutputView(Part):
+    """Where an output of a step lies."""
+
+    name: str
+    datastore: str
+    path: str
+    pipeline_output: str | None = None
+
+
+class FileView(Part):
+    """A file of a run or of a datastore."""
+
+    path: str
+    size: int
+    modified_at: float
+
+
+class MetricPoint(Part):
+    """One call of a logging function.
+
+    id      tells a point that was sent twice
+    kind    how it was logged: scalar, list, row, table, image, or the name of a v1 chart
+    """
+
+    id: str
+    time: float
+    name: str
+    kind: str
+    value: Any
+    step: int | None = None
+    description: str = ""

@@ -1,0 +1,312 @@
+"""The door on a laptop: one process that serves HTTP, carries messages and keeps time. Wiring, and little else.
+
+    python local_app.py --root .canalis/local
+
+The workspace's folder holds everything: canalis.db (runs, documents, messages), blobs/, datastores/, work/,
+and service.json with token, which say where the service is to those who may know.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import json
+import logging
+import os
+import secrets
+import socket
+import sys
+import threading
+import time
+import uuid
+from collections import defaultdict
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, TextIO
+
+import uvicorn
+from pydantic import ValidationError
+
+from adapters.clock import SystemClock
+from adapters.files import FileBlobs, FileStores
+from adapters.sqlite import Database, SqliteBus, SqliteDocuments, SqliteRuns, Taken
+from api.access import KeptToken
+from api.app import make_app
+from api.service import Service, WorkspaceView
+from canalis.contract.errors import CanalisError, NotFound
+from canalis.contract.messages import (
+    ORCHESTRATOR_QUEUE,
+    CheckStep,
+    Message,
+    StartStep,
+    StopStep,
+    from_bytes,
+    steps_queue,
+)
+from canalis.contract.ports import Document, Ports
+from canalis.version import VERSION
+from orchestrator.advance import EVENTS_MAX, advance
+from orchestrator.sweep import sweep
+from steps import worker
+from steps.attempt import Site
+from steps.backend import Work
+from steps.process import BACKEND, ProcessBackend
+
+OWNER = "laptop"  # one service serves a workspace, so what it claimed before it died is its own still
+TICK_S = 15.0
+WAIT_S = 15.0
+ORDERS_MAX = 16
+
+_log = logging.getLogger("canalis.local")
+
+
+class AlreadyServed(Exception):
+    """Another process serves this workspace."""
+
+
+class Door:
+    """The service of one workspace on this machine, from opening its folder to leaving it."""
+
+    def __init__(self, root: Path, port: int | None = None, idle_exit_s: float | None = None) -> None:
+        self.root = root.absolute()
+        self.instance = uuid.uuid4().hex
+        self._idle_exit_s = idle_exit_s
+        self._last_request = time.monotonic()
+        self._closing = threading.Event()
+        self._lock = _take_lock(self.root)
+        self.token = _kept_token(self.root)
+        self.socket = _listen(port if port is not None else _last_port(self.root))
+        self.endpoint = f"http://127.0.0.1:{self.socket.getsockname()[1]}"
+
+        clock = SystemClock()
+        self.database = Database(self.root / "canalis.db")
+        self.bus = SqliteBus(self.database, clock)
+        self.ports = Ports(
+            runs=SqliteRuns(self.database, self.bus, clock),
+            documents=SqliteDocuments(self.database),
+            blobs=FileBlobs(self.root / "blobs"),
+            stores=FileStores(self.root / "datastores"),
+            bus=self.bus,
+            clock=clock,
+        )
+        workspace = _workspace(self.root)
+        self.backend = ProcessBackend(
+            self.ports,
+            _site(workspace, self.endpoint, self.token, self.root),
+            self.root / "work",
+            report=partial(worker.report, self.ports),
+            note=self._note,
+        )
+        _open_datastores(self.ports, self.root)
+        service = Service(
+            self.ports, workspace, self.instance, is_local=True, default_slots=os.cpu_count() or 1, version=VERSION
+        )
+        self.app = make_app(service, KeptToken(self.token, name=os.environ.get("USER", "author")))
+
+    def serve(self) -> None:
+        """Serve until told to stop, by a signal or by having had nothing to do for long."""
+        server = uvicorn.Server(
+            uvicorn.Config(self._watched, log_level="warning", access_log=False, lifespan="off", timeout_keep_alive=120)
+        )
+        # What an earlier service left behind is taken up before anything new comes in.
+        sweep(self.ports, OWNER, self.backend.held(), quiet_s=0.0)
+        for name, loop in (("orchestrator", self._carry_events), ("steps", self._carry_orders)):
+            threading.Thread(target=loop, name=name, daemon=True).start()
+        threading.Thread(target=self._keep_time, args=(server,), name="timer", daemon=True).start()
+        _announce(self.root, self.endpoint, self.instance)
+        server.run(sockets=[self.socket])
+
+    def close(self) -> None:
+        """Take nothing further. Steps that run go on, and the next service finds them."""
+        self._closing.set()
+        self.bus.close()
+        self.backend.close()
+        (self.root / "service.json").unlink(missing_ok=True)
+        self._lock.close()
+
+    def _carry_events(self) -> None:
+        self._pump(ORCHESTRATOR_QUEUE, EVENTS_MAX, self._advance_all)
+
+    def _carry_orders(self) -> None:
+        self._pump(steps_queue(BACKEND), ORDERS_MAX, self._work_all)
+
+    def _pump(self, queue: str, count: int, handle: Callable[[list[Taken]], None]) -> None:
+        while not self._closing.is_set():
+            try:
+                handle(self.bus.take(queue, count, WAIT_S))
+            except CanalisError as error:  # the store itself refuses: the messages stay where they are
+                _log.warning("%s: %s", queue, error)
+                self._closing.wait(1.0)
+            except Exception:
+                _log.exception("%s", queue)
+                self._closing.wait(1.0)
+
+    def _advance_all(self, taken: list[Taken]) -> None:
+        """Messages for one run are applied together: one load, one commit."""
+        by_run: dict[str, list[tuple[Taken, Any]]] = defaultdict(list)
+        for message in taken:
+            event = self._read(message)
+            if event is not None:
+                by_run[event.run_id].append((message, event))
+        for run_id, group in by_run.items():
+            messages = [message for message, _ in group]
+            self._settle(messages, lambda: advance(self.ports, run_id, [event for _, event in group]))  # noqa: B023
+
+    def _work_all(self, taken: list[Taken]) -> None:
+        for message in taken:
+            command = self._read(message)
+            if isinstance(command, (StartStep, CheckStep, StopStep)):
+                self._settle([message], partial(worker.work, self.ports, self.backend, OWNER, command))
+
+    def _settle(self, messages: list[Taken], handle: Callable[[], None]) -> None:
+        try:
+            handle()
+        except NotFound as error:
+            _log.warning("dropped a message about what is not there: %s", error)
+        except Exception as error:
+            _log.warning("a message will come again: %r", error, exc_info=not isinstance(error, CanalisError))
+            self.bus.abandon(messages, repr(error))
+            return
+        self.bus.complete(messages)
+
+    def _read(self, message: Taken) -> Message | None:
+        try:
+            return from_bytes(message.body)
+        except ValidationError as error:
+            _log.error("message %s is none of ours: %s", message.seq, error)
+            self.bus.abandon([message], str(error))
+            return None
+
+    def _keep_time(self, server: uvicorn.Server) -> None:
+        while not self._closing.wait(TICK_S):
+            try:
+                held = self.backend.held()
+                self.ports.runs.renew(OWNER, held, worker.LEASE_S)
+                sweep(self.ports, OWNER, held)
+                self.backend.tidy()
+            except Exception as error:
+                _log.warning("the sweep will try again: %r", error)
+            server.should_exit = server.should_exit or self._is_idle()
+
+    def _is_idle(self) -> bool:
+        if self._idle_exit_s is None or time.monotonic() - self._last_request < self._idle_exit_s:
+            return False
+        return not self.backend.held() and not self.ports.runs.open_runs()
+
+    def _note(self, work: Work, facts: Document) -> None:
+        try:
+            self.ports.runs.note(work.attempt, facts)
+        except CanalisError as error:  # it is for people; the step goes on without it
+            _log.warning("step %s: %s", work.step_run_id, error)
+
+    async def _watched(self, scope: Any, receive: Any, send: Any) -> None:
+        self._last_request = time.monotonic()
+        await self.app(scope, receive, send)
+
+
+def main() -> int:
+    """Serve the workspace whose folder is named. Returns the exit code: 3 when it is served already."""
+    parser = argparse.ArgumentParser(prog="local_app")
+    parser.add_argument("--root", type=Path, required=True, help="the workspace's folder")
+    parser.add_argument("--port", type=int, help="the last one used, or any, when not given")
+    parser.add_argument("--idle-exit-s", type=float, help="end after so many seconds with nothing to do")
+    asked = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    try:
+        door = Door(asked.root, asked.port, asked.idle_exit_s)
+    except AlreadyServed as error:
+        print(error, file=sys.stderr)
+        return 3
+    except (CanalisError, OSError) as error:
+        print(f"Canalis cannot start: {error}", file=sys.stderr)
+        return 1
+    print(f"Canalis serves workspace '{_workspace(door.root).name}' at {door.endpoint}", file=sys.stderr, flush=True)
+    try:
+        door.serve()
+    finally:
+        door.close()
+    return 0
+
+
+def _take_lock(root: Path) -> TextIO:
+    root.mkdir(parents=True, exist_ok=True)
+    lock = (root / "service.lock").open("a")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        raise AlreadyServed(f"Another service serves {root} already") from None
+    return lock
+
+
+def _kept_token(root: Path) -> str:
+    path = root / "token"
+    if not path.exists():
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w") as file:
+            file.write(secrets.token_urlsafe(32))
+    return path.read_text().strip()
+
+
+def _last_port(root: Path) -> int:
+    """The port of the service before: steps that outlived it still know it."""
+    try:
+        return int((root / "port").read_text())
+    except (OSError, ValueError):
+        return 0
+
+
+def _listen(port: int) -> socket.socket:
+    listening = socket.socket()
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind(("127.0.0.1", port))
+    except OSError:
+        listening.bind(("127.0.0.1", 0))
+    return listening
+
+
+def _workspace(root: Path) -> WorkspaceView:
+    try:
+        return WorkspaceView.model_validate_json((root / "workspace.json").read_bytes())
+    except FileNotFoundError:
+        return WorkspaceView(name=root.name, subscription_id="local", resource_group="local", location="local")
+
+
+def _site(workspace: WorkspaceView, endpoint: str, token: str, root: Path) -> Site:
+    here = Path(__file__).parent
+    return Site(
+        workspace=workspace.name,
+        subscription_id=workspace.subscription_id,
+        resource_group=workspace.resource_group,
+        location=workspace.location,
+        endpoint=endpoint,
+        token=token,
+        home=root,
+        import_folders=(here / "canalis" / "alias",),
+    )
+
+
+def _open_datastores(ports: Ports, root: Path) -> None:
+    for name, kind in (("workspaceblobstore", "AzureBlob"), ("workspacefilestore", "AzureFile")):
+        (root / "datastores" / name).mkdir(parents=True, exist_ok=True)
+        if ports.documents.get("datastores", name) is None:
+            ports.documents.put("datastores", name, {"type": kind, "container_name": f"{name}-local"})
+
+
+def _announce(root: Path, endpoint: str, instance: str) -> None:
+    port = endpoint.rpartition(":")[2]
+    (root / "port").write_text(port)
+    body = {"endpoint": endpoint, "pid": os.getpid(), "instance": instance, "version": VERSION}
+    part = root / "service.json.part"
+    part.write_text(json.dumps(body))
+    part.replace(root / "service.json")
+
+
+if __name__ == "__main__":
+    code = main()
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # threads that wait for steps would otherwise hold the process until the last step has ended

@@ -1,0 +1,90 @@
+"""A graph made ready to be walked: places instead of names, and who comes after whom. Pure."""
+
+from __future__ import annotations
+
+import struct
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from canalis.contract.graph import Graph
+from canalis.contract.graphs import stored_graph
+from canalis.contract.messages import steps_queue
+from canalis.contract.ports import BlobStore, Run
+from canalis.contract.run import RunRequest, RunState
+from canalis.contract.status import RunStatus, StepStatus
+
+_PLANS_KEPT_MAX = 32
+
+_kept: OrderedDict[str, Plan] = OrderedDict()
+_lock = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a run of a graph is walked. Steps are named by their place among the graph's nodes.
+
+    successors   places of the steps that wait for each step
+    waiting      how many steps each step waits for at the beginning
+    queues       where the orders for each step go
+    retries, rests_s   tries after the first one, and the rest before the second
+    """
+
+    run_id: str
+    keys: tuple[str, ...]
+    index: dict[str, int]
+    successors: tuple[tuple[int, ...], ...]
+    waiting: tuple[int, ...]
+    queues: tuple[str, ...]
+    retries: tuple[int, ...]
+    rests_s: tuple[float, ...]
+    continue_on_step_failure: bool
+
+
+def make_plan(run_id: str, request: RunRequest, graph: Graph) -> Plan:
+    """The plan of a run. Expects a graph without faults."""
+    index = {node.key: place for place, node in enumerate(graph.nodes)}
+    successors: list[list[int]] = [[] for _ in graph.nodes]
+    waiting = []
+    for place, node in enumerate(graph.nodes):
+        before = node.predecessors()
+        waiting.append(len(before))
+        for key in before:
+            successors[index[key]].append(place)
+    return Plan(
+        run_id=run_id,
+        keys=tuple(index),
+        index=index,
+        successors=tuple(map(tuple, successors)),
+        waiting=tuple(waiting),
+        queues=tuple(steps_queue(request.computes[node.compute or ""].backend) for node in graph.nodes),
+        retries=tuple(node.settings.retries for node in graph.nodes),
+        rests_s=tuple(node.settings.retry_rest_s for node in graph.nodes),
+        continue_on_step_failure=request.continue_on_step_failure,
+    )
+
+
+def first_state(plan: Plan) -> RunState:
+    """The state of a run in which nothing has happened: what waits for nothing is ready."""
+    count = len(plan.keys)
+    return RunState(
+        status=RunStatus.RUNNING,
+        steps=bytes(StepStatus.WAITING if waits else StepStatus.READY for waits in plan.waiting),
+        attempts=bytes(count),
+        lost=bytes(count),
+        waiting=struct.pack(f"<{count}H", *plan.waiting),
+    )
+
+
+def plan_of(blobs: BlobStore, run: Run) -> Plan:
+    """The plan of a stored run, kept for the next time: neither its graph nor its request ever changes."""
+    with _lock:
+        if run.run_id in _kept:
+            _kept.move_to_end(run.run_id)
+            return _kept[run.run_id]
+    plan = make_plan(run.run_id, run.request, stored_graph(blobs, run.request.graph))
+    with _lock:
+        _kept[run.run_id] = plan
+        while len(_kept) > _PLANS_KEPT_MAX:
+            _kept.popitem(last=False)
+    return plan

@@ -1,0 +1,106 @@
+"""A graph becomes a run: checked again, stored, created together with its first orders."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pydantic import Field
+
+from canalis.contract.errors import GraphError, NotFound
+from canalis.contract.faults import faults
+from canalis.contract.graph import Graph, ParameterValue, Part, content_id
+from canalis.contract.layout import graph_key, snapshot_key
+from canalis.contract.parameters import assign
+from canalis.contract.ports import Document, Ports, Run
+from canalis.contract.run import ComputeChoice, RunRequest, StepRunId, check_experiment_name, check_run_id, new_run_id
+from orchestrator.decide import decide
+from orchestrator.plan import first_state, make_plan
+
+DEPTH_MAX = 16  # runs submitted by steps of runs submitted by steps; more is a pipeline that calls itself
+
+
+class Submission(Part):
+    """What a caller asks for. The graph's snapshots must have been uploaded before.
+
+    run_id   chosen by the caller to make a repeated submission the same run; else a new one
+    parent   id of the run, or of the step's run, that submits it
+    """
+
+    graph: Graph
+    experiment: str
+    run_id: str | None = None
+    display_name: str = ""
+    parameters: dict[str, ParameterValue] = Field(default_factory=dict)
+    continue_on_step_failure: bool = False
+    regenerate_outputs: bool = False
+    interpreter: str | None = None
+    tags: dict[str, str] = Field(default_factory=dict)
+    properties: dict[str, str] = Field(default_factory=dict)
+    parent: str | None = None
+
+
+def submit(ports: Ports, asked: Submission, computes: Mapping[str, ComputeChoice], by: str = "") -> Run:
+    """Create the run and send its first orders. On return it outlives any crash.
+
+    computes   what each compute target is just now, "" for steps that name none
+    Raises     NameInvalid, GraphError with every fault, ParameterError, NotFound for a parent
+    """
+    check_experiment_name(asked.experiment)
+    run_id = check_run_id(asked.run_id or new_run_id())
+    _check_graph(ports, asked.graph, computes)
+    document = asked.graph.to_bytes()
+    graph_id = content_id(document)
+    request = RunRequest(
+        experiment=asked.experiment,
+        graph=graph_id,
+        display_name=asked.display_name,
+        description=asked.graph.description,
+        parameters=assign(asked.graph.parameters, asked.parameters),
+        continue_on_step_failure=asked.continue_on_step_failure,
+        regenerate_outputs=asked.regenerate_outputs,
+        interpreter=asked.interpreter,
+        computes={name: computes[name] for name in {node.compute or "" for node in asked.graph.nodes}},
+        default_datastore=asked.graph.default_datastore or "workspaceblobstore",
+        tags=asked.tags,
+        properties=asked.properties,
+        parent=asked.parent,
+        depth=_depth(ports, asked.parent),
+        submitted_by=by,
+        submitted_at=ports.clock.now(),
+    )
+    ports.blobs.put_if_absent(graph_key(graph_id), document)
+    _remember_experiment(ports, asked.experiment)
+    plan = make_plan(run_id, request, asked.graph)
+    # The first tick happens here: the first steps need not wait for the orchestrator's queue.
+    state, sends = decide(plan, first_state(plan))
+    ports.runs.create(run_id, request, state, sends)
+    ports.runs.deliver(run_id)
+    return ports.runs.load(run_id)
+
+
+def _check_graph(ports: Ports, graph: Graph, computes: Mapping[str, ComputeChoice]) -> None:
+    found = faults(graph, computes=computes, snapshots_needed=True)
+    if found:
+        raise GraphError(
+            "\n".join(str(fault) for fault in found),
+            faults=[{"code": fault.code, "message": fault.message, "step": fault.node} for fault in found],
+        )
+    for snapshot in {node.snapshot for node in graph.nodes if node.snapshot}:
+        if ports.blobs.info(snapshot_key(snapshot)) is None:
+            raise NotFound(f"Snapshot {snapshot} was never uploaded", kind="snapshot", name=snapshot)
+
+
+def _depth(ports: Ports, parent: str | None) -> int:
+    if parent is None:
+        return 0
+    step = StepRunId.parse(parent)
+    depth = ports.runs.load(check_run_id(step.run_id if step else parent)).request.depth + 1
+    if depth > DEPTH_MAX:
+        raise GraphError(f"This run would be number {depth} in a chain of runs that submit each other", depth=depth)
+    return depth
+
+
+def _remember_experiment(ports: Ports, name: str) -> None:
+    if ports.documents.get("experiments", name) is None:
+        body: Document = {"created_at": ports.clock.now()}
+        ports.documents.put("experiments", name, body)

@@ -1,0 +1,210 @@
+"""What people see of runs. Reads only; everything that shows a run shows it through here."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from canalis.contract.errors import NotFound
+from canalis.contract.graph import Graph, Node
+from canalis.contract.graphs import stored_graph
+from canalis.contract.places import output_place
+from canalis.contract.ports import Attempt, AttemptKey, Document, Ports, Run, RunQuery
+from canalis.contract.run import StepRunId, check_run_id
+from canalis.contract.status import Phase, RunStatus, StepStatus, pipeline_word, run_word, step_words
+from canalis.contract.views import ErrorView, OutputView, RunView, StepView
+
+_PREFIX_MIN = 4  # characters of an id that may stand for it
+_NAMED_MAX = 5  # steps that a waiting step names
+ANNOTATIONS = "annotations"  # kind of the documents with what people say of runs: tags, properties, names
+
+
+def find(ports: Ports, name: str) -> Run | StepRunId:
+    """The pipeline run or step run of that id, or of the only id that begins so.
+
+    Raises NotFound, also when several begin so.
+    """
+    step = StepRunId.parse(name)
+    if step is None:
+        return find_run(ports, name)
+    run = find_run(ports, step.run_id)
+    graph = stored_graph(ports.blobs, run.request.graph)
+    if step.node not in graph.places:
+        names = ", ".join(list(graph.places)[:20])
+        raise NotFound(f"Run {run.run_id} has no step '{step.node}' (it has: {names})", kind="step", name=name)
+    return StepRunId(run.run_id, step.node, step.attempt)
+
+
+def find_run(ports: Ports, name: str) -> Run:
+    """The pipeline run of that id, or of the only id that begins so."""
+    try:
+        return ports.runs.load(check_run_id(name))
+    except NotFound:
+        if len(name) < _PREFIX_MIN:
+            raise
+    found = ports.runs.find(RunQuery(id_prefix=name, limit=2))
+    if len(found) != 1:
+        what = f"Several runs begin with '{name}'" if found else f"There is no run {name}"
+        raise NotFound(what, kind="run", name=name)
+    return found[0]
+
+
+def run_view(ports: Ports, run: Run, with_error: bool = True) -> RunView:
+    """A run as it stands. `with_error` also looks for the step that made it fail, which costs a query."""
+    notes = _annotations(ports, run.run_id)
+    counted = Counter(run.state.steps)
+    return RunView(
+        id=run.run_id,
+        experiment=run.request.experiment,
+        status=run.state.status.value,
+        status_v1=pipeline_word(run.state.status),
+        run_status_v1=run_word(run.state.status),
+        display_name=notes.get("display_name") or run.request.display_name,
+        description=run.request.description,
+        parameters=run.request.parameters,
+        tags=_merged(run.request.tags, notes.get("tags", {})),
+        properties=_merged(run.request.properties, notes.get("properties", {})),
+        parent=run.request.parent,
+        graph=run.request.graph,
+        continue_on_step_failure=run.request.continue_on_step_failure,
+        submitted_by=run.request.submitted_by,
+        submitted_at=run.request.submitted_at,
+        updated_at=run.updated_at,
+        ended_at=run.ended_at,
+        steps={StepStatus(status).name.lower(): count for status, count in sorted(counted.items())},
+        version=run.version,
+        error=_run_error(ports, run) if with_error else None,
+    )
+
+
+def step_views(ports: Ports, run: Run) -> list[StepView]:
+    """All steps of a run, in the order of its graph."""
+    graph = stored_graph(ports.blobs, run.request.graph)
+    attempts = {attempt.key: attempt for attempt in ports.runs.attempts(run.run_id)}
+    notes = {found.name: found.body for found in ports.documents.list(ANNOTATIONS, f"{run.run_id}.")}
+    return [_step_view(run, graph, place, attempts, notes) for place in range(len(graph.nodes))]
+
+
+def step_view(ports: Ports, step: StepRunId) -> StepView:
+    """One step of a run, at its current attempt whichever attempt was asked for."""
+    run = ports.runs.load(step.run_id)
+    graph = stored_graph(ports.blobs, run.request.graph)
+    place = graph.places[step.node]
+    key = AttemptKey(run.run_id, step.node, run.state.attempts[place])
+    attempt = ports.runs.attempt(key)
+    owner = str(StepRunId(run.run_id, step.node, max(1, key.attempt)))
+    notes = {owner: _annotations(ports, owner)}
+    return _step_view(run, graph, place, {key: attempt} if attempt else {}, notes)
+
+
+def step_run_of(ports: Ports, step: StepRunId) -> StepRunId:
+    """The attempt that a step run's id stands for: the one it names, else the current one."""
+    if step.attempt > 1:
+        return step
+    run = ports.runs.load(step.run_id)
+    place = stored_graph(ports.blobs, run.request.graph).places[step.node]
+    return StepRunId(step.run_id, step.node, max(1, run.state.attempts[place]))
+
+
+def output_views(ports: Ports, step: StepRunId) -> list[OutputView]:
+    """Where the outputs of a step lie, whether or not it has written them."""
+    run = ports.runs.load(step.run_id)
+    node = stored_graph(ports.blobs, run.request.graph).node(step.node)
+    owner = step_run_of(ports, step)
+    places = [(port, output_place(run.request, port, owner)) for port in node.outputs]
+    return [
+        OutputView(name=port.name, datastore=place.datastore, path=place.path, pipeline_output=port.pipeline_output)
+        for port, place in places
+    ]
+
+
+def annotate(ports: Ports, name: str, news: Document) -> None:
+    """Merge tags, properties and names into what people have said of a run; None removes a tag."""
+    known = ports.documents.get(ANNOTATIONS, name)
+    body = dict(known.body) if known else {}
+    for part, value in news.items():
+        body[part] = {**body.get(part, {}), **value} if isinstance(value, dict) else value
+    ports.documents.put(ANNOTATIONS, name, body, etag=known.etag if known else None, if_absent=known is None)
+
+
+def _annotations(ports: Ports, name: str) -> Document:
+    found = ports.documents.get(ANNOTATIONS, name)
+    return found.body if found else {}
+
+
+def _merged(first: dict[str, str], said: Document) -> dict[str, str]:
+    return {name: value for name, value in {**first, **said}.items() if value is not None}
+
+
+def _step_view(
+    run: Run, graph: Graph, place: int, attempts: dict[AttemptKey, Attempt], notes: dict[str, Document]
+) -> StepView:
+    node = graph.nodes[place]
+    status = run.state.step(place)
+    number = run.state.attempts[place]
+    found = attempts.get(AttemptKey(run.run_id, node.key, number))
+    facts = found.facts if found else {}
+    phase = Phase(facts.get("phase", "queued"))
+    word_v1, run_word_v1 = step_words(status, phase)
+    identity = str(StepRunId(run.run_id, node.key, max(1, number)))
+    said = notes.get(identity, {})
+    error = None
+    if facts.get("error"):
+        error = ErrorView(code=facts.get("error_code", ""), message=facts["error"], step=identity)
+    return StepView(
+        id=identity,
+        run_id=run.run_id,
+        node=node.key,
+        name=node.name,
+        experiment=run.request.experiment,
+        work=node.work.kind,
+        compute=node.compute or "",
+        status=status.name.lower(),
+        phase=phase.value if status is StepStatus.STARTED else "",
+        status_v1=word_v1,
+        run_status_v1=run_word_v1,
+        attempt=number,
+        attempts_max=node.settings.retries + 1,
+        submitted_at=run.request.submitted_at,
+        claimed_at=facts.get("claimed_at"),
+        started_at=facts.get("started_at"),
+        ended_at=facts.get("ended_at") if status.is_terminal else None,
+        exit_code=facts.get("exit_code"),
+        error=error,
+        waits_for=_waits_for(run, graph, node, status, phase),
+        snapshot=node.snapshot,
+        tags=_merged({}, said.get("tags", {})),
+        properties=_merged({}, said.get("properties", {})),
+        display_name=said.get("display_name", ""),
+    )
+
+
+def _waits_for(run: Run, graph: Graph, node: Node, status: StepStatus, phase: Phase) -> tuple[str, ...]:
+    if status is StepStatus.STARTED and phase is Phase.QUEUED:
+        return (f"a free slot of {node.compute or 'this machine'}",)
+    if status is not StepStatus.WAITING:
+        return ()
+    places = [graph.places[key] for key in node.predecessors()]
+    names = [graph.nodes[place].name for place in places if run.state.step(place) is not StepStatus.SUCCEEDED]
+    more = (f"and {len(names) - _NAMED_MAX} more",) if len(names) > _NAMED_MAX else ()
+    return tuple(f"step {name}" for name in names[:_NAMED_MAX]) + more
+
+
+def _run_error(ports: Ports, run: Run) -> ErrorView | None:
+    """Why a run failed: what its first failed step said."""
+    if run.state.status not in (RunStatus.FAILED, RunStatus.FAILING):
+        return None
+    graph = stored_graph(ports.blobs, run.request.graph)
+    failed = [
+        attempt
+        for attempt in ports.runs.attempts(run.run_id)
+        if run.state.step(graph.places[attempt.key.node]) is StepStatus.FAILED
+        and attempt.key.attempt == run.state.attempts[graph.places[attempt.key.node]]
+    ]
+    if not failed:
+        return None
+    first = min(failed, key=lambda attempt: float(attempt.facts.get("ended_at", 0.0)))
+    step = StepRunId(run.run_id, first.key.node, first.key.attempt)
+    others = f" ({len(failed) - 1} more steps failed)" if len(failed) > 1 else ""
+    return ErrorView(
+        code=first.facts.get("error_code", ""), message=first.facts.get("error", "") + others, step=str(step)
+    )

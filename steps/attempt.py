@@ -1,0 +1,432 @@
+"""One attempt as a process on this machine: put in place, launched, waited for, its results kept.
+
+The process outlives the service. It is started through a few lines of shell that write down its process id
+before the script begins and its exit code after it has ended, so a service that comes back finds either.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from canalis.contract.errors import CanalisError
+from canalis.contract.graph import PythonWork
+from canalis.contract.layout import METRICS, STEP_LOG, artifacts, records
+from canalis.contract.ports import Ports
+from canalis.contract.status import Outcome, Phase
+from steps.arguments import Values, command_line, variables
+from steps.backend import Ended, Note, Work
+from steps.stage import Staged, StagingFailed, keep_uploads, local_path, put_tree, source_folder, stage
+
+STOP_GRACE_S = 5.0  # between the polite signal and the one that cannot be ignored
+MARK = "CANALIS_STEP_RUN"  # names the attempt in the environment of all its processes
+
+# The first line is refused by the shell when the file is there: one attempt is never two processes.
+# The trap keeps the shell alive through a signal to the whole group; the script gets the signal's usual effect.
+_LAUNCH = """
+set -C; { echo $$ > "$1/pid"; } 2>/dev/null || exit 1; set +C
+trap : TERM INT HUP
+record=$1; shift
+"$@"
+code=$?
+echo $code > "$record/exit"
+exit $code
+"""
+_TAIL_BYTES = 4096
+_NAMED_SIGNALS = {
+    128 + number: number.name
+    for number in (
+        signal.SIGKILL,
+        signal.SIGTERM,
+        signal.SIGSEGV,
+        signal.SIGABRT,
+        signal.SIGINT,
+        signal.SIGBUS,
+        signal.SIGILL,
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What a script on this machine must know of where it runs.
+
+    endpoint, token   of the service; home is the workspace's folder, where a new endpoint can be read
+    import_folders    put on the script's import path, for the azureml alias
+    """
+
+    workspace: str
+    subscription_id: str
+    resource_group: str
+    location: str
+    endpoint: str
+    token: str
+    home: Path
+    import_folders: tuple[Path, ...]
+
+
+class Control:
+    """How others reach an attempt while one thread waits for it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._group: int | None = None  # None: not launched yet, or over
+        self.reason: Outcome | None = None  # why it was ended from outside
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether somebody has asked it to end."""
+        return self.reason is not None
+
+    def launched(self, group: int) -> None:
+        """Its processes can be reached now."""
+        with self._lock:
+            self._group = group
+        if self.is_stopped:
+            self._signal(signal.SIGTERM)
+
+    def over(self) -> None:
+        """Its process group is gone, and the number may become somebody else's."""
+        with self._lock:
+            self._group = None
+
+    def stop(self, reason: Outcome) -> None:
+        """Ask its processes to end, and make them after a while. The first reason stands."""
+        with self._lock:
+            self.reason = self.reason or reason
+        self._signal(signal.SIGTERM)
+        later = threading.Timer(STOP_GRACE_S, self._signal, (signal.SIGKILL,))
+        later.daemon = True
+        later.start()
+
+    def _signal(self, number: signal.Signals) -> None:
+        with self._lock:
+            if self._group is not None:
+                kill_group(self._group, number)
+
+
+def run_attempt(ports: Ports, site: Site, work: Work, folder: Path, control: Control, note: Note) -> Ended:
+    """See one attempt through, from wherever an earlier service left it. Never raises what the author can mend.
+
+    folder   the attempt's own; gone at the end
+    """
+    record, log = _record_folder(ports, work), _log_file(ports, work)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    started_at: float | None = None
+    try:
+        process = Attached.find(record) or _launch(ports, site, work, folder, record, log)
+        started_at = process.started_at
+        note(work, {"phase": Phase.RUNNING.value, "started_at": started_at})
+        code = _wait(process, control, work.node.settings.timeout_s)
+        if code is None:
+            kill_marked({str(work.step_run_id)})  # its shell is gone; what it started must not go on beside a retry
+        ended = _judge(work, control, code, log, started_at)
+        _keep(ports, work, folder, ended)
+    except CanalisError as error:
+        ended = Ended(Outcome.FAILED, None, error.code, error.message, started_at)
+    except OSError as error:
+        ended = Ended(Outcome.FAILED, None, StagingFailed.code, f"{error.strerror}: {error.filename}", started_at)
+    _say(log, ended)
+    return ended
+
+
+def kill_group(group: int, number: signal.Signals) -> None:
+    """Signal every process of a group, if there are any."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, number)
+
+
+def kill_marked(step_runs: Collection[str]) -> int:
+    """Kill every process whose environment says it belongs to one of these attempts; how many there were."""
+    wanted = {f"{MARK}={step_run}".encode() for step_run in step_runs}
+    killed = 0
+    for found in Path("/proc").glob("[0-9]*/environ") if Path("/proc").is_dir() else ():
+        try:
+            if wanted.isdisjoint(found.read_bytes().split(b"\0")):
+                continue
+            os.kill(int(found.parent.name), signal.SIGKILL)
+            killed += 1
+        except (OSError, ValueError):
+            continue  # it ended meanwhile, or is somebody else's
+    return killed
+
+
+def kill_leftover(record: Path) -> None:
+    """End the process that an earlier service started for an attempt, if it still runs."""
+    found = Attached.find(record)
+    if found is not None and found.is_alive():
+        kill_group(found.group, signal.SIGKILL)
+
+
+class Launched:
+    """A process of ours."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+        self.group = process.pid
+        self.started_at = time.time()
+
+    def wait(self) -> int | None:
+        """Its exit code. Ends what it left behind in its group."""
+        os.waitid(os.P_PID, self.group, os.WEXITED | os.WNOWAIT)
+        # Not reaped yet, so the group's number is still its own.
+        kill_group(self.group, signal.SIGKILL)
+        code = self._process.wait()
+        return code if code >= 0 else 128 - code
+
+
+class Attached:
+    """A process that an earlier service started: running still, or over."""
+
+    def __init__(self, record: Path, group: int) -> None:
+        self._record = record
+        self.group = group
+        self.started_at = (record / "pid").stat().st_mtime
+
+    @classmethod
+    def find(cls, record: Path) -> Attached | None:
+        """What the records of an attempt say was started; None when nothing was."""
+        try:
+            text = (record / "pid").read_text().strip()
+        except FileNotFoundError:
+            return None
+        return cls(record, int(text)) if text else None
+
+    def is_alive(self) -> bool:
+        """Whether that process runs. A number that another program has by now does not count."""
+        try:
+            command = Path(f"/proc/{self.group}/cmdline").read_bytes()
+        except FileNotFoundError:
+            if sys.platform == "linux":
+                return False
+            listed = subprocess.run(["ps", "-o", "command=", "-p", str(self.group)], capture_output=True, check=False)
+            command = listed.stdout
+        return str(self._record).encode() in command
+
+    def wait(self) -> int | None:
+        """Its exit code, or None when it went away without leaving one."""
+        while self.is_alive():
+            self._rest()
+        code = self._exit_code()
+        kill_group(self.group, signal.SIGKILL) if code is not None else None
+        return code
+
+    def _rest(self) -> None:
+        """Until it ends, or for a moment where the system cannot tell us."""
+        try:
+            handle = os.pidfd_open(self.group)
+        except (AttributeError, OSError):
+            time.sleep(0.1)
+            return
+        try:
+            waiter = select.poll()
+            waiter.register(handle, select.POLLIN)
+            waiter.poll(1000)
+        finally:
+            os.close(handle)
+
+    def _exit_code(self) -> int | None:
+        try:
+            return int((self._record / "exit").read_text())
+        except (FileNotFoundError, ValueError):
+            return None
+
+
+def _launch(ports: Ports, site: Site, work: Work, folder: Path, record: Path, log: Path) -> Launched:
+    interpreter = work.request.interpreter or sys.executable
+    if not os.access(interpreter, os.X_OK):
+        raise StagingFailed(f"The interpreter {interpreter}, in which this run was submitted, is not there any more")
+    shutil.rmtree(folder, ignore_errors=True)  # what an earlier service left half in place
+    staged = stage(ports, work, folder)
+    script = work.node.work.script if isinstance(work.node.work, PythonWork) else None
+    if script is not None and not (staged.source / script).is_file():
+        raise StagingFailed(f"Script '{script}' is not in the snapshot of step '{work.node.name}'")
+    values = Values(staged.inputs, staged.outputs, work.request.parameters)
+    line, extra = command_line(work.node, interpreter, values)
+    record.mkdir(parents=True, exist_ok=True)
+    context = record / "context.json"
+    context.write_text(json.dumps(_context(ports, site, work, staged)))
+    environment = _environment(site, work, staged, context, interpreter) | variables(work.node, values) | extra
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            ["/bin/sh", "-c", _LAUNCH, "canalis-step", str(record), *line],
+            cwd=staged.source,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    return Launched(process)
+
+
+def _wait(process: Launched | Attached, control: Control, timeout_s: float | None) -> int | None:
+    control.launched(process.group)
+    alarm = None
+    if timeout_s is not None:
+        left_s = max(0.0, process.started_at + timeout_s - time.time())
+        alarm = threading.Timer(left_s, control.stop, (Outcome.TIMED_OUT,))
+        alarm.daemon = True
+        alarm.start()
+    try:
+        return process.wait()
+    finally:
+        control.over()
+        if alarm is not None:
+            alarm.cancel()
+
+
+def _judge(work: Work, control: Control, code: int | None, log: Path, started_at: float) -> Ended:
+    """How an attempt ended, from its exit code and from what was asked of it."""
+    now = time.time()
+    name = work.node.name
+    if code == 0:
+        return Ended(Outcome.SUCCEEDED, 0, started_at=started_at, ended_at=now)
+    if control.reason is Outcome.CANCELLED:
+        return Ended(Outcome.CANCELLED, code, "cancelled", f"{name} was cancelled", started_at, now)
+    if control.reason is Outcome.TIMED_OUT:
+        limit = work.node.settings.timeout_s
+        reason = f"{name} worked longer than its limit of {limit:g} s and was ended"
+        return Ended(Outcome.TIMED_OUT, code, "timed_out", reason, started_at, now)
+    if code is None:
+        return Ended(Outcome.LOST, None, "lost", f"{name} went away with its machine", started_at, now)
+    signal_name = _NAMED_SIGNALS.get(code)
+    how = f"was killed by {signal_name}" if signal_name else f"ended with exit code {code}"
+    reason = ": ".join(part for part in (f"{name} {how}", _last_line(log)) if part) + _hint(log, work)
+    return Ended(Outcome.FAILED, code, "script_failed", reason, started_at, now)
+
+
+def _keep(ports: Ports, work: Work, folder: Path, ended: Ended) -> None:
+    """Keep what the script left in outputs/ and logs/, and its uploads when it succeeded."""
+    if ended.outcome is Outcome.SUCCEEDED:
+        keep_uploads(ports, work, folder)
+    source = source_folder(folder)
+    for name in ("outputs", "logs"):
+        left = source / name
+        kept = artifacts(work.step_run_id) + name
+        target = local_path(ports.blobs, kept)
+        if not left.is_dir() or not any(left.iterdir()):
+            continue
+        if target is not None and not target.exists():
+            left.rename(target)
+        else:
+            put_tree(ports.blobs, left, kept)
+
+
+def _say(log: Path, ended: Ended) -> None:
+    """The last word of a log says why there is no more of it."""
+    if ended.outcome is Outcome.SUCCEEDED:
+        return
+    with contextlib.suppress(OSError), log.open("ab") as file:
+        file.write(f"canalis: {ended.error}\n".encode())
+
+
+def _last_line(log: Path) -> str:
+    """The last thing the script said, at most 500 characters."""
+    lines = [line.strip() for line in _tail(log).splitlines()]
+    return next((line[:500] for line in reversed(lines) if line), "")
+
+
+def _tail(log: Path) -> str:
+    with contextlib.suppress(FileNotFoundError), log.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - _TAIL_BYTES))
+        return file.read().decode("utf-8", "replace")
+    return ""
+
+
+def _hint(log: Path, work: Work) -> str:
+    tail = _tail(log)
+    missing = "FileNotFoundError" in tail or "No such file or directory" in tail
+    if missing and any(place.path in tail for place in work.outputs.values()):
+        return " (the folder of an output is not made for the script: os.makedirs(path, exist_ok=True))"
+    return ""
+
+
+def _record_folder(ports: Ports, work: Work) -> Path:
+    return _local(ports, records(work.step_run_id))
+
+
+def _log_file(ports: Ports, work: Work) -> Path:
+    return _local(ports, artifacts(work.step_run_id) + STEP_LOG)
+
+
+def _local(ports: Ports, key: str) -> Path:
+    path = local_path(ports.blobs, key)
+    assert path is not None, key  # this backend is for services whose blobs are files
+    return path
+
+
+def _environment(site: Site, work: Work, staged: Staged, context: Path, interpreter: str) -> dict[str, str]:
+    """The environment of a script before its own variables: this machine's, and what v1 promises.
+
+    Source   reference section 14
+    """
+    found = {name: value for name, value in os.environ.items() if not name.startswith(("CANALIS_", "AZUREML_"))}
+    for name in ("PYTHONDONTWRITEBYTECODE", "PYTHONSAFEPATH", "VIRTUAL_ENV", "PYTHONHOME"):
+        found.pop(name, None)  # without bytecode every step compiles its libraries again
+    program = Path(interpreter)
+    if (program.parent.parent / "pyvenv.cfg").exists():
+        found["VIRTUAL_ENV"] = str(program.parent.parent)
+    imports = [str(staged.source), *map(str, site.import_folders), found.get("PYTHONPATH", "")]
+    run_id = str(work.step_run_id)
+    return found | {
+        "PATH": os.pathsep.join((str(program.parent), found.get("PATH", os.defpath))),
+        "PYTHONPATH": os.pathsep.join(part for part in imports if part),
+        "PYTHONUNBUFFERED": "1",
+        MARK: run_id,
+        "CANALIS_CONTEXT": str(context),
+        "AZUREML_RUN_ID": run_id,
+        "AZUREML_ROOT_RUN_ID": work.key.run_id,
+        "AZUREML_ARM_SUBSCRIPTION": site.subscription_id,
+        "AZUREML_ARM_RESOURCEGROUP": site.resource_group,
+        "AZUREML_ARM_WORKSPACE_NAME": site.workspace,
+        "AZUREML_ARM_PROJECT_NAME": work.request.experiment,
+        "AZUREML_EXPERIMENT_ID": work.request.experiment,
+        "AZUREML_WORKSPACE_ID": site.workspace,
+        "AZUREML_SERVICE_ENDPOINT": site.endpoint,
+        "AZUREML_DISCOVERY_SERVICE_ENDPOINT": f"{site.endpoint}/discovery",
+        "AZUREML_RUN_TOKEN": site.token,
+        "AZUREML_RUN_TOKEN_EXPIRY": str(int(time.time()) + 30 * 24 * 3600),
+    }
+
+
+def _context(ports: Ports, site: Site, work: Work, staged: Staged) -> dict[str, object]:
+    """What the SDK inside the script knows without asking the service."""
+    owner = work.step_run_id
+    return {
+        "run_id": str(owner),
+        "pipeline_run_id": owner.run_id,
+        "node": owner.node,
+        "attempt": owner.attempt,
+        "name": work.node.name,
+        "experiment": work.request.experiment,
+        "workspace": site.workspace,
+        "subscription_id": site.subscription_id,
+        "resource_group": site.resource_group,
+        "location": site.location,
+        "home": str(site.home),
+        "metrics": str(_local(ports, records(owner) + METRICS)),
+        "artifacts": str(_local(ports, artifacts(owner))),
+        "inputs": {
+            port.name: {
+                "path": staged.inputs[port.name],
+                "mode": port.mode,
+                "style": port.style,
+                "places": [[place.datastore, place.path] for place in work.inputs[port.name]],
+            }
+            for port in work.node.inputs
+        },
+        "outputs": {port.name: {"path": staged.outputs[port.name], "style": port.style} for port in work.node.outputs},
+    }

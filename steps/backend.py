@@ -1,0 +1,95 @@
+"""What a worker asks of a backend, and what it is told. The one shape that all backends have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Protocol
+
+from canalis.contract.graph import Node
+from canalis.contract.places import Place
+from canalis.contract.ports import Attempt, AttemptKey, Document
+from canalis.contract.run import ComputeChoice, RunRequest, StepRunId
+from canalis.contract.status import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One attempt of a step with everything a backend needs to know, all names resolved.
+
+    attempt    the claim under which it is done
+    inputs     where each input's data lies, by name; several places are the files of a dataset
+    outputs    where each output's data shall lie, by name
+    """
+
+    attempt: Attempt
+    node: Node
+    request: RunRequest
+    compute: ComputeChoice
+    inputs: dict[str, tuple[Place, ...]]
+    outputs: dict[str, Place]
+
+    @property
+    def key(self) -> AttemptKey:
+        """Which attempt it is."""
+        return self.attempt.key
+
+    @property
+    def step_run_id(self) -> StepRunId:
+        """The name of this attempt outside the service."""
+        return StepRunId(self.key.run_id, self.key.node, self.key.attempt)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """An attempt is over.
+
+    exit_code    as a shell counts it; None when no script ran to its end
+    error_code   stable word, with `error` in plain words, when it did not succeed
+    started_at, ended_at   seconds since 1970; started_at None when nothing was started
+    """
+
+    outcome: Outcome
+    exit_code: int | None = None
+    error_code: str = ""
+    error: str = ""
+    started_at: float | None = None
+    ended_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """The backend has the work in hand.
+
+    check_after_s   when to ask again; None when the backend tells by itself through `report`
+    """
+
+    handle: str
+    check_after_s: float | None = None
+
+
+Report = Callable[[Work, Ended], None]
+Note = Callable[[Work, Document], None]
+
+
+class Backend(Protocol):
+    """Somewhere steps can run. Every call may come twice for the same attempt."""
+
+    def start(self, work: Work) -> Ended | Pending:
+        """Begin the work, or find that an earlier call began it."""
+        ...
+
+    def check(self, work: Work, handle: str) -> Ended | Pending:
+        """How the work is getting on."""
+        ...
+
+    def stop(self, key: AttemptKey) -> bool:
+        """End the work if it is going on.
+
+        True when its end will be reported by whoever waits for it; False when nothing of it is left here.
+        """
+        ...
+
+    def held(self) -> Collection[AttemptKey]:
+        """The attempts that this backend will report on by itself."""
+        ...

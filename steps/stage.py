@@ -1,0 +1,221 @@
+"""A script's surroundings on this machine: its source, its inputs, the places for its outputs.
+
+What may lie in place is used in place ("mount"); the rest is copied.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlparse
+
+from canalis.contract.errors import AuthorError
+from canalis.contract.graph import Input, Output, content_id
+from canalis.contract.layout import content_key, snapshot_key
+from canalis.contract.places import Place
+from canalis.contract.ports import BlobStore, Ports
+from steps.backend import Work
+
+_WILD = re.compile(r"[*?\[]")
+
+
+class StagingFailed(AuthorError):
+    """What the script needs cannot be put in place."""
+
+    code = "staging_failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """Where the script will find things.
+
+    source    its working folder: a copy of its snapshot
+    inputs, outputs   local path of each port (a dataset's id for an input in direct mode)
+    """
+
+    source: Path
+    inputs: dict[str, str]
+    outputs: dict[str, str]
+
+
+def source_folder(folder: Path) -> Path:
+    """The working folder of the script, in the attempt's own folder."""
+    return folder / "source"
+
+
+def stage(ports: Ports, work: Work, folder: Path) -> Staged:
+    """Put everything in place below `folder`, which is the attempt's own.
+
+    Raises StagingFailed, NotFound for a datastore, StoreFull
+    """
+    source = source_folder(folder)
+    unpack_snapshot(ports.blobs, work.node.snapshot, source)
+    # Scripts write there without making the folders first.
+    for name in ("outputs", "logs"):
+        (source / name).mkdir(exist_ok=True)
+    inputs = {
+        port.name: _stage_input(ports, work, port, folder / "inputs" / port.name, source) for port in work.node.inputs
+    }
+    outputs = {port.name: _stage_output(ports, work, port, folder, source) for port in work.node.outputs}
+    return Staged(source, inputs, outputs)
+
+
+def keep_uploads(ports: Ports, work: Work, folder: Path) -> None:
+    """Copy what the script left in its upload folders to where its outputs shall lie."""
+    for port in work.node.outputs:
+        path = _upload_path(ports, work, port, folder)
+        if path is not None:
+            place = work.outputs[port.name]
+            put_tree(ports.stores.open(place.datastore), source_folder(folder) / path, place.path)
+
+
+def unpack_snapshot(blobs: BlobStore, snapshot: str | None, folder: Path) -> None:
+    """Make `folder` a copy of a snapshot; an empty folder when there is none.
+
+    Copies, not links: a script may write into its own files, and what others run must not change with them.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if snapshot is None:
+        return
+    made = {folder}
+    for name, entry in json.loads(blobs.get(snapshot_key(snapshot)))["files"].items():
+        target = folder / name
+        if target.parent not in made:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            made.add(target.parent)
+        local = local_path(blobs, content_key(entry["sha256"]))
+        if local is not None:
+            shutil.copyfile(local, target)
+        else:
+            with target.open("wb") as file:
+                file.writelines(blobs.read(content_key(entry["sha256"])))
+        if entry.get("executable"):
+            target.chmod(0o755)
+
+
+def local_path(store: BlobStore, key: str) -> Path | None:
+    """Where a blob lies on this machine, or would; None when it lies elsewhere."""
+    address = urlparse(store.link(key))
+    return Path(unquote(address.path)) if address.scheme == "file" else None
+
+
+def put_tree(store: BlobStore, path: Path, key: str) -> None:
+    """Store a file under `key`, or the files of a folder under keys below it. Nothing there: nothing stored."""
+    if path.is_file():
+        with path.open("rb") as file:
+            store.put(key, file)
+    for root, _, names in os.walk(path):
+        for name in names:
+            found = Path(root) / name
+            with found.open("rb") as file:
+                store.put(f"{key}/{found.relative_to(path).as_posix()}", file)
+
+
+def _stage_input(ports: Ports, work: Work, port: Input, folder: Path, source: Path) -> str:
+    if port.mode == "direct":
+        return content_id(port.source.model_dump_json().encode())
+    places = work.inputs[port.name]
+    whole = _whole(places)
+    store = ports.stores.open(places[0].datastore)
+    mounted = local_path(store, whole.path) if whole else None
+    if port.mode == "mount" and mounted is not None and (port.style == "reference" or mounted.exists()):
+        # In mount mode a place need not exist: an official sample runs with three invented paths.
+        return _at(port.path_on_compute, mounted, source)
+    target = source / port.path_on_compute if port.path_on_compute else folder
+    files = [found for place in places for found in _matches(ports, place)]
+    if not files:
+        wanted = ", ".join(f"{place.datastore}/{place.path}" for place in places)
+        raise StagingFailed(f"Input '{port.name}': there is nothing at {wanted}")
+    return str(_bring(ports, files, target, as_links=port.mode == "mount"))
+
+
+def _whole(places: tuple[Place, ...]) -> Place | None:
+    """The one place of an input, when it is one file or folder and no pattern."""
+    return places[0] if len(places) == 1 and not _WILD.search(places[0].path) else None
+
+
+def _at(path_on_compute: str | None, target: Path, source: Path) -> str:
+    """The path the author asked to see the data under, or the data's own."""
+    if not path_on_compute or not target.exists():
+        return str(target)
+    link = source / path_on_compute
+    link.parent.mkdir(parents=True, exist_ok=True)
+    if not link.exists():
+        link.symlink_to(target)
+    return str(link)
+
+
+def _matches(ports: Ports, place: Place) -> Iterator[tuple[str, str, str]]:
+    """Files at a place as (datastore, key, fixed part of the path): a file, a folder's, or a pattern's."""
+    store = ports.stores.open(place.datastore)
+    found = _WILD.search(place.path)
+    if found is None:
+        if place.path and store.info(place.path) is not None:
+            yield place.datastore, place.path, place.path.rpartition("/")[0]
+            return
+        prefix = f"{place.path}/" if place.path else ""
+        yield from ((place.datastore, blob.key, place.path) for blob in store.list(prefix))
+        return
+    fixed = place.path[: found.start()].rpartition("/")[0]
+    pattern = _glob(place.path)
+    for blob in store.list(f"{fixed}/" if fixed else ""):
+        if pattern.fullmatch(blob.key):
+            yield place.datastore, blob.key, fixed
+
+
+def _glob(path: str) -> re.Pattern[str]:
+    """A path pattern as a regular expression: * and ? stay within a folder, ** crosses them."""
+    parts = []
+    for token in re.findall(r"\*\*/|\*\*|\*|\?|\[[^]]+\]|.", path, re.DOTALL):
+        known = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+        is_set = len(token) > 1 and token.startswith("[")
+        parts.append(known.get(token) or (token.replace("[!", "[^") if is_set else re.escape(token)))
+    return re.compile("".join(parts))
+
+
+def _bring(ports: Ports, files: list[tuple[str, str, str]], target: Path, as_links: bool) -> Path:
+    """Copy or link files below `target`, as they lie below their common folder; the file itself if it is one."""
+    common = os.path.commonpath([fixed for _, _, fixed in files]) if all(f for _, _, f in files) else ""
+    path = target
+    for datastore, key, _ in files:
+        store = ports.stores.open(datastore)
+        path = target / (key[len(common) :].lstrip("/") if common else key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        local = local_path(store, key)
+        if local is not None and as_links:
+            path.symlink_to(local)
+        elif local is not None:
+            shutil.copyfile(local, path)
+        else:
+            with path.open("wb") as file:
+                file.writelines(store.read(key))
+    return path if len(files) == 1 else target
+
+
+def _upload_path(ports: Ports, work: Work, port: Output, folder: Path) -> Path | None:
+    """Where the script leaves an output that is copied afterwards; None for one written in its place."""
+    if port.mode == "upload" and port.path_on_compute:
+        return Path(port.path_on_compute)  # below the working folder, as the author wrote it
+    place = work.outputs[port.name]
+    if port.mode == "upload" or local_path(ports.stores.open(place.datastore), place.path) is None:
+        return folder / "outputs" / port.name
+    return None
+
+
+def _stage_output(ports: Ports, work: Work, port: Output, folder: Path, source: Path) -> str:
+    """Make room for an output; the path that the script writes it to."""
+    path = _upload_path(ports, work, port, folder)
+    if path is None:
+        place = work.outputs[port.name]
+        path = local_path(ports.stores.open(place.datastore), place.path)
+        assert path is not None, place
+    # A script decides by itself whether this is a file or a folder, so only its parent is made; a dataset's
+    # output is always a folder, and public scripts write into it without making it.
+    made = source / path
+    (made if port.style == "dataset" else made.parent).mkdir(parents=True, exist_ok=True)
+    return str(path)

@@ -1,0 +1,171 @@
+"""What every run store promises."""
+
+from __future__ import annotations
+
+import dataclasses
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from canalis.contract.errors import Conflict, NotFound
+from canalis.contract.messages import ORCHESTRATOR_QUEUE, GoOn, Send, StartStep, from_bytes
+from canalis.contract.ports import AttemptKey, Fact, RunQuery
+from canalis.contract.status import RunStatus
+from orchestrator.plan import first_state
+from tests.stories import a_graph, a_plan, a_request
+
+STATE = first_state(a_plan(a_graph("a > b")))
+DONE = dataclasses.replace(STATE, status=RunStatus.COMPLETED)
+START = Send(queue="steps-process", message=StartStep(run_id="r-1", node="a", attempt=1))
+KEY = AttemptKey("r-1", "a", 1)
+
+
+@pytest.fixture
+def run(runs):
+    runs.create("r-1", a_request(submitted_at=5.0), STATE, [])
+    return runs.load("r-1")
+
+
+def test_a_run_comes_back_as_it_was_created(runs):
+    request = a_request(parameters={"rate": 0.5, "n": 3, "flag": True}, tags={"k": "v"})
+
+    assert runs.create("r-1", request, STATE, [])
+    run = runs.load("r-1")
+
+    assert (run.request, run.state, run.version) == (request, STATE, 1)
+    assert run.request.parameters["flag"] is True
+
+
+def test_a_run_is_created_once_whoever_creates_it_again(runs, bus):
+    assert runs.create("r-1", a_request(), STATE, [START])
+    assert not runs.create("r-1", a_request(experiment="other"), DONE, [START])
+
+    runs.deliver("r-1")
+    assert runs.load("r-1").request.experiment == "e"
+    assert len(bus.take("steps-process", 10, 0)) == 1
+
+
+def test_a_run_that_is_not_there_is_not_found(runs):
+    with pytest.raises(NotFound, match="no run r-9"):
+        runs.load("r-9")
+
+
+def test_a_commit_puts_state_messages_and_facts_in_place_together(runs, run, bus):
+    after = runs.commit(run, DONE, [START], [Fact("a", 1, {"exit_code": 0}, ended=True)])
+    runs.deliver("r-1")
+
+    assert after == runs.load("r-1")
+    assert (after.state, after.version) == (DONE, 2)
+    assert after.ended_at is not None
+    assert runs.attempt(KEY).facts == {"exit_code": 0}
+    assert [from_bytes(taken.body) for taken in bus.take("steps-process", 10, 0)] == [START.message]
+
+
+def test_a_commit_on_an_old_version_changes_nothing(runs, run, bus):
+    runs.commit(run, STATE)
+
+    with pytest.raises(Conflict):
+        runs.commit(run, DONE, [START], [Fact("a", 1, {"exit_code": 0}, ended=True)])
+    runs.deliver("r-1")
+    assert runs.load("r-1").state == STATE
+    assert runs.attempt(KEY) is None
+    assert bus.take("steps-process", 10, 0) == []
+
+
+def test_of_many_writers_of_one_version_exactly_one_wins(runs, run):
+    def write(number: int) -> bool:
+        try:
+            runs.commit(run, STATE, [Send(queue=ORCHESTRATOR_QUEUE, message=GoOn(run_id=f"r-{number}"))])
+        except Conflict:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(write, range(32))).count(True) == 1
+    assert runs.load("r-1").version == 2
+
+
+def test_only_runs_that_have_not_ended_are_open(runs, run):
+    runs.create("r-2", a_request(), STATE, [])
+    runs.commit(run, DONE)
+
+    assert runs.open_runs() == ["r-2"]
+
+
+def test_runs_are_found_newest_first_and_page_by_page(runs):
+    for number in range(5):
+        runs.create(f"r-{number}", a_request(submitted_at=float(number), experiment="eo"[number % 2]), STATE, [])
+
+    def ids(**query):
+        return [run.run_id for run in runs.find(RunQuery(**query))]
+
+    assert ids(limit=2) == ["r-4", "r-3"]
+    assert ids(limit=2, before=3.0) == ["r-2", "r-1"]
+    assert ids(experiment="o") == ["r-3", "r-1"]
+    assert ids(id_prefix="r-2") == ["r-2"]
+    assert ids(status=("completed",)) == []
+
+
+def test_an_attempt_has_one_owner_until_its_lease_runs_out(runs, run, clock):
+    first = runs.claim(KEY, "one", 60)
+    assert first is not None and first.fence == 1
+    assert runs.claim(KEY, "two", 60) is None
+
+    clock.pass_s(61)
+    second = runs.claim(KEY, "two", 60)
+    assert second is not None and second.fence == 2
+
+
+def test_of_many_claimers_exactly_one_gets_the_attempt(runs, run):
+    with ThreadPoolExecutor(8) as threads:
+        taken = list(threads.map(lambda n: runs.claim(KEY, f"worker-{n}", 60), range(32)))
+    assert sum(attempt is not None for attempt in taken) == 1
+
+
+def test_an_owner_that_comes_back_gets_its_attempt_again(runs, run):
+    runs.claim(KEY, "one", 60)
+
+    again = runs.claim(KEY, "one", 60)
+    assert again is not None and again.fence == 2
+
+
+def test_a_renewed_lease_keeps_others_away(runs, run, clock):
+    runs.claim(KEY, "one", 60)
+    clock.pass_s(50)
+    runs.renew("one", [KEY], 60)
+    runs.renew("two", [KEY], 6000)
+    clock.pass_s(50)
+
+    assert runs.claim(KEY, "two", 60) is None
+    clock.pass_s(11)
+    assert runs.claim(KEY, "two", 60) is not None
+
+
+def test_facts_are_merged_and_those_of_an_earlier_owner_are_refused(runs, run, clock):
+    first = runs.claim(KEY, "one", 60)
+    assert runs.note(first, {"phase": "running", "started_at": 1.0})
+    assert runs.note(first, {"phase": "finalizing"})
+    assert runs.attempt(KEY).facts["started_at"] == 1.0
+    assert runs.attempt(KEY).facts["phase"] == "finalizing"
+
+    clock.pass_s(61)
+    runs.claim(KEY, "two", 60)
+    assert not runs.note(first, {"phase": "running"})
+    assert runs.attempt(KEY).facts["phase"] == "finalizing"
+
+
+def test_an_attempt_that_has_ended_can_be_neither_claimed_nor_noted(runs, run):
+    attempt = runs.claim(KEY, "one", 60)
+    runs.commit(run, DONE, [], [Fact("a", 1, {"exit_code": 1}, ended=True)])
+
+    assert runs.claim(KEY, "one", 60) is None
+    assert not runs.note(attempt, {"phase": "running"})
+    assert runs.attempt(KEY).facts["exit_code"] == 1
+
+
+def test_attempts_are_listed_by_node_and_attempt(runs, run):
+    for node, number in (("b", 1), ("a", 2), ("a", 1)):
+        runs.claim(AttemptKey("r-1", node, number), "one", 60)
+    runs.claim(AttemptKey("r-2", "a", 1), "one", 60)
+
+    assert [(a.key.node, a.key.attempt) for a in runs.attempts("r-1")] == [("a", 1), ("a", 2), ("b", 1)]

@@ -1,0 +1,137 @@
+"""A graph's faults: all of them at once, in the author's words."""
+
+from __future__ import annotations
+
+import pytest
+
+from canalis.contract.errors import ParameterError
+from canalis.contract.faults import faults
+from canalis.contract.graph import (
+    DataPathValue,
+    FromParameter,
+    FromStep,
+    FromStore,
+    Graph,
+    Input,
+    InputPath,
+    Node,
+    Output,
+    OutputPath,
+    Parameter,
+    ParameterText,
+    PythonWork,
+)
+from canalis.contract.parameters import assign
+from tests.stories import a_graph
+
+
+def a_node(name: str, **parts: object) -> Node:
+    return Node(key=name, name=name, work=PythonWork(script="x.py"), **parts)
+
+
+def said(*nodes: Node, **options: object) -> list[str]:
+    return [str(fault) for fault in faults(Graph(nodes=nodes), **options)]
+
+
+def test_a_sound_graph_has_no_faults():
+    assert faults(a_graph("a > b > c", "a > c", data=True)) == []
+
+
+def test_a_cycle_is_named_step_by_step():
+    (message,) = [str(fault) for fault in faults(a_graph("a > b > c > a"))]
+
+    assert message.startswith("Steps wait for each other: ")
+    ring = message.removeprefix("Steps wait for each other: ").split(" -> ")
+    assert ring[0] == ring[-1] and sorted(ring[1:]) == ["a", "b", "c"]
+
+
+def test_a_step_that_waits_for_itself_is_a_cycle():
+    assert said(a_node("a", after=("a",))) == ["Steps wait for each other: a -> a"]
+
+
+def test_all_faults_are_told_at_once():
+    found = said(
+        a_node("train", inputs=(Input(name="features", source=FromStep(node="prep", output="features")),)),
+        a_node("score", after=("nobody",), arguments=((InputPath(name="model"),),)),
+        a_node("score", compute="gpu"),
+        computes={"cpu"},
+    )
+
+    assert len(found) == 5
+    text = "\n".join(found)
+    assert "train reads features, which no step writes" in text
+    assert "score shall run after 'nobody', which is no step" in text
+    assert "uses input 'model', which is not among its inputs" in text
+    assert "Compute target 'gpu' of step 'score' is not in this workspace (there: cpu)" in text
+    assert "Two steps have the key 'score'" in text
+
+
+@pytest.mark.parametrize(
+    ("node", "message"),
+    [
+        (a_node("a", inputs=(Input(name="x y", source=FromStore()),)), "'x y' among the inputs of step 'a' is no name"),
+        (a_node("a", outputs=(Output(name="o"), Output(name="o"))), "Step 'a' has two outputs named 'o'"),
+        (a_node("a", arguments=((OutputPath(name="o"),),)), "uses output 'o', which is not among its outputs"),
+        (a_node("a", arguments=((ParameterText(name="p"),),)), "uses parameter 'p', which the pipeline does not have"),
+        (a_node("a", inputs=(Input(name="i", source=FromParameter(parameter="p")),)), "wants the data path 'p'"),
+        (a_node("a", inputs=(Input(name="i", source=FromStore(path="../x")),)), "names '../x', which leaves"),
+        (Node(key="a", name="a", work=PythonWork(script="/etc/x.py")), "is not below its source directory"),
+        (Node(key="a.b", name="a", work=PythonWork(script="x.py")), "'a.b' cannot be a step's key"),
+    ],
+)
+def test_each_fault_names_the_thing(node, message):
+    (found,) = said(node)
+    assert message in found
+
+
+def test_a_pipeline_output_name_is_used_once():
+    found = said(
+        a_node("a", outputs=(Output(name="o", pipeline_output="model"),)),
+        a_node("b", outputs=(Output(name="o", pipeline_output="model"),)),
+    )
+    assert found == ["Two outputs have the pipeline output name 'model'"]
+
+
+def test_a_script_without_its_snapshot_cannot_be_submitted():
+    assert said(a_node("a"), snapshots_needed=True) == ["Step 'a' came without its source files"]
+
+
+def test_an_empty_pipeline_is_a_fault():
+    assert said() == ["The pipeline has no steps"]
+
+
+PARAMETERS = (
+    Parameter(name="rate", type="float", default=0.1),
+    Parameter(name="rounds", type="int", default=10),
+    Parameter(name="label", type="string", default="y"),
+    Parameter(name="data", type="datapath", default=DataPathValue(datastore="d", path="p")),
+)
+
+
+def test_values_given_at_submission_take_the_place_of_defaults():
+    assert assign(PARAMETERS, {"rounds": 3})["rounds"] == 3
+    assert assign(PARAMETERS, {})["rate"] == 0.1
+
+
+def test_a_bool_may_stand_for_an_int_and_an_int_may_not_stand_for_a_float():
+    assert assign(PARAMETERS, {"rounds": True})["rounds"] is True
+    with pytest.raises(ParameterError, match="'rate' is of type float; 1 is a int"):
+        assign(PARAMETERS, {"rate": 1})
+
+
+def test_every_wrong_parameter_is_named():
+    with pytest.raises(ParameterError) as caught:
+        assign(PARAMETERS, {"rounds": "3", "nobody": 1, "data": "d/p"})
+
+    for part in (
+        "'rounds' is of type int; '3' is a string",
+        "'nobody' is not a parameter",
+        "'data' is of type datapath",
+    ):
+        assert part in caught.value.message
+
+
+def test_ten_thousand_steps_are_checked_in_time():
+    # The count of edges is what could make it quadratic: each step has three predecessors.
+    lines = [f"s{max(0, n - k)} > s{n}" for n in range(1, 10_000) for k in (1, 50, 99)]
+    assert faults(a_graph(*dict.fromkeys(lines))) == []
