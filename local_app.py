@@ -107,7 +107,14 @@ class Door:
     def serve(self) -> None:
         """Serve until told to stop, by a signal or by having had nothing to do for long."""
         server = uvicorn.Server(
-            uvicorn.Config(self._watched, log_level="warning", access_log=False, lifespan="off", timeout_keep_alive=120)
+            uvicorn.Config(
+                self._watched,
+                log_level="warning",
+                access_log=False,
+                lifespan="off",
+                timeout_keep_alive=120,
+                interface="asgi3",
+            )
         )
         # What an earlier service left behind is taken up before anything new comes in.
         sweep(self.ports, OWNER, self.backend.held(), quiet_s=0.0)

@@ -95,9 +95,9 @@ def cancel_run(here: Here, caller: CallerName, name: str) -> RunView:
 
 
 @router.get("/{name}/steps", dependencies=[needs(Role.READER)])
-def list_steps(here: Here, name: str) -> list[StepView]:
-    """All steps of a run, in the order of its graph."""
-    return views.step_views(here.ports, views.find_run(here.ports, name))
+def list_steps(here: Here, name: str, news_since: float | None = None) -> list[StepView]:
+    """All steps of a run, in the order of its graph; with `news_since` those started, or ended since that time."""
+    return views.step_views(here.ports, views.find_run(here.ports, name), news_since)
 
 
 @router.get("/{name}/graph", dependencies=[needs(Role.READER)])

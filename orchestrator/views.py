@@ -76,12 +76,23 @@ def run_view(ports: Ports, run: Run, with_error: bool = True) -> RunView:
     )
 
 
-def step_views(ports: Ports, run: Run) -> list[StepView]:
-    """All steps of a run, in the order of its graph."""
+def step_views(ports: Ports, run: Run, news_since: float | None = None) -> list[StepView]:
+    """All steps of a run, in the order of its graph.
+
+    news_since   leaves only steps that are started, or that ended at that time or later: what somebody who
+                 follows the run has not seen yet
+    """
     graph = stored_graph(ports.blobs, run.request.graph)
     attempts = {attempt.key: attempt for attempt in ports.runs.attempts(run.run_id)}
     notes = {found.name: found.body for found in ports.documents.list(ANNOTATIONS, f"{run.run_id}.")}
-    return [_step_view(run, graph, place, attempts, notes) for place in range(len(graph.nodes))]
+    places = [
+        place
+        for place, node in enumerate(graph.nodes)
+        if news_since is None
+        or run.state.step(place) in (StepStatus.STARTED, StepStatus.STOPPING)
+        or _ended_at(attempts.get(AttemptKey(run.run_id, node.key, run.state.attempts[place]))) >= news_since
+    ]
+    return [_step_view(run, graph, place, attempts, notes) for place in places]
 
 
 def step_view(ports: Ports, step: StepRunId) -> StepView:
@@ -124,6 +135,10 @@ def annotate(ports: Ports, name: str, news: Document) -> None:
     for part, value in news.items():
         body[part] = {**body.get(part, {}), **value} if isinstance(value, dict) else value
     ports.documents.put(ANNOTATIONS, name, body, etag=known.etag if known else None, if_absent=known is None)
+
+
+def _ended_at(attempt: Attempt | None) -> float:
+    return float(attempt.facts.get("ended_at", 0.0)) if attempt else 0.0
 
 
 def _annotations(ports: Ports, name: str) -> Document:

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlparse
@@ -17,11 +15,10 @@ from urllib.parse import unquote, urlparse
 from canalis.contract.errors import AuthorError
 from canalis.contract.graph import Input, Output, content_id
 from canalis.contract.layout import content_key, snapshot_key
+from canalis.contract.patterns import below_common, is_pattern, listing_prefix, matches
 from canalis.contract.places import Place
 from canalis.contract.ports import BlobStore, Ports
 from steps.backend import Work
-
-_WILD = re.compile(r"[*?\[]")
 
 
 class StagingFailed(AuthorError):
@@ -127,16 +124,16 @@ def _stage_input(ports: Ports, work: Work, port: Input, folder: Path, source: Pa
         # In mount mode a place need not exist: an official sample runs with three invented paths.
         return _at(port.path_on_compute, mounted, source)
     target = source / port.path_on_compute if port.path_on_compute else folder
-    files = [found for place in places for found in _matches(ports, place)]
-    if not files:
+    brought = _bring(ports, places, target, as_links=port.mode == "mount")
+    if brought is None:
         wanted = ", ".join(f"{place.datastore}/{place.path}" for place in places)
         raise StagingFailed(f"Input '{port.name}': there is nothing at {wanted}")
-    return str(_bring(ports, files, target, as_links=port.mode == "mount"))
+    return str(brought)
 
 
 def _whole(places: tuple[Place, ...]) -> Place | None:
     """The one place of an input, when it is one file or folder and no pattern."""
-    return places[0] if len(places) == 1 and not _WILD.search(places[0].path) else None
+    return places[0] if len(places) == 1 and not is_pattern(places[0].path) else None
 
 
 def _at(path_on_compute: str | None, target: Path, source: Path) -> str:
@@ -150,41 +147,25 @@ def _at(path_on_compute: str | None, target: Path, source: Path) -> str:
     return str(link)
 
 
-def _matches(ports: Ports, place: Place) -> Iterator[tuple[str, str, str]]:
-    """Files at a place as (datastore, key, fixed part of the path): a file, a folder's, or a pattern's."""
+def _matches(ports: Ports, place: Place) -> list[tuple[str, str]]:
+    """Keys of the files at a place, each with the folder that it is to be seen from."""
     store = ports.stores.open(place.datastore)
-    found = _WILD.search(place.path)
-    if found is None:
-        if place.path and store.info(place.path) is not None:
-            yield place.datastore, place.path, place.path.rpartition("/")[0]
-            return
-        prefix = f"{place.path}/" if place.path else ""
-        yield from ((place.datastore, blob.key, place.path) for blob in store.list(prefix))
-        return
-    fixed = place.path[: found.start()].rpartition("/")[0]
-    pattern = _glob(place.path)
-    for blob in store.list(f"{fixed}/" if fixed else ""):
-        if pattern.fullmatch(blob.key):
-            yield place.datastore, blob.key, fixed
+    return list(matches(place.path, (blob.key for blob in store.list(listing_prefix(place.path)))))
 
 
-def _glob(path: str) -> re.Pattern[str]:
-    """A path pattern as a regular expression: * and ? stay within a folder, ** crosses them."""
-    parts = []
-    for token in re.findall(r"\*\*/|\*\*|\*|\?|\[[^]]+\]|.", path, re.DOTALL):
-        known = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-        is_set = len(token) > 1 and token.startswith("[")
-        parts.append(known.get(token) or (token.replace("[!", "[^") if is_set else re.escape(token)))
-    return re.compile("".join(parts))
+def _bring(ports: Ports, places: tuple[Place, ...], target: Path, as_links: bool) -> Path | None:
+    """Copy or link the files of some places below `target`, as they lie below the folder that all share.
 
-
-def _bring(ports: Ports, files: list[tuple[str, str, str]], target: Path, as_links: bool) -> Path:
-    """Copy or link files below `target`, as they lie below their common folder; the file itself if it is one."""
-    common = os.path.commonpath([fixed for _, _, fixed in files]) if all(f for _, _, f in files) else ""
+    Returns the folder, or the file itself when there is only one, or None when there is none.
+    """
+    stores, found = list[BlobStore](), list[tuple[str, str]]()
+    for place in places:
+        fitting = _matches(ports, place)
+        found += fitting
+        stores += [ports.stores.open(place.datastore)] * len(fitting)
     path = target
-    for datastore, key, _ in files:
-        store = ports.stores.open(datastore)
-        path = target / (key[len(common) :].lstrip("/") if common else key)
+    for store, (key, below) in zip(stores, below_common(found), strict=True):
+        path = target / below
         path.parent.mkdir(parents=True, exist_ok=True)
         local = local_path(store, key)
         if local is not None and as_links:
@@ -194,7 +175,10 @@ def _bring(ports: Ports, files: list[tuple[str, str, str]], target: Path, as_lin
         else:
             with path.open("wb") as file:
                 file.writelines(store.read(key))
-    return path if len(files) == 1 else target
+    if not found:
+        return None
+    is_one_file = len(found) == 1 and found[0][1] != places[0].path.rstrip("/")  # not a folder that holds one
+    return path if is_one_file else target
 
 
 def _upload_path(ports: Ports, work: Work, port: Output, folder: Path) -> Path | None:

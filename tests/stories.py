@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from canalis.contract.graph import FromStep, Graph, Input, Node, Output, PythonWork, Settings
 from canalis.contract.messages import Event, Message, StartStep, StepEnded
 from canalis.contract.run import ComputeChoice, RunRequest, RunState
@@ -22,7 +24,7 @@ def a_graph(*lines: str, retries: int = 0, rest_s: float = 0.0, data: bool = Fal
         names = [name.strip() for name in line.split(">")]
         for name in names:
             after.setdefault(name, [])
-        for before, name in zip(names, names[1:], strict=False):
+        for before, name in pairwise(names):
             if before not in after[name]:
                 after[name].append(before)
     settings = Settings(retries=retries, retry_rest_s=rest_s)

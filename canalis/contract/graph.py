@@ -27,6 +27,14 @@ class Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
 
 
+class Kinded(Part):
+    """A part that says in its `kind` which of several it is, so that it is always written down."""
+
+    def model_post_init(self, context: object) -> None:
+        """Counts `kind` as given, so that leaving out what was not given keeps it."""
+        self.__pydantic_fields_set__.add("kind")
+
+
 # Parameters ----------------------------------------------------------------------------------------------------
 
 
@@ -51,7 +59,7 @@ class Parameter(Part):
 # Where an input's data comes from ------------------------------------------------------------------------------
 
 
-class FromStep(Part):
+class FromStep(Kinded):
     """What another node of this graph writes."""
 
     kind: Literal["step"] = "step"
@@ -59,7 +67,7 @@ class FromStep(Part):
     output: str
 
 
-class FromStore(Part):
+class FromStore(Kinded):
     """What lies in a datastore. `datastore` None is the run's default; `path` may not exist yet."""
 
     kind: Literal["store"] = "store"
@@ -67,14 +75,14 @@ class FromStore(Part):
     path: str = ""
 
 
-class FromFiles(Part):
+class FromFiles(Kinded):
     """Files of a dataset: places whose paths may be glob patterns."""
 
     kind: Literal["files"] = "files"
     places: tuple[FromStore, ...] = Field(min_length=1)
 
 
-class FromParameter(Part):
+class FromParameter(Kinded):
     """A place that a datapath parameter names when the run is submitted."""
 
     kind: Literal["parameter"] = "parameter"
@@ -119,21 +127,21 @@ class Output(Part):
 # Arguments -----------------------------------------------------------------------------------------------------
 
 
-class InputPath(Part):
+class InputPath(Kinded):
     """Stands for the local path of an input."""
 
     kind: Literal["input"] = "input"
     name: str
 
 
-class OutputPath(Part):
+class OutputPath(Kinded):
     """Stands for the local path of an output."""
 
     kind: Literal["output"] = "output"
     name: str
 
 
-class ParameterText(Part):
+class ParameterText(Kinded):
     """Stands for the text of a pipeline parameter's value."""
 
     kind: Literal["parameter"] = "parameter"
@@ -149,14 +157,14 @@ Argument = tuple[Piece, ...]
 # Nodes ---------------------------------------------------------------------------------------------------------
 
 
-class PythonWork(Part):
+class PythonWork(Kinded):
     """Run a Python script of the snapshot in an interpreter."""
 
     kind: Literal["python"] = "python"
     script: str
 
 
-class CommandWork(Part):
+class CommandWork(Kinded):
     """Run a command line in the snapshot's folder; the node's arguments are appended to it."""
 
     kind: Literal["command"] = "command"
@@ -221,7 +229,7 @@ class Node(Part):
 
 
 class Graph(Part):
-    """A pipeline as a document. Equal graphs have equal bytes and so equal ids.
+    """A pipeline as a document. Graphs built alike have equal bytes and so equal ids.
 
     environments   what each node wants installed, recorded as v1 objects describe it, by a short key
     """
@@ -243,8 +251,8 @@ class Graph(Part):
         return self.nodes[self.places[key]]
 
     def to_bytes(self) -> bytes:
-        """The document as UTF-8 JSON, without what is only a default."""
-        return self.model_dump_json(exclude_defaults=True).encode()
+        """The document as UTF-8 JSON, without what was not given."""
+        return self.model_dump_json(exclude_unset=True).encode()
 
     @classmethod
     def from_bytes(cls, document: bytes) -> Graph:

@@ -135,3 +135,22 @@ def test_ten_thousand_steps_are_checked_in_time():
     # The count of edges is what could make it quadratic: each step has three predecessors.
     lines = [f"s{max(0, n - k)} > s{n}" for n in range(1, 10_000) for k in (1, 50, 99)]
     assert faults(a_graph(*dict.fromkeys(lines))) == []
+
+
+def test_a_graph_document_comes_back_as_it_was_and_says_only_what_was_given():
+    graph = Graph(
+        nodes=(
+            a_node("a", outputs=(Output(name="o"),)),
+            a_node(
+                "b",
+                inputs=(Input(name="i", source=FromStep(node="a", output="o")), Input(name="s", source=FromStore())),
+                arguments=(("--in", InputPath(name="i")), (ParameterText(name="p"),)),
+            ),
+        ),
+        parameters=(Parameter(name="p", type="bool", default=True),),
+    )
+
+    document = graph.to_bytes()
+    assert Graph.from_bytes(document) == graph
+    assert b"retries" not in document
+    assert Graph.from_bytes(document).parameters[0].default is True

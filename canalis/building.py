@@ -1,0 +1,246 @@
+"""An author's steps become a graph."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from canalis.contract.errors import GraphError
+from canalis.contract.graph import (
+    DataPathValue,
+    FromFiles,
+    FromParameter,
+    FromStep,
+    FromStore,
+    Graph,
+    Input,
+    Node,
+    Output,
+    Parameter,
+    ParameterValue,
+    Source,
+)
+from canalis.contract.parameters import type_of
+from canalis.data import DataPath, PipelineData, PipelineParameter
+from canalis.dataset import FileDataset, OutputFileDatasetConfig
+from canalis.steps import PipelineStep
+from canalis.wiring import InputPort, OutputPort
+
+if TYPE_CHECKING:
+    from canalis.workspace import Workspace
+
+_KEY_MAX = 60
+_NO_WRITER = "?"  # no node has this key
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A pipeline as its author gave it, all steps found.
+
+    order   steps that must follow others because of a StepSequence
+    """
+
+    workspace: Workspace
+    steps: Sequence[PipelineStep]
+    order: dict[PipelineStep, list[PipelineStep]]
+    description: str
+    default_datastore: str | None
+    default_source_directory: str
+
+    @cached_property
+    def keys(self) -> dict[PipelineStep, str]:
+        """A key for each step: its name made safe, and told from others of the same name."""
+        taken: set[str] = set()
+        keys = {}
+        for step in self.steps:
+            base = re.sub(r"[^A-Za-z0-9_-]+", "_", step.name).strip("_-")[:_KEY_MAX] or "step"
+            key, number = base, 1
+            while key in taken:
+                number += 1
+                key = f"{base}_{number}"
+            taken.add(key)
+            keys[step] = key
+        return keys
+
+    def compute_names(self) -> list[str]:
+        """The compute targets that the workspace has."""
+        if not any(step._compute_name() for step in self.steps):
+            return []
+        return list(self.workspace.compute_targets)
+
+    def source_directory(self, step: PipelineStep) -> str:
+        """Where a step's files are."""
+        return step._source_directory or self.default_source_directory
+
+    def faults(self) -> list[str]:
+        """What is wrong with the steps' files and parameters, which the graph does not show."""
+        found = []
+        for step in self.steps:
+            folder = Path(self.source_directory(step))
+            script = step._script()
+            if not folder.is_dir():
+                found.append(f"The source directory '{folder}' of step '{step.name}' is not there")
+            elif script is not None and not (folder / script).is_file():
+                found.append(f"Script '{script}' of step '{step.name}' is not in its source directory '{folder}'")
+        return found + self._parameter_faults()
+
+    def parameters(self) -> dict[str, PipelineParameter]:
+        """Every parameter that a step uses, by name."""
+        found: dict[str, PipelineParameter] = {}
+        for step in self.steps:
+            for parameter in _parameters_of(step):
+                found.setdefault(parameter.name, parameter)
+        return found
+
+    def _parameter_faults(self) -> list[str]:
+        known = self.parameters()
+        wrong = {
+            parameter.name
+            for step in self.steps
+            for parameter in _parameters_of(step)
+            if _default(parameter) != _default(known[parameter.name])
+        }
+        return [f"Two different pipeline parameters have the name '{name}'" for name in sorted(wrong)]
+
+
+def build(draft: Draft, snapshot_of: Callable[[str], str] | None = None) -> Graph:
+    """The graph of a pipeline.
+
+    snapshot_of   gives the id of a source directory's snapshot; None leaves snapshots out
+    """
+    environments: dict[str, dict[str, object]] = {}
+    nodes = [_node(draft, step, environments, snapshot_of) for step in draft.steps]
+    parts: dict[str, Any] = {"nodes": tuple(nodes)}
+    if draft.description:
+        parts["description"] = draft.description
+    if draft.default_datastore:
+        parts["default_datastore"] = draft.default_datastore
+    parameters = [
+        Parameter(name=made.name, type=type_of(_default(made)), default=_default(made))
+        for made in draft.parameters().values()
+    ]
+    if parameters:
+        parts["parameters"] = tuple(parameters)
+    if environments:
+        parts["environments"] = environments
+    return Graph(**parts)
+
+
+def raise_faults(found: Sequence[str]) -> None:
+    """Raise them all as one GraphError, which is a ValueError as in v1; nothing when there is none."""
+    if found:
+        raise GraphError("\n".join(dict.fromkeys(found)))
+
+
+def value_of(given: Any) -> ParameterValue:
+    """A parameter's value as the graph and a run know it."""
+    if isinstance(given, DataPath):
+        return DataPathValue(datastore=given.datastore_name, path=given.path_on_datastore)
+    if isinstance(given, (str, bool, int, float)):
+        return given
+    raise GraphError(f"{given!r} cannot be the value of a parameter: use text, a number, a bool or a DataPath")
+
+
+def _node(
+    draft: Draft,
+    step: PipelineStep,
+    environments: dict[str, dict[str, object]],
+    snapshot_of: Callable[[str], str] | None,
+) -> Node:
+    wiring = step._wiring
+    parts: dict[str, Any] = {
+        "compute": step._compute_name(),
+        "snapshot": snapshot_of(draft.source_directory(step)) if snapshot_of else None,
+        "arguments": tuple(step._arguments),
+        "inputs": tuple(_input(draft, port) for port in wiring.inputs),
+        "outputs": tuple(_output(port) for port in wiring.outputs),
+        "after": _after(draft, step),
+        "parameters": step._params,
+        "environment": _recorded(step, environments),
+        "environment_variables": step._variables,
+    }
+    given = {name: part for name, part in parts.items() if part}
+    if step._settings.model_fields_set and step._settings != type(step._settings)():
+        given["settings"] = type(step._settings)(**step._settings.model_dump(exclude_defaults=True))
+    return Node(key=draft.keys[step], name=step.name, work=step._work(), **given)
+
+
+def _after(draft: Draft, step: PipelineStep) -> tuple[str, ...]:
+    before = (*step._after, *draft.order.get(step, ()))
+    return tuple(dict.fromkeys(draft.keys[other] for other in before if other in draft.keys))
+
+
+def _input(draft: Draft, port: InputPort) -> Input:
+    parts: dict[str, Any] = {"name": port.name, "source": _source(draft, port)}
+    if port.mode != "mount":
+        parts["mode"] = port.mode
+    if port.style != "reference":
+        parts["style"] = port.style
+    if port.path_on_compute:
+        parts["path_on_compute"] = port.path_on_compute
+    return Input(**parts)
+
+
+def _source(draft: Draft, port: InputPort) -> Source:
+    what = port.what
+    if isinstance(what, (PipelineData, OutputFileDatasetConfig)):
+        writer = draft.keys.get(what._producer, _NO_WRITER) if what._producer is not None else _NO_WRITER
+        return FromStep(node=writer, output=what.name)
+    if isinstance(what, FileDataset):
+        return FromFiles(places=tuple(FromStore(datastore=store.name, path=path) for store, path in what._places))
+    if isinstance(what, PipelineParameter):
+        return FromParameter(parameter=what.name)
+    return FromStore(datastore=what.datastore.name, path=(what.path_on_datastore or "").strip("/"))
+
+
+def _output(port: OutputPort) -> Output:
+    what = port.what
+    parts: dict[str, Any] = {"name": port.name}
+    if isinstance(what, OutputFileDatasetConfig):
+        parts["style"] = "dataset"
+        if what.destination is not None:
+            store, path = what.destination
+            parts["datastore"] = store.name
+            if path:
+                parts["path"] = path.strip("/")
+        if what.mode != "mount":
+            parts["mode"] = what.mode
+        if what.overwrite:
+            parts["overwrite"] = True
+        return Output(**parts)
+    if what.datastore is not None:
+        parts["datastore"] = what.datastore.name
+    if what.output_mode != "mount":
+        parts["mode"] = what.output_mode
+    if what.output_path_on_compute:
+        parts["path_on_compute"] = what.output_path_on_compute
+    if what.output_overwrite:
+        parts["overwrite"] = True
+    if what.pipeline_output_name:
+        parts["pipeline_output"] = what.pipeline_output_name
+    return Output(**parts)
+
+
+def _recorded(step: PipelineStep, environments: dict[str, dict[str, object]]) -> str:
+    """The key of a step's environment among those of the graph, where equal ones are kept once."""
+    environment = step._runconfig.environment
+    definition = {"name": environment.name, **environment._to_dict()}
+    text = json.dumps(definition, sort_keys=True, default=str)
+    key = hashlib.sha256(text.encode()).hexdigest()[:12]
+    environments.setdefault(key, json.loads(text))
+    return key
+
+
+def _parameters_of(step: PipelineStep) -> list[PipelineParameter]:
+    paths = (port.what for port in step._wiring.inputs if isinstance(port.what, PipelineParameter))
+    return [*step._wiring.parameters.values(), *paths]
+
+
+def _default(parameter: PipelineParameter) -> ParameterValue:
+    return value_of(parameter.default_value)

@@ -1,0 +1,285 @@
+"""The words of the command line. Each says what it does; how it looks is in canalis.cli.output."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import quote
+
+import typer
+
+from canalis import local
+from canalis.cli import output
+from canalis.exceptions import UserErrorException
+from canalis.version import VERSION
+
+if TYPE_CHECKING:
+    from canalis.workspace import Workspace
+
+app = typer.Typer(
+    name="canalis",
+    help="Runs machine-learning pipelines written for Azure ML v1, unchanged.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+compute = typer.Typer(help="Compute targets: here, how many steps run at once under a name.", no_args_is_help=True)
+app.add_typer(compute, name="compute")
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+RunId = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or the beginning of it.")]
+WorkspaceName = Annotated[
+    str | None, typer.Option("--workspace", "-w", help="Which of the folder's workspaces.", envvar="CANALIS_WORKSPACE")
+]
+
+EXIT_CODES = {"Completed": 0, "Failed": 1, "Canceled": 3}
+_STOP_S = 20.0
+
+
+@app.callback(invoke_without_command=True)
+def version_option(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
+) -> None:
+    """Runs machine-learning pipelines written for Azure ML v1, unchanged."""
+    if version:
+        print(VERSION)
+        raise typer.Exit
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def run(
+    context: typer.Context,
+    script: Annotated[Path, typer.Argument(help="A Python script that builds and submits a pipeline.")],
+    wait: Annotated[bool, typer.Option(help="Wait for the runs that the script has submitted.")] = True,
+    as_json: Json = False,
+) -> None:
+    """Run a v1 script as it is. What follows the script's name is the script's own.
+
+    The exit code says how its runs ended: 0 completed, 1 failed (or the script did), 3 cancelled.
+    """
+    from canalis.cli.scripts import run_script
+
+    runs = run_script(script, context.args, quiet=as_json)
+    views = [_followed(submitted, show=wait and not as_json, wait=wait) for submitted in runs]
+    if as_json:
+        output.print_json(views)
+    raise typer.Exit(max((EXIT_CODES.get(view["run_status_v1"], 0) for view in views), default=0))
+
+
+@app.command()
+def demo(as_json: Json = False) -> None:
+    """Run the example pipeline: prepare real data, train two models side by side, compare them."""
+    from canalis.cli.scripts import demo_script, run_script
+
+    runs = run_script(demo_script(), [], quiet=as_json)
+    view = _followed(runs[-1], show=not as_json, wait=True)
+    workspace = runs[-1].experiment.workspace
+    steps = workspace._client.get(f"/runs/{quote(view['id'])}/steps")
+    metrics = {step["name"]: runs[-1].find_step_run(step["name"])[0].get_metrics() for step in steps}
+    if as_json:
+        output.print_json({"run": view, "steps": steps, "metrics": metrics})
+    else:
+        output.print_demo(workspace, view, steps, metrics)
+    raise typer.Exit(EXIT_CODES.get(view["run_status_v1"], 1))
+
+
+@app.command()
+def serve(
+    port: Annotated[int | None, typer.Option(help="The port; the last one used, or any, when not given.")] = None,
+    workspace: WorkspaceName = None,
+) -> None:
+    """Serve the folder's workspace until Ctrl-C. Usually not needed: a script starts the service by itself."""
+    root = _root(workspace)
+    if local.describe(root) is None:
+        from canalis.workspace import Workspace
+
+        Workspace._at(root)
+    found = local.running(root)
+    if found is not None:
+        print(f"Canalis serves workspace '{root.name}' already, at {found.url} (process {local.process_id(root)})")
+        return
+    command = [sys.executable, "-P", str(local._DOOR), "--root", str(root)]
+    os.execve(command[0], [*command, *(["--port", str(port)] if port else [])], local._service_environment())
+
+
+@app.command()
+def stop(workspace: WorkspaceName = None, as_json: Json = False) -> None:
+    """End the folder's service. Steps that run go on, and are found again when it is next started."""
+    root = _root(workspace)
+    process = local.process_id(root)
+    still = 0
+    if process is not None:
+        still = len(_workspace(workspace)._client.get("/runs", status=["running", "failing", "cancelling"], limit=500))
+        os.kill(process, signal.SIGTERM)
+        give_up = time.monotonic() + _STOP_S
+        while _is_alive(process) and time.monotonic() < give_up:
+            time.sleep(0.05)
+    if as_json:
+        output.print_json({"workspace": root.name, "stopped": process is not None, "open_runs": still})
+        return
+    print("Canalis is not running here" if process is None else f"Canalis has stopped (process {process})")
+    if still:
+        print(f"{still} runs are still open: they go on with `canalis serve`, or with the next script")
+
+
+@app.command()
+def runs(
+    experiment: Annotated[str | None, typer.Option("--experiment", "-e", help="Only runs of this one.")] = None,
+    status: Annotated[
+        list[str] | None, typer.Option(help="Only runs that stand so: running, completed, failed, cancelled...")
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=500, help="How many.")] = 20,
+    workspace: WorkspaceName = None,
+    as_json: Json = False,
+) -> None:
+    """List runs, newest first."""
+    found = _workspace(workspace)._client.get("/runs", experiment=experiment, status=status, limit=limit)
+    if as_json:
+        output.print_json(found)
+    else:
+        output.print_runs(found)
+
+
+@app.command()
+def show(
+    run: RunId,
+    watch: Annotated[bool, typer.Option("--watch", "-f", help="Keep showing it until it has ended.")] = False,
+    workspace: WorkspaceName = None,
+    as_json: Json = False,
+) -> None:
+    """Show a run and its steps."""
+    client = _workspace(workspace)._client
+    shown = output.Shown(client, run)
+    if as_json:
+        output.print_json(shown.read())
+    elif watch:
+        output.watch(shown)
+    else:
+        output.print_run(shown.read())
+
+
+@app.command()
+def logs(
+    run: RunId,
+    step: Annotated[str | None, typer.Option("--step", "-s", help="Only this step.")] = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Keep printing until the run has ended.")] = False,
+    workspace: WorkspaceName = None,
+    as_json: Json = False,
+) -> None:
+    """Print what the steps of a run have printed."""
+    from canalis.progress import Follower, PlainDisplay
+    from canalis.run import Run, StepRun
+
+    found = Run.get(_workspace(workspace), run)
+    steps = [found] if isinstance(found, StepRun) else [*found.get_children()]
+    chosen = [one for one in steps if step is None or step in (one.name, one._node_id)]  # type: ignore[attr-defined]
+    if step is not None and not chosen:
+        names = ", ".join(one.name for one in steps)
+        raise UserErrorException(f"Run {found.id} has no step '{step}' (it has: {names})")
+    if as_json:
+        output.print_json({one.id: one.get_stdout_log() for one in chosen})  # type: ignore[attr-defined]
+    elif follow:
+        Follower(chosen[0] if step is not None else found, PlainDisplay()).wait()
+    else:
+        output.print_logs([(one.name, one.get_stdout_log()) for one in chosen])  # type: ignore[attr-defined]
+
+
+@app.command()
+def cancel(
+    run: RunId,
+    wait: Annotated[bool, typer.Option(help="Wait until everything has stopped.")] = True,
+    workspace: WorkspaceName = None,
+    as_json: Json = False,
+) -> None:
+    """Stop a run and everything that runs for it."""
+    client = _workspace(workspace)._client
+    view = client.post(f"/runs/{quote(run)}/cancel")
+    while wait and view["run_status_v1"] not in EXIT_CODES:
+        time.sleep(0.1)
+        view = client.get(f"/runs/{quote(view['id'])}")
+    if as_json:
+        output.print_json(view)
+    else:
+        print(f"Run {view['id']} is {view['status']}")
+
+
+@compute.command("list")
+def compute_list(workspace: WorkspaceName = None, as_json: Json = False) -> None:
+    """List the compute targets."""
+    found = _workspace(workspace)._client.get("/computes")
+    if as_json:
+        output.print_json(found)
+    else:
+        output.print_computes(found)
+
+
+@compute.command("create")
+def compute_create(
+    name: Annotated[str, typer.Argument(help="Its name, as scripts use it.")],
+    max_nodes: Annotated[int, typer.Option(min=1, help="How many steps it runs at once.")] = 1,
+    workspace: WorkspaceName = None,
+    as_json: Json = False,
+) -> None:
+    """Create or change a compute target, for scripts that expect one to be there."""
+    from canalis.compute import AmlCompute, ComputeTarget
+
+    made = ComputeTarget.create(_workspace(workspace), name, AmlCompute.provisioning_configuration(max_nodes=max_nodes))
+    if as_json:
+        output.print_json(made._document)
+    else:
+        print(f"Compute target '{made.name}' runs {max_nodes} steps at once on this machine")
+
+
+def _followed(submitted: Any, show: bool, wait: bool) -> dict[str, Any]:
+    """A run's view, at its end when it is waited for."""
+    from canalis.progress import follow
+    from canalis.run import has_ended
+
+    view: dict[str, Any] = submitted._view()
+    if has_ended(view) or not wait:
+        return view
+    return follow(submitted, show)
+
+
+def _root(name: str | None) -> Path:
+    """The folder of the workspace that is meant: the one named, the only one, or the one that config.json names."""
+    home = local.home()
+    known = local.workspaces(home)
+    if name is None and len(known) > 1:
+        from canalis.workspace import Workspace
+
+        named = Workspace.from_config()._root
+        if named.name in known:
+            return named
+        raise UserErrorException(f"There are several workspaces in {home}: choose one with --workspace: {known}")
+    return home / (name or (known[0] if known else local.DEFAULT_NAME))
+
+
+def _workspace(name: str | None) -> Workspace:
+    from canalis.workspace import Workspace
+
+    root = _root(name)
+    if local.describe(root) is None:
+        raise UserErrorException(
+            f"There is no workspace in {root}. `canalis run SCRIPT` or `canalis demo` makes one; a folder above this "
+            "one is found by itself"
+        )
+    return Workspace._at(root)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z" if _has_proc() else True
+
+
+def _has_proc() -> bool:
+    return Path("/proc/self/stat").exists()

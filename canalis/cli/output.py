@@ -1,0 +1,241 @@
+"""How the command line looks: tables and a live tree on a terminal, plain lines where output is piped."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from canalis.progress import duration, progress_line
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from canalis.client import Client
+    from canalis.workspace import Workspace
+
+_TREE_STEPS_MAX = 200
+_REFRESH_S = 0.5
+_STYLE = {
+    "Completed": ("green", "✓"),
+    "Failed": ("red", "✗"),
+    "Canceled": ("yellow", "-"),
+    "Running": ("cyan", "▸"),
+    "Preparing": ("cyan", "▸"),
+    "Finalizing": ("cyan", "▸"),
+    "CancelRequested": ("yellow", "▸"),
+    "Queued": ("blue", "·"),
+    "NotStarted": ("dim", "·"),
+}
+
+
+class Shown:
+    """A run that is shown: what has to be read for it."""
+
+    def __init__(self, client: Client, name: str) -> None:
+        self._client = client
+        self._name = name
+        self._edges: dict[str, list[str]] | None = None
+
+    def read(self) -> dict[str, Any]:
+        """The run, its steps, and which step runs after which."""
+        run = self._client.get(f"/runs/{quote(self._name)}")
+        if run["kind"] == "step":
+            return {"run": run, "steps": [run], "after": {}}
+        identity = quote(run["id"])
+        if self._edges is None:
+            self._edges = _edges(self._client.get(f"/runs/{identity}/graph"))
+        return {"run": run, "steps": self._client.get(f"/runs/{identity}/steps"), "after": self._edges}
+
+
+def print_json(value: Any) -> None:
+    """JSON, for programs."""
+    print(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def print_runs(views: list[dict[str, Any]]) -> None:
+    """Runs as a table."""
+    rows = [
+        (
+            view["id"][:8],
+            view["experiment"],
+            view["run_status_v1"],
+            _steps(view),
+            _ago(view["submitted_at"]),
+            duration((view["ended_at"] or time.time()) - view["submitted_at"]),
+        )
+        for view in views
+    ]
+    if rows:
+        _table(("run", "experiment", "status", "steps done", "submitted", "took"), rows)
+    else:
+        print("No runs yet. `canalis run SCRIPT` runs a pipeline, `canalis demo` the example.")
+
+
+def print_computes(found: list[dict[str, Any]]) -> None:
+    """Compute targets as a table."""
+    rows = [(one["name"], str(one.get("type", "")), str(one.get("max_nodes", 1))) for one in found]
+    if rows:
+        _table(("compute", "type", "steps at once"), rows)
+    else:
+        print("No compute targets. Steps that name none run on this machine.")
+
+
+def print_run(found: dict[str, Any]) -> None:
+    """A run and its steps."""
+    if sys.stdout.isatty():
+        from rich.console import Console
+
+        Console(highlight=False).print(_drawn(found))
+        return
+    run = found["run"]
+    print(_title(run))
+    for step in found["steps"]:
+        print("\t".join((step["name"], step["run_status_v1"], _took(step), _says(step))))
+
+
+def print_logs(logs: list[tuple[str, str]]) -> None:
+    """The logs of some steps, each under its name when there are several."""
+    for name, text in logs:
+        if len(logs) > 1:
+            print(f"==> {name} <==")
+        print(text, end="" if text.endswith("\n") or not text else "\n")
+
+
+def watch(shown: Shown) -> None:
+    """A run and its steps, drawn anew until it has ended; once, at its end, where output is piped."""
+    found = shown.read()
+    if not sys.stdout.isatty():
+        while not _has_ended(found):
+            time.sleep(_REFRESH_S)
+            found = shown.read()
+        print_run(found)
+        return
+    from rich.live import Live
+
+    with Live(_drawn(found), auto_refresh=False) as live:
+        while not _has_ended(found):
+            time.sleep(_REFRESH_S)
+            found = shown.read()
+            live.update(_drawn(found), refresh=True)
+
+
+def print_demo(
+    workspace: Workspace, view: dict[str, Any], steps: list[dict[str, Any]], metrics: dict[str, dict[str, Any]]
+) -> None:
+    """What the example has found, and where its files lie."""
+    print()
+    rows = [(step["name"], step["run_status_v1"], _took(step), _numbers(metrics[step["name"]])) for step in steps]
+    _table(("step", "status", "took", "metrics"), rows)
+    root = Path(workspace._root)
+    print(f"""
+The run   {view["id"]}: {view["run_status_v1"]}
+Files     {root / "blobs" / "artifacts" / view["id"]}
+Data      {root / "datastores" / "workspaceblobstore" / "azureml"}
+
+Next      canalis runs                   what ran here
+          canalis show {view["id"][:8]}          its steps
+          canalis logs {view["id"][:8]}          what they printed
+          canalis run my_pipeline.py     your own v1 script, as it is""")
+
+
+def _drawn(found: dict[str, Any]) -> RenderableType:
+    from rich.text import Text
+    from rich.tree import Tree
+
+    run, steps = found["run"], found["steps"]
+    tree = Tree(Text(_title(run)))
+    shown = steps
+    if len(steps) > _TREE_STEPS_MAX:  # nobody reads ten thousand lines: what goes on or went wrong is left
+        shown = [step for step in steps if step["run_status_v1"] not in ("Completed", "NotStarted", "Queued")]
+        shown = shown[:_TREE_STEPS_MAX]
+    branches: dict[str, Tree] = {}
+    for step in shown:
+        before = [name for name in found["after"].get(step["node"], ()) if name in branches]
+        parent = branches[before[-1]] if before else tree
+        branches[step["node"]] = parent.add(_step_text(step, before[:-1]))
+    if len(shown) < len(steps):
+        tree.add(Text(f"and {len(steps) - len(shown)} steps more", style="dim"))
+    return tree
+
+
+def _step_text(step: dict[str, Any], also_after: list[str]) -> Any:
+    from rich.text import Text
+
+    style, sign = _STYLE.get(step["run_status_v1"], ("", "?"))
+    text = Text(f"{sign} ", style=style) + Text(step["name"], style="bold")
+    also = f"(and after {', '.join(also_after)})" if also_after else ""
+    for part in (step["run_status_v1"], _took(step), also, _says(step)):
+        text += Text(f"  {part}" if part else "", style="dim" if part != step["run_status_v1"] else style)
+    return text
+
+
+def _edges(graph: dict[str, Any]) -> dict[str, list[str]]:
+    """For each step, the steps that it waits for."""
+    found = {}
+    for node in graph["nodes"]:
+        by_data = [port["source"]["node"] for port in node["inputs"] if port["source"]["kind"] == "step"]
+        found[node["key"]] = list(dict.fromkeys([*by_data, *node["after"]]))
+    return found
+
+
+def _title(run: dict[str, Any]) -> str:
+    if run["kind"] == "step":
+        return f"Step {run['name']} of run {run['run_id']}: {run['run_status_v1']}"
+    took = duration((run["ended_at"] or time.time()) - run["submitted_at"])
+    error = f"\n{run['error']['message']}" if run.get("error") else ""
+    return f"Run {run['id']} of {run['experiment']}, {progress_line(run)}, {took}{error}"
+
+
+def _says(step: dict[str, Any]) -> str:
+    if step["error"]:
+        return str(step["error"]["message"])
+    return f"waits for {', '.join(step['waits_for'])}" if step["waits_for"] else ""
+
+
+def _took(step: dict[str, Any]) -> str:
+    if not step["started_at"]:
+        return ""
+    return duration((step["ended_at"] or time.time()) - step["started_at"])
+
+
+def _steps(view: dict[str, Any]) -> str:
+    steps = view["steps"]
+    return f"{steps.get('succeeded', 0) + steps.get('reused', 0)}/{sum(steps.values())}"
+
+
+def _ago(seconds: float) -> str:
+    return f"{duration(time.time() - seconds)} ago"
+
+
+def _numbers(metrics: dict[str, Any]) -> str:
+    shown = []
+    for name, value in metrics.items():
+        if isinstance(value, (int, float)):
+            shown.append(f"{name} {value:.4g}")
+        elif isinstance(value, str) and not value.startswith("aml://"):
+            shown.append(f"{name} {value}")
+    return ", ".join(shown)
+
+
+def _has_ended(found: dict[str, Any]) -> bool:
+    return found["run"]["run_status_v1"] in ("Completed", "Failed", "Canceled")
+
+
+def _table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    if not sys.stdout.isatty():
+        for row in (columns, *rows):
+            print("\t".join(row))
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*(Text(cell, style=_STYLE.get(cell, ("", ""))[0]) for cell in row))
+    Console(highlight=False).print(table)

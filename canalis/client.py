@@ -1,0 +1,179 @@
+"""The SDK's only way to the service: JSON and files over HTTP.
+
+An error of the service is raised here as what the service raised (canalis.contract.errors); the classes above
+turn it into v1's exceptions where v1 has one.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from canalis.contract.errors import CanalisError, NotFound, StoreUnavailable, all_errors
+
+if TYPE_CHECKING:
+    import httpx2
+
+PREFIX = "/api/v1"
+_AWAY_S = 60.0  # how long a service that does not answer is waited for; a restart takes about two seconds
+_TIMEOUT_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a service is, and what opens it."""
+
+    url: str
+    token: str
+
+
+class Client:
+    """A connection to the service of one workspace, made when it is first needed.
+
+    find   tells where the service is; asked again when it does not answer, since it may have been restarted
+    """
+
+    def __init__(self, find: Callable[[], Endpoint]) -> None:
+        self._find = find
+        self._endpoint: Endpoint | None = None
+        self._http: httpx2.Client | None = None
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where the service is."""
+        if self._endpoint is None:
+            self._endpoint = self._find()
+        return self._endpoint
+
+    def get(self, path: str, **query: Any) -> Any:
+        """The JSON at a path."""
+        return self._json("GET", path, query)
+
+    def post(self, path: str, body: Any = None, **query: Any) -> Any:
+        """What the service answers to a body."""
+        return self._json("POST", path, query, body)
+
+    def put(self, path: str, body: Any = None, **query: Any) -> Any:
+        """What the service answers to a body."""
+        return self._json("PUT", path, query, body)
+
+    def patch(self, path: str, body: Any) -> Any:
+        """What the service answers to a change."""
+        return self._json("PATCH", path, {}, body)
+
+    def delete(self, path: str) -> None:
+        """Delete what is at a path."""
+        self._json("DELETE", path, {})
+
+    def post_document(self, path: str, document: bytes) -> Any:
+        """What the service answers to JSON that is bytes already."""
+        return self._send("POST", path, content=document, headers={"Content-Type": "application/json"}).json()
+
+    def send_file(self, path: str, file: bytes | IO[bytes], **query: Any) -> None:
+        """Upload a file's content to a path."""
+
+        def pieces() -> Iterator[bytes]:
+            assert not isinstance(file, bytes)
+            file.seek(0)
+            while piece := file.read(2**20):
+                yield piece
+
+        # A body is made anew for each try.
+        self._send("PUT", path, params=query, make_content=(lambda: file) if isinstance(file, bytes) else pieces)
+
+    def receive_file(self, path: str, target: Path) -> None:
+        """Download a file; `target` appears whole or not at all."""
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part = target.with_name(f".part-{target.name}")
+        with self._stream(path) as response, part.open("wb") as file:
+            for piece in response.iter_bytes(2**20):
+                file.write(piece)
+        part.replace(target)
+
+    def read_range(self, path: str, offset: int) -> tuple[bytes, int, bool]:
+        """Bytes of a growing file from `offset` on, its length now, and whether it will stay so."""
+        response = self._send("GET", path, params={"offset": offset})
+        return response.content, int(response.headers["X-Size"]), response.headers["X-Complete"] == "true"
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        if self._http is not None:
+            self._http.close()
+            self._http = None
+
+    def _json(self, method: str, path: str, query: dict[str, Any], body: Any = None) -> Any:
+        known = {name: value for name, value in query.items() if value is not None}
+        response = self._send(method, path, params=known, json=body)
+        return response.json() if response.content else None
+
+    def _send(
+        self, method: str, path: str, make_content: Callable[[], Any] | None = None, **parts: Any
+    ) -> httpx2.Response:
+        import httpx2
+
+        give_up = time.monotonic() + _AWAY_S
+        while True:
+            if make_content is not None:
+                parts["content"] = make_content()
+            try:
+                response = self._connection().request(method, PREFIX + path, **parts)
+                break
+            except httpx2.ConnectError as error:
+                # It never reached the service, so asking again cannot do anything twice.
+                self._lost(error, give_up)
+            except httpx2.TransportError as error:
+                if method != "GET":
+                    raise _away(self.endpoint.url, error) from error
+                self._lost(error, give_up)
+        _raise_for(response)
+        return response
+
+    @contextmanager
+    def _stream(self, path: str) -> Iterator[httpx2.Response]:
+        with self._connection().stream("GET", PREFIX + path) as response:
+            if response.is_error:
+                response.read()
+            _raise_for(response)
+            yield response
+
+    def _connection(self) -> httpx2.Client:
+        import httpx2
+
+        if self._http is None:
+            self._http = httpx2.Client(
+                base_url=self.endpoint.url,
+                headers={"Authorization": f"Bearer {self.endpoint.token}"},
+                timeout=_TIMEOUT_S,
+                trust_env=False,  # a company's proxy must not be asked for 127.0.0.1
+            )
+        return self._http
+
+    def _lost(self, error: Exception, give_up: float) -> None:
+        if time.monotonic() > give_up:
+            raise _away(self.endpoint.url, error) from error
+        time.sleep(0.3)
+        self.close()
+        self._endpoint = None
+
+
+def _away(url: str, error: Exception) -> StoreUnavailable:
+    return StoreUnavailable(f"The Canalis service at {url} does not answer: {error}")
+
+
+def _raise_for(response: httpx2.Response) -> None:
+    if not response.is_error:
+        return
+    try:
+        told = response.json()["error"]
+        kind = all_errors().get(told["code"], CanalisError)
+        message, details = told["message"], told.get("details") or {}
+    except (ValueError, KeyError, TypeError):
+        kind, message, details = CanalisError, f"{response.status_code} from {response.url}", {}
+    raise kind(message, **details)
+
+
+__all__ = ["Client", "Endpoint", "NotFound"]

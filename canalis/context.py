@@ -1,0 +1,102 @@
+"""The run that this script is, when it is a step: known from what its runner wrote down beside it."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from canalis.exceptions import RunEnvironmentException
+from canalis.recording import Recorder, Remote, Spool
+from canalis.run import PipelineRun, StepRun, _OfflineRun
+
+if TYPE_CHECKING:
+    from canalis.experiment import Experiment
+
+VARIABLE = "CANALIS_CONTEXT"
+
+
+def current(allow_offline: bool = True) -> Any:
+    """The run that this script is, always the same object; an offline run outside of one."""
+    path = os.environ.get(VARIABLE)
+    if path:
+        return _submitted(path)
+    if not allow_offline:
+        raise RunEnvironmentException(
+            "This script is no step of a run: start it in a pipeline, or allow an offline run with allow_offline=True"
+        )
+    return _offline()
+
+
+class SubmittedRun(StepRun):
+    """The run of the step that this script is. Nothing is asked of the service before it is needed."""
+
+    def __init__(self, facts: dict[str, Any]) -> None:
+        self._facts = facts
+        self._id = facts["run_id"]
+        self._known = None
+
+    @cached_property
+    def _experiment(self) -> Experiment:  # type: ignore[override]
+        from canalis.experiment import Experiment
+        from canalis.workspace import Workspace
+
+        return Experiment._known(Workspace._at(Path(self._facts["home"])), self._facts["experiment"])
+
+    @property
+    def name(self) -> str:
+        """The step's name."""
+        return str(self._facts["name"])
+
+    @property
+    def pipeline_run_id(self) -> str:
+        """Id of the pipeline run that it belongs to."""
+        return str(self._facts["pipeline_run_id"])
+
+    @property
+    def parent(self) -> PipelineRun:
+        """The pipeline run that it belongs to."""
+        return PipelineRun(self.experiment, self.pipeline_run_id)
+
+    @cached_property
+    def input_datasets(self) -> dict[str, Any]:
+        """Its dataset inputs by name: a local path, or the dataset itself for one that is read directly."""
+        found = {}
+        for name, port in self._facts["inputs"].items():
+            if port["style"] == "dataset":
+                found[name] = self._dataset(port["places"]) if port["mode"] == "direct" else port["path"]
+        return found
+
+    @cached_property
+    def output_datasets(self) -> dict[str, str]:
+        """Local paths of its dataset outputs, by name."""
+        outputs = self._facts["outputs"].items()
+        return {name: port["path"] for name, port in outputs if port["style"] == "dataset"}
+
+    def cancel(self) -> None:
+        """A step cannot cancel itself; it can cancel its pipeline, or exit."""
+        print("A step ends by exiting; run.parent.cancel() stops the whole pipeline", file=sys.stderr)
+
+    def _dataset(self, places: list[list[str]]) -> Any:
+        from canalis.dataset import FileDataset
+
+        stores = self.experiment.workspace.datastores
+        return FileDataset([(stores[store], path) for store, path in places])
+
+    def _recorder(self) -> Recorder:
+        return Spool(
+            Path(self._facts["metrics"]), Path(self._facts["artifacts"]), lambda: Remote(self._client, self.id)
+        )
+
+
+@lru_cache(1)
+def _submitted(path: str) -> SubmittedRun:
+    return SubmittedRun(json.loads(Path(path).read_text()))
+
+
+@lru_cache(1)
+def _offline() -> _OfflineRun:
+    return _OfflineRun()

@@ -1,0 +1,93 @@
+"""The v1 exception tree, by its v1 names, so that old `except` clauses catch what they always caught.
+
+Source   reference section 19
+"""
+
+from __future__ import annotations
+
+
+class AzureMLException(Exception):
+    """Base of all v1 exceptions.
+
+    code   our stable word for the fault, where there is one
+    """
+
+    def __init__(self, message: str = "", inner_exception: BaseException | None = None, code: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.inner_exception = inner_exception
+        self.code = code
+
+
+class UserErrorException(AzureMLException):
+    """The caller asked for something that cannot be."""
+
+
+class AuthenticationException(UserErrorException):
+    """The caller is not known."""
+
+
+class WorkspaceException(AzureMLException):
+    """Something is wrong with the workspace."""
+
+
+class ProjectSystemException(AzureMLException):
+    """Something is wrong with the project's folder."""
+
+
+class ComputeTargetException(AzureMLException):
+    """Something is wrong with a compute target."""
+
+
+class ExperimentExecutionException(AzureMLException):
+    """A run could not be started or looked at."""
+
+
+class RunEnvironmentException(AzureMLException):
+    """There is no run around this script."""
+
+
+class RunConfigurationException(AzureMLException):
+    """A run configuration cannot be used."""
+
+
+class SnapshotException(AzureMLException):
+    """The source files of a step cannot be taken."""
+
+
+class TrainingException(AzureMLException):
+    """A training failed."""
+
+
+class WebserviceException(AzureMLException):
+    """Something is wrong with a web service or a model."""
+
+
+class ModelNotFoundException(AzureMLException):
+    """No such model."""
+
+
+class ModelPathNotFoundException(AzureMLException):
+    """No such file for a model."""
+
+
+class ActivityFailedException(AzureMLException):
+    """A run that was waited for has failed. The message holds its error as JSON."""
+
+    def __init__(
+        self, message: str = "", error_details: str = "", inner_exception: BaseException | None = None
+    ) -> None:
+        super().__init__(message, inner_exception)
+        self.error_details = error_details
+
+
+class ParallelRunException(AzureMLException):
+    """A parallel run failed."""
+
+
+class ServiceException(AzureMLException):
+    """The service answered with an error."""
+
+    def __init__(self, message: str = "", status_code: int = 0, code: str = "") -> None:
+        super().__init__(message, code=code)
+        self.status_code = status_code

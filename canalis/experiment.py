@@ -1,0 +1,97 @@
+"""An experiment: the name under which runs are kept together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from canalis.contract.errors import NameInvalid
+from canalis.exceptions import UserErrorException
+
+if TYPE_CHECKING:
+    from canalis.run import PipelineRun, Run
+    from canalis.workspace import Workspace
+
+_PAGE = 100
+
+
+class Experiment:
+    """Runs under one name; made when there is none of that name. UserErrorException for a name that cannot be."""
+
+    def __init__(self, workspace: Workspace, name: str, **ignored: Any) -> None:
+        self.workspace = workspace
+        self.name = name
+        try:
+            workspace._client.put(f"/experiments/{_quoted(name)}")
+        except NameInvalid as error:
+            raise UserErrorException(error.message, error, error.code) from error
+
+    @classmethod
+    def _known(cls, workspace: Workspace, name: str) -> Experiment:
+        """An experiment that is there for sure, without asking."""
+        experiment = cls.__new__(cls)
+        experiment.workspace = workspace
+        experiment.name = name
+        return experiment
+
+    @property
+    def id(self) -> str:
+        """Its identity: the name."""
+        return self.name
+
+    def submit(self, config: Any, tags: dict[str, str] | None = None, **kwargs: Any) -> PipelineRun:
+        """Start a run of a pipeline. The other arguments are those of Pipeline.submit."""
+        from canalis.pipeline import Pipeline
+
+        if not isinstance(config, Pipeline):
+            raise UserErrorException(
+                f"{type(config).__name__} cannot be submitted yet: put it into a step of a Pipeline",
+                code="not_there_yet",
+            )
+        kwargs.pop("show_output", None)
+        return config.submit(self.name, tags=tags, **kwargs)
+
+    def get_runs(
+        self,
+        type: str | None = None,
+        tags: Any = None,
+        properties: dict[str, str] | None = None,
+        include_children: bool = False,
+    ) -> Iterator[Run]:
+        """Its runs, newest first.
+
+        tags   a name that must be there, or {name: value} that must fit
+        """
+        from canalis.run import of_view
+
+        before = None
+        while True:
+            page = self.workspace._client.get("/runs", experiment=self.name, limit=_PAGE, before=before)
+            for view in page:
+                if _fits(view["tags"], tags) and _fits(view["properties"], properties):
+                    yield of_view(self.workspace, view)
+            if len(page) < _PAGE:
+                return
+            before = page[-1]["submitted_at"]
+
+    @staticmethod
+    def list(workspace: Workspace) -> list[Experiment]:
+        """All experiments of the workspace."""
+        return [Experiment(workspace, found["name"]) for found in workspace._client.get("/experiments")]
+
+    def __repr__(self) -> str:
+        return f"Experiment(Name: {self.name}, Workspace: {self.workspace.name})"
+
+
+def _fits(there: dict[str, str], wanted: Any) -> bool:
+    if not wanted:
+        return True
+    if isinstance(wanted, str):
+        return wanted in there
+    return all(there.get(name) == value for name, value in dict(wanted).items())
+
+
+def _quoted(name: str) -> str:
+    from urllib.parse import quote
+
+    return quote(str(name), safe="") or "%20"

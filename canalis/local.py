@@ -1,0 +1,172 @@
+"""Workspaces on this machine: where their folders are, and their service, started when it is needed.
+
+A workspace named W of a project lives in <project>/.canalis/W. The project is the nearest folder, from the
+current one upwards, that has a .canalis already; else the folder of the config.json that was read; else the
+current folder. CANALIS_HOME names a folder that takes the place of all this.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from canalis.client import Endpoint
+from canalis.exceptions import WorkspaceException
+
+FOLDER = ".canalis"
+DEFAULT_NAME = "local"
+_START_S = 60.0
+_IDLE_EXIT_S = 3600.0  # a service that was started by itself ends by itself after so long with nothing to do
+_DOOR = Path(__file__).resolve().parent.parent / "local_app.py"
+
+
+def home(start: Path | None = None, project: Path | None = None) -> Path:
+    """The folder that holds a project's workspaces, whether or not it is there yet.
+
+    start     where to look from; the current folder when None
+    project   the folder to use when none has a .canalis yet; `start` when None
+    """
+    chosen = os.environ.get("CANALIS_HOME")
+    if chosen:
+        return Path(chosen).absolute()
+    here = (start or Path.cwd()).absolute()
+    for folder in (here, *here.parents):
+        if (folder / FOLDER).is_dir():
+            return folder / FOLDER
+    return (project or here).absolute() / FOLDER
+
+
+def workspaces(folder: Path) -> list[str]:
+    """Names of the workspaces in a home folder."""
+    return sorted(found.parent.name for found in folder.glob("*/workspace.json"))
+
+
+def describe(root: Path) -> dict[str, Any] | None:
+    """What is written down about the workspace in that folder; None when there is none."""
+    try:
+        found: dict[str, Any] = json.loads((root / "workspace.json").read_text())
+    except FileNotFoundError:
+        return None
+    return found
+
+
+def create(root: Path, facts: dict[str, Any]) -> None:
+    """Write down a new workspace. Raises WorkspaceException when its folder cannot be made."""
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        # The whole folder stays out of version control without the author's doing.
+        (root.parent / ".gitignore").write_text("*\n")
+        part = root / "workspace.json.part"
+        part.write_text(json.dumps(facts, indent=2))
+        part.replace(root / "workspace.json")
+    except OSError as error:
+        raise WorkspaceException(
+            f"The workspace's folder {root} cannot be made: {error.strerror}. Run from a folder you may write to, "
+            "or set CANALIS_HOME to one",
+            code="store_unavailable",
+        ) from error
+
+
+def endpoint(root: Path) -> Endpoint:
+    """Where the workspace's service is. Starts it when it is not running, and says so.
+
+    However many ask at the same moment, one service is started.
+    Raises WorkspaceException with the service's own last words when it does not start.
+    """
+    found = running(root)
+    if found is not None:
+        return found
+    with _start_lock(root):
+        found = running(root)  # somebody else may have started it while we waited
+        if found is None:
+            found = _start(root)
+    return found
+
+
+def running(root: Path) -> Endpoint | None:
+    """Where the workspace's service is, if it answers."""
+    try:
+        known = json.loads((root / "service.json").read_text())
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(
+            f"{known['endpoint']}/api/v1/health", timeout=5
+        ) as answer:
+            # Another program, or another workspace's service, may have the port by now.
+            if json.load(answer)["instance"] != known["instance"]:
+                return None
+        return Endpoint(known["endpoint"], (root / "token").read_text().strip())
+    except (OSError, ValueError, KeyError, urllib.error.URLError):
+        return None
+
+
+def process_id(root: Path) -> int | None:
+    """The process of the workspace's service, if it answers."""
+    if running(root) is None:
+        return None
+    return int(json.loads((root / "service.json").read_text())["pid"])
+
+
+def _start(root: Path) -> Endpoint:
+    log = root / "service.log"
+    try:
+        with log.open("ab") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-P", str(_DOOR), "--root", str(root), "--idle-exit-s", str(_IDLE_EXIT_S)],
+                cwd=root,
+                env=_service_environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+    except OSError as error:
+        raise WorkspaceException(f"Canalis cannot start in {root}: {error}", code="store_unavailable") from error
+    give_up = time.monotonic() + _START_S
+    while time.monotonic() < give_up:
+        found = running(root)
+        if found is not None:
+            print(f"Canalis serves workspace '{root.name}' at {found.url} (log: {log})", file=sys.stderr)
+            return found
+        if process.poll() is not None:
+            if process.returncode == 3:  # a service that `canalis serve` started holds the workspace
+                time.sleep(0.2)
+                continue
+            break
+        time.sleep(0.02)
+    told = log.read_bytes().decode("utf-8", "replace").strip().splitlines()
+    raise WorkspaceException(
+        f"Canalis did not start in {root}: {told[-1] if told else 'it said nothing'} (log: {log})",
+        code="store_unavailable",
+    )
+
+
+def _service_environment() -> dict[str, str]:
+    """The author's environment without what would put the author's modules in the place of ours."""
+    environment = dict(os.environ)
+    folders = environment.get("PYTHONPATH", "").split(os.pathsep)
+    if str(_DOOR.parent) not in folders:
+        environment.pop("PYTHONPATH", None)
+    environment.pop("CANALIS_CONTEXT", None)
+    return environment
+
+
+@contextmanager
+def _start_lock(root: Path) -> Iterator[None]:
+    try:
+        lock = (root / "start.lock").open("a")
+    except OSError as error:
+        raise WorkspaceException(
+            f"The workspace's folder {root} cannot be written: {error.strerror}", code="store_unavailable"
+        ) from error
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,195 @@
+"""A pipeline: steps and their order, as the author draws them."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from canalis.building import Draft, build, raise_faults
+from canalis.contract.faults import faults
+from canalis.contract.graph import Graph
+from canalis.data import PipelineData
+from canalis.dataset import OutputFileDatasetConfig
+from canalis.steps import PipelineStep, StepSequence
+
+if TYPE_CHECKING:
+    from canalis.datastore import AbstractDatastore
+    from canalis.run import PipelineRun
+    from canalis.workspace import Workspace
+
+
+class Pipeline:
+    """Steps that hand each other data, ready to be submitted.
+
+    steps   a step, a list of steps, a StepSequence, nested as one likes; a list has no order. A PipelineData
+            stands for the step that writes it
+    Raises  ValueError naming every fault of the graph: a missing script, an unknown compute target, an input
+            that no step writes... Nothing is uploaded before it is submitted. Cycles are told by validate() and
+            when it is submitted, as in v1
+    """
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        steps: Any,
+        description: str | None = None,
+        default_datastore: AbstractDatastore | str | None = None,
+        default_source_directory: str | Path | None = None,
+        resolve_closure: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        unknown = [name for name in kwargs if name != "enable_email_notification"]
+        if unknown:
+            raise ValueError(f"A Pipeline has no parameter {', '.join(unknown)}")
+        self.workspace = workspace
+        self.description = description or ""
+        self._name: str | None = None
+        self._experiment_name: str | None = None
+        given, order = _flatten(steps)
+        self._draft = Draft(
+            workspace=workspace,
+            steps=_closure(given, order, resolve_closure),
+            order=order,
+            description=self.description,
+            default_datastore=default_datastore
+            if isinstance(default_datastore, str)
+            else getattr(default_datastore, "name", None),
+            default_source_directory=str(default_source_directory or "."),
+        )
+        self._graph = build(self._draft)
+        found = [str(fault) for fault in faults(self._graph, self._draft.compute_names()) if fault.code != "cycle"]
+        raise_faults([*self._draft.faults(), *found])
+
+    @property
+    def graph(self) -> Graph:
+        """The pipeline as a document, without its source files."""
+        return self._graph
+
+    @property
+    def steps(self) -> list[PipelineStep]:
+        """All its steps, those that were pulled in by their data included."""
+        return list(self._draft.steps)
+
+    def validate(self) -> list[str]:
+        """Everything that is wrong with it, in words; empty when it can be submitted."""
+        found = [str(fault) for fault in faults(self._graph, self._draft.compute_names())]
+        if not found:
+            print(f"The pipeline is valid: {len(self._draft.steps)} steps")
+        return found
+
+    def submit(
+        self,
+        experiment_name: str,
+        pipeline_parameters: dict[str, Any] | None = None,
+        continue_on_step_failure: bool = False,
+        regenerate_outputs: bool = False,
+        parent_run_id: str | None = None,
+        credential_passthrough: bool | None = None,
+        **kwargs: Any,
+    ) -> PipelineRun:
+        """Send the source files and start a run.
+
+        pipeline_parameters   values that take the place of the parameters' defaults
+        Raises   ValueError for a fault of the graph, ParameterError (a ValueError too) for a wrong parameter
+        """
+        from canalis.submission import submit_pipeline
+
+        old_name = kwargs.pop("pipeline_params", None)
+        tags = kwargs.pop("tags", None)
+        return submit_pipeline(
+            self,
+            experiment_name,
+            parameters=pipeline_parameters if pipeline_parameters is not None else old_name,
+            continue_on_step_failure=continue_on_step_failure,
+            regenerate_outputs=regenerate_outputs,
+            parent=parent_run_id,
+            tags=tags,
+        )
+
+    def _set_experiment_name(self, name: str) -> None:
+        self._experiment_name = name
+
+    def __repr__(self) -> str:
+        return f"Pipeline(steps={[step.name for step in self._draft.steps]!r})"
+
+
+Order = dict[PipelineStep, list[PipelineStep]]
+
+
+def _flatten(steps: Any) -> tuple[list[PipelineStep], Order]:
+    """The steps in what an author calls steps, and which must follow which because of a StepSequence."""
+    found: list[PipelineStep] = []
+    order: Order = {}
+    _visit(steps, found, order)
+    return list(dict.fromkeys(found)), order
+
+
+def _visit(item: Any, found: list[PipelineStep], order: Order) -> list[PipelineStep]:
+    if isinstance(item, PipelineStep):
+        found.append(item)
+        return [item]
+    if isinstance(item, (PipelineData, OutputFileDatasetConfig)):
+        if item._producer is None:
+            raise ValueError(f"'{item.name}' stands for the step that writes it, but no step does")
+        found.append(item._producer)
+        return [item._producer]
+    if isinstance(item, StepSequence):
+        members: list[PipelineStep] = []
+        before: list[PipelineStep] = []
+        for element in item:
+            group = _visit(element, found, order)
+            for step in group:
+                order.setdefault(step, []).extend(before)
+            members += group
+            before = group or before
+        return members
+    if isinstance(item, (list, tuple)):
+        return [step for element in item for step in _visit(element, found, order)]
+    raise NotImplementedError(f"{item!r} cannot be a step of a pipeline: use steps, lists of steps or a StepSequence")
+
+
+def _closure(given: Iterable[PipelineStep], order: Order, resolve: bool) -> list[PipelineStep]:
+    """The steps with all that they need: the writers of what they read, and the steps they run after."""
+    found = dict.fromkeys(given)
+    ahead = list(found)
+    while ahead:
+        step = ahead.pop()
+        for needed in (*_writers(step), *step._after):
+            if needed in found:
+                continue
+            if not resolve:
+                raise ValueError(
+                    f"Step '{step.name}' needs step '{needed.name}', which is not among the pipeline's steps"
+                )
+            found[needed] = None
+            ahead.append(needed)
+    return _in_order(list(found), order)
+
+
+def _in_order(steps: list[PipelineStep], order: Order) -> list[PipelineStep]:
+    """The steps so that each comes after those it waits for, else as they were given. Rings stay as they are."""
+    position = {step: place for place, step in enumerate(steps)}
+    after: dict[PipelineStep, list[PipelineStep]] = {step: [] for step in steps}
+    waits = dict.fromkeys(steps, 0)
+    for step in steps:
+        before = {*_writers(step), *step._after, *order.get(step, ())} & position.keys()
+        waits[step] = len(before)
+        for earlier in before:
+            after[earlier].append(step)
+    ready = [position[step] for step in steps if not waits[step]]
+    placed: dict[PipelineStep, None] = {}
+    while ready:  # a heap, since the places are in order to begin with
+        step = steps[heapq.heappop(ready)]
+        placed[step] = None
+        for later in after[step]:
+            waits[later] -= 1
+            if not waits[later]:
+                heapq.heappush(ready, position[later])
+    return [*placed, *(step for step in steps if step not in placed)]
+
+
+def _writers(step: PipelineStep) -> list[PipelineStep]:
+    writers = (getattr(port.what, "_producer", None) for port in step._wiring.inputs)
+    return [writer for writer in writers if writer is not None]

@@ -1,0 +1,274 @@
+"""Following a run: what its steps print, as they print it, and how far it is.
+
+A follower asks the service and tells a display. A display on a terminal draws a line of progress below what is
+printed; elsewhere it prints plain lines.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from canalis.run import Run
+
+_FIRST_REST_S = 0.1
+_LAST_REST_S = 1.0
+_NAME_MAX = 24
+_OVERLAP_S = 5.0  # clocks of worker and service may differ a little; what comes twice is told once
+
+
+class Display(Protocol):
+    """Shows what a follower hears."""
+
+    def line(self, step: str, text: str) -> None:
+        """A line that a step printed."""
+        ...
+
+    def news(self, text: str) -> None:
+        """Something happened."""
+        ...
+
+    def progress(self, view: dict[str, Any]) -> None:
+        """How far the run is."""
+        ...
+
+    def close(self) -> None:
+        """Nothing further comes."""
+        ...
+
+
+class PlainDisplay:
+    """Lines, for files, pipes and notebooks."""
+
+    def line(self, step: str, text: str) -> None:
+        """The step's name before what it printed."""
+        print(f"{step[:_NAME_MAX]:<{_NAME_MAX}} | {text}")
+
+    def news(self, text: str) -> None:
+        """A line of its own."""
+        print(text, flush=True)
+
+    def progress(self, view: dict[str, Any]) -> None:
+        """Nothing: progress can be read from the news."""
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+class TerminalDisplay:
+    """The same lines, above one that says how far the run is."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.status import Status
+
+        self._console = Console(highlight=False)
+        self._status = Status("", console=self._console)
+        self._status.start()
+
+    def line(self, step: str, text: str) -> None:
+        """The step's name, dim, before what it printed."""
+        from rich.text import Text
+
+        self._console.print(Text(f"{step[:_NAME_MAX]:<{_NAME_MAX}} | ", style="dim") + Text(text), soft_wrap=True)
+
+    def news(self, text: str) -> None:
+        """A line of its own."""
+        self._console.print(text, markup=False, style="bold", soft_wrap=True)
+
+    def progress(self, view: dict[str, Any]) -> None:
+        """The line at the bottom."""
+        self._status.update(progress_line(view))
+
+    def close(self) -> None:
+        """Take the line away."""
+        self._status.stop()
+
+
+class SilentDisplay:
+    """Shows nothing."""
+
+    def line(self, step: str, text: str) -> None:
+        """Nothing."""
+
+    def news(self, text: str) -> None:
+        """Nothing."""
+
+    def progress(self, view: dict[str, Any]) -> None:
+        """Nothing."""
+
+    def close(self) -> None:
+        """Nothing."""
+
+
+def display(show_output: bool) -> Display:
+    """The display that fits where output goes to."""
+    if not show_output:
+        return SilentDisplay()
+    return TerminalDisplay() if sys.stdout.isatty() else PlainDisplay()
+
+
+def follow(run: Run, show_output: bool, timeout_seconds: float | None = None) -> dict[str, Any]:
+    """Wait until a run has ended, showing what happens; its view then, or when the time was up."""
+    shown = display(show_output)
+    give_up = time.monotonic() + timeout_seconds if timeout_seconds is not None else None
+    follower = Follower(run, shown, with_logs=show_output)
+    try:
+        return follower.wait(give_up)
+    finally:
+        shown.close()
+
+
+class Follower:
+    """Keeps up with one run, of a pipeline or of a step."""
+
+    def __init__(self, run: Run, shown: Display, with_logs: bool = True) -> None:
+        self._client = run._client
+        self._id = run.id
+        self._shown = shown
+        self._with_logs = with_logs
+        self._since = 0.0
+        self._told: dict[str, str] = {}
+        self._logs: dict[str, _Log] = {}
+
+    def wait(self, give_up: float | None = None) -> dict[str, Any]:
+        """Follow to the end, or until the monotonic time `give_up`; the run's view then."""
+        rest_s, known = _FIRST_REST_S, ""
+        while True:
+            view: dict[str, Any] = self._client.get(f"/runs/{quote(self._id)}")
+            has_ended = view["run_status_v1"] in ("Completed", "Failed", "Canceled")
+            has_news = self._catch_up(view)
+            if has_ended:
+                self._shown.news(last_word(view))
+                return view
+            if give_up is not None and time.monotonic() >= give_up:
+                self._shown.news(f"Run {self._id} has not ended in the time that was given; it goes on")
+                return view
+            mark = f"{view.get('version')} {view['status']}"
+            rest_s = _FIRST_REST_S if has_news or mark != known else min(rest_s * 1.5, _LAST_REST_S)
+            known = mark
+            time.sleep(rest_s)
+
+    def _catch_up(self, view: dict[str, Any]) -> bool:
+        """Tell everything that has happened since the last time; whether there was anything."""
+        if not self._with_logs:
+            return False
+        if view["kind"] == "step":
+            steps = [view]
+        else:
+            self._shown.progress(view)
+            asked_at = time.time()
+            steps = self._client.get(f"/runs/{quote(self._id)}/steps", news_since=self._since)
+            self._since = asked_at - _OVERLAP_S
+        # As one would tell it: what ended first comes first.
+        news = [self._tell_step(step) for step in sorted(steps, key=lambda step: step["ended_at"] or float("inf"))]
+        return any(news)
+
+    def _tell_step(self, step: dict[str, Any]) -> bool:
+        identity = step["id"]
+        status = step["run_status_v1"]
+        if self._told.get(identity) in ("Completed", "Failed", "Canceled") and status == self._told[identity]:
+            return False
+        has_news = False
+        if step["started_at"] and identity not in self._logs:
+            again = f" (attempt {step['attempt']})" if step["attempt"] > 1 else ""
+            self._shown.news(f"{step['name']} started{again}")
+            self._logs[identity] = _Log(self._client, identity)
+            has_news = True
+        if identity in self._logs:
+            for text in self._logs[identity].new_lines():
+                self._shown.line(step["name"], text)
+                has_news = True
+        if status in ("Completed", "Failed", "Canceled"):
+            if identity in self._logs:
+                for text in self._logs[identity].last_line():
+                    self._shown.line(step["name"], text)
+            self._shown.news(step_word(step))
+            self._told[identity] = status
+            has_news = True
+        return has_news
+
+
+class _Log:
+    """The log of a step, read line by line as it grows."""
+
+    def __init__(self, client: Any, step_run_id: str) -> None:
+        self._client = client
+        self._path = f"/runs/{quote(step_run_id)}/log"
+        self._offset = 0
+        self._begun = b""
+
+    def new_lines(self) -> Iterator[str]:
+        """Whole lines that have come since the last time."""
+        while True:
+            piece, size, _ = self._client.read_range(self._path, self._offset)
+            self._offset += len(piece)
+            *lines, self._begun = (self._begun + piece).split(b"\n")
+            yield from (_text(line) for line in lines)
+            if not piece or self._offset >= size:
+                return
+
+    def last_line(self) -> Iterator[str]:
+        """What is left when no more will come."""
+        if self._begun:
+            yield _text(self._begun)
+            self._begun = b""
+
+
+def progress_line(view: dict[str, Any]) -> str:
+    """How far a run is, in one line.
+
+    >>> progress_line({"status": "running", "steps": {"waiting": 2, "started": 1, "succeeded": 3}})
+    'running: 3 of 6 steps done, 1 started, 2 waiting'
+    """
+    steps = view["steps"]
+    done = sum(steps.get(word, 0) for word in ("succeeded", "reused"))
+    parts = [f"{done} of {sum(steps.values())} steps done"]
+    for words, name in ((("started", "stopping"), "started"), (("waiting", "ready"), "waiting")):
+        count = sum(steps.get(word, 0) for word in words)
+        parts += [f"{count} {name}"] if count else []
+    parts += [f"{steps[word]} {word}" for word in ("failed", "cancelled", "skipped") if steps.get(word)]
+    return f"{view['status']}: {', '.join(parts)}"
+
+
+def step_word(step: dict[str, Any]) -> str:
+    """How a step ended, in one line."""
+    took = ""
+    if step["started_at"] and step["ended_at"]:
+        took = f" after {duration(step['ended_at'] - step['started_at'])}"
+    if step["error"] and step["run_status_v1"] == "Failed":
+        return f"{step['name']} failed{took}: {step['error']['message']}"
+    word = {"Completed": "finished", "Failed": "failed"}.get(step["run_status_v1"], "cancelled")
+    return f"{step['name']} {word}{took}"
+
+
+def last_word(view: dict[str, Any]) -> str:
+    """How a run or step ended, in one line."""
+    if view["kind"] == "step":
+        return step_word(view)
+    took = duration((view["ended_at"] or time.time()) - view["submitted_at"])
+    word = {"Completed": "is completed", "Failed": "has failed", "Canceled": "is cancelled"}[view["run_status_v1"]]
+    error = f": {view['error']['message']}" if view.get("error") else ""
+    return f"Run {view['id']} {word} after {took}{error}"
+
+
+def duration(seconds: float) -> str:
+    """A duration for people.
+
+    >>> [duration(s) for s in (0.04, 3.21, 75, 3700, 90000)]
+    ['0.0 s', '3.2 s', '1 min 15 s', '1 h 1 min', '25 h 0 min']
+    """
+    if seconds < 60:
+        return f"{max(0.0, seconds):.1f} s"
+    minutes = int(seconds) // 60
+    return f"{minutes} min {int(seconds) % 60} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _text(line: bytes) -> str:
+    """A line as a terminal may be given it: without what would move its cursor."""
+    text = line.decode("utf-8", "replace").rstrip("\r").rpartition("\r")[2]
+    return "".join(sign for sign in text if sign >= " " or sign == "\t")

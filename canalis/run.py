@@ -1,0 +1,679 @@
+"""Runs: what was submitted, how it stands, and what it left behind.
+
+Source   reference sections 13 and 14
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from canalis.contract.errors import NotFound
+from canalis.contract.metrics import fold
+from canalis.exceptions import ActivityFailedException, ExperimentExecutionException, UserErrorException
+from canalis.recording import Recorder, Remote, opened, point
+
+if TYPE_CHECKING:
+    from canalis.datastore import AbstractDatastore
+    from canalis.experiment import Experiment
+    from canalis.workspace import Workspace
+
+_ENDED = ("Completed", "Failed", "Canceled")
+
+
+class Logging:
+    """What a script may log on a run."""
+
+    def _recorder(self) -> Recorder:
+        raise NotImplementedError
+
+    def _log(self, name: str, kind: str, value: Any, step: int | None = None, description: str = "") -> None:
+        self._recorder().add([point(name, kind, value, step, description)])
+
+    def log(self, name: str, value: Any, description: str = "", step: int | None = None) -> None:
+        """Log a number or text. Logged several times under one name it becomes a list."""
+        if isinstance(value, (list, tuple, dict, set)):
+            raise UserErrorException(f"log() takes one value; use log_list() for the list '{name}'")
+        self._log(name, "scalar", value, step, description)
+
+    def log_list(self, name: str, value: list[Any], description: str = "") -> None:
+        """Log a list of values."""
+        self._log(name, "list", list(value), description=description)
+
+    def log_row(self, name: str, description: str = "", **columns: Any) -> None:
+        """Log one row of a table."""
+        self._log(name, "row", columns, description=description)
+
+    def log_table(self, name: str, value: dict[str, Any], description: str = "") -> None:
+        """Log a table: column -> value, or list of values."""
+        self._log(name, "table", value, description=description)
+
+    def log_image(self, name: str, path: str | None = None, plot: Any = None, description: str = "") -> None:
+        """Log a picture: a file, or a plot of matplotlib."""
+        if (path is None) == (plot is None):
+            raise UserErrorException("log_image() takes either a path or a plot")
+        ending = Path(path).suffix if path is not None else ".png"
+        file = f"{name}_{time.time_ns() // 1_000_000}{ending or '.png'}"
+        if path is not None:
+            self.upload_file(file, path)
+        else:
+            import io
+
+            drawn = io.BytesIO()
+            plot.savefig(drawn, format="png")
+            drawn.seek(0)
+            self._recorder().keep(file, drawn)
+        self._log(name, "image", f"aml://artifactId/{file}", description=description)
+
+    def log_confusion_matrix(self, name: str, value: dict[str, Any], description: str = "") -> None:
+        """Log a confusion matrix, in v1's form."""
+        self._log(name, "confusion_matrix", value, description=description)
+
+    def log_accuracy_table(self, name: str, value: dict[str, Any], description: str = "") -> None:
+        """Log an accuracy table, in v1's form."""
+        self._log(name, "accuracy_table", value, description=description)
+
+    def log_residuals(self, name: str, value: dict[str, Any], description: str = "") -> None:
+        """Log residuals, in v1's form."""
+        self._log(name, "residuals", value, description=description)
+
+    def log_predictions(self, name: str, value: dict[str, Any], description: str = "") -> None:
+        """Log predictions, in v1's form."""
+        self._log(name, "predictions", value, description=description)
+
+    def upload_file(self, name: str, path_or_stream: Any, datastore_name: str | None = None) -> None:
+        """Keep a file under `name` among the run's files."""
+        with opened(path_or_stream) as content:
+            self._recorder().keep(name, content)
+
+    def upload_files(
+        self, names: list[str], paths: list[str], return_artifacts: bool = False, timeout_seconds: Any = None
+    ) -> None:
+        """Keep several files."""
+        if len(names) != len(paths):
+            raise UserErrorException(f"upload_files() got {len(names)} names for {len(paths)} files")
+        for name, path in zip(names, paths, strict=True):
+            self.upload_file(name, path)
+
+    def upload_folder(self, name: str, path: str, datastore_name: str | None = None) -> None:
+        """Keep all files of a folder under `name`."""
+        folder = Path(path)
+        if not folder.is_dir():
+            raise UserErrorException(f"'{path}' is not a folder")
+        for found in sorted(folder.rglob("*")):
+            if found.is_file():
+                self.upload_file(f"{name}/{found.relative_to(folder).as_posix()}", found)
+
+    def flush(self, timeout_seconds: float = 300) -> None:
+        """Nothing waits to be sent: what was logged is kept already."""
+
+
+class Run(Logging):
+    """A run of any kind."""
+
+    def __init__(self, experiment: Experiment, run_id: str, outputs: Any = None, **kwargs: Any) -> None:
+        self._experiment = experiment
+        self._id = run_id
+        self._known: dict[str, Any] | None = kwargs.get("_view")
+
+    @staticmethod
+    def get(workspace: Workspace, run_id: str) -> Run:
+        """The run of that id, a PipelineRun or StepRun as it is one."""
+        return of_view(workspace, workspace._client.get(f"/runs/{quote(run_id)}"))
+
+    @classmethod
+    def get_context(cls, allow_offline: bool = True, used_for_context_manager: bool = False, **kwargs: Any) -> Any:
+        """The run that this script is. Outside of one, a run that only prints.
+
+        Raises RunEnvironmentException outside of one when `allow_offline` is False.
+        """
+        from canalis.context import current
+
+        return current(allow_offline)
+
+    @property
+    def experiment(self) -> Experiment:
+        """The experiment it belongs to."""
+        return self._experiment
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+        return self._id
+
+    @property
+    def name(self) -> str:
+        """Its id; a step's run has the step's name."""
+        return self._id
+
+    @property
+    def display_name(self) -> str:
+        """The name for people."""
+        return str(self._view()["display_name"] or self.name)
+
+    @display_name.setter
+    def display_name(self, name: str) -> None:
+        self._annotate({"display_name": name})
+
+    @property
+    def description(self) -> str:
+        """What was said of it when it was submitted."""
+        return str(self._view().get("description", ""))
+
+    @property
+    def type(self) -> str:
+        """v1's word for its kind."""
+        return "azureml.PipelineRun" if self._view()["kind"] == "pipeline" else "azureml.StepRun"
+
+    @property
+    def status(self) -> str:
+        """How it stands, in the words of plain runs: Preparing, Queued, Running, Completed, Failed, Canceled..."""
+        return str(self._view()["run_status_v1"])
+
+    def get_status(self) -> str:
+        """The same as `status`."""
+        return self.status
+
+    @property
+    def parent(self) -> Run | None:
+        """The run that it belongs to: a step's pipeline run, or the step that submitted it."""
+        view = self._view(allow_old=True)
+        parent = view["run_id"] if view["kind"] == "step" else view["parent"]
+        return Run.get(self.experiment.workspace, parent) if parent else None
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """What it is tagged with."""
+        return dict(self._view()["tags"])
+
+    @property
+    def properties(self) -> dict[str, str]:
+        """What was written down about it for ever."""
+        return dict(self._view()["properties"])
+
+    def get_tags(self) -> dict[str, str]:
+        """The same as `tags`."""
+        return self.tags
+
+    def get_properties(self) -> dict[str, str]:
+        """The same as `properties`."""
+        return self.properties
+
+    def tag(self, key: str, value: Any = None) -> None:
+        """Tag it."""
+        self.set_tags({key: "" if value is None else value})
+
+    def set_tags(self, tags: dict[str, Any]) -> None:
+        """Tag it with several."""
+        self._annotate({"tags": {str(key): str(value) for key, value in tags.items()}})
+
+    def remove_tags(self, tags: Iterable[str]) -> list[str]:
+        """Take tags off; their names."""
+        names = list(tags)
+        self._annotate({"tags": dict.fromkeys(names)})
+        return names
+
+    def add_properties(self, properties: dict[str, Any]) -> None:
+        """Write something down for ever. Raises UserErrorException when it would change what is written."""
+        known = self.properties
+        changed = [key for key, value in properties.items() if key in known and known[key] != str(value)]
+        if changed:
+            raise UserErrorException(f"Properties cannot be changed once they are set: {', '.join(changed)}")
+        self._annotate({"properties": {str(key): str(value) for key, value in properties.items()}})
+
+    def get_metrics(
+        self, name: str | None = None, recursive: bool = False, run_type: Any = None, populate: bool = False
+    ) -> dict[str, Any]:
+        """Logged values by name; with `recursive`, by the id of this run and of each child that has some."""
+        folded = fold(self._recorder().points())
+        own = {key: value for key, value in folded.items() if name is None or key == name}
+        if not recursive:
+            return own
+        found = {self.id: own} if own else {}
+        for child in self.get_children():
+            found.update(child.get_metrics(name, recursive=True))
+        return found
+
+    def get_file_names(self) -> list[str]:
+        """Paths of its files."""
+        return [found["path"] for found in self._client.get(f"{self._path}/artifacts")]
+
+    def download_file(self, name: str, output_file_path: str | Path | None = None, **ignored: Any) -> None:
+        """Copy one of its files here, under its own name when no path is given.
+
+        Raises UserErrorException when it has no such file.
+        """
+        target = Path(output_file_path) if output_file_path is not None else Path(Path(name).name)
+        if target.is_dir() or str(output_file_path or "").endswith("/"):
+            target = target / Path(name).name
+        try:
+            self._client.receive_file(f"{self._path}/artifacts/{quote(name)}", target)
+        except NotFound as error:
+            files = ", ".join(self.get_file_names()[:20]) or "none"
+            raise UserErrorException(f"Run {self.id} has no file '{name}' (it has: {files})", error) from error
+
+    def download_files(
+        self,
+        prefix: str | None = None,
+        output_directory: str | Path | None = None,
+        output_paths: list[str] | None = None,
+        batch_size: int = 100,
+        append_prefix: bool = True,
+        timeout_seconds: Any = None,
+    ) -> None:
+        """Copy all its files whose paths begin with `prefix` below a folder, the current one when none is named."""
+        folder = Path(output_directory or ".")
+        for index, found in enumerate(self._client.get(f"{self._path}/artifacts", prefix=prefix or "")):
+            path = found["path"]
+            below = path if append_prefix else path.removeprefix(prefix or "").lstrip("/")
+            target = folder / (output_paths[index] if output_paths else below)
+            self._client.receive_file(f"{self._path}/artifacts/{quote(path)}", target)
+
+    def get_children(
+        self,
+        recursive: bool = False,
+        tags: Any = None,
+        properties: Any = None,
+        type: str | None = None,
+        status: str | None = None,
+        **ignored: Any,
+    ) -> Iterator[Run]:
+        """Its children: none, unless it is a pipeline run."""
+        return iter(())
+
+    def get_details(self) -> dict[str, Any]:
+        """What is known of it, as v1 shows it."""
+        view = self._view()
+        error = view.get("error")
+        return {
+            "runId": self.id,
+            "target": view.get("compute") or "local",
+            "status": view["run_status_v1"],
+            "startTimeUtc": _iso(view.get("started_at") or view["submitted_at"]),
+            "endTimeUtc": _iso(view.get("ended_at")),
+            "error": {"error": {"code": error["code"], "message": error["message"]}} if error else None,
+            "warnings": None,
+            "properties": view["properties"],
+            "inputDatasets": [],
+            "outputDatasets": [],
+            "runDefinition": None,
+            "logFiles": self._log_files(),
+            "submittedBy": view.get("submitted_by", ""),
+        }
+
+    def get_portal_url(self) -> str:
+        """Where it can be looked at."""
+        return f"{self._client.endpoint.url}/api/v1{self._path}"
+
+    def cancel(self) -> None:
+        """Stop it."""
+        self._client.post(f"{self._path}/cancel")
+
+    def complete(self, _set_status: bool = True) -> None:
+        """A step ends by itself, so this changes nothing."""
+
+    def fail(self, error_details: Any = None, error_code: Any = None, _set_status: bool = True) -> None:
+        """A step ends by itself, so this changes nothing."""
+
+    def wait_for_completion(
+        self, show_output: bool = False, wait_post_processing: bool = False, raise_on_error: bool = True
+    ) -> Any:
+        """Wait until it has ended; its details."""
+        self._wait(show_output, None, raise_on_error)
+        return self.get_details()
+
+    def _wait(self, show_output: bool, timeout_seconds: float | None, raise_on_error: bool) -> dict[str, Any]:
+        from canalis.progress import follow
+
+        view = follow(self, show_output, timeout_seconds)
+        if view["run_status_v1"] == "Failed" and raise_on_error:
+            error = view.get("error") or {"code": "failed", "message": "The run failed", "step": ""}
+            details = json.dumps(
+                {"error": {"code": error["code"], "message": error["message"]}, "run": self.id, "step": error["step"]},
+                indent=4,
+                ensure_ascii=False,
+            )
+            raise ActivityFailedException(f"Run {self.id} failed:\n{details}", details)
+        return view
+
+    def _log_files(self) -> dict[str, str]:
+        return {}
+
+    def _annotate(self, said: dict[str, Any]) -> None:
+        self._known = self._client.patch(self._path, said)
+
+    def _recorder(self) -> Recorder:
+        return Remote(self._client, self.id)
+
+    def _view(self, allow_old: bool = False) -> dict[str, Any]:
+        """What the service says of it; an answer of before will do with `allow_old`."""
+        if self._known is None or not allow_old:
+            try:
+                self._known = self._client.get(self._path)
+            except NotFound as error:
+                raise ExperimentExecutionException(error.message, error, error.code) from error
+        assert self._known is not None
+        return self._known
+
+    @property
+    def _client(self) -> Any:
+        return self.experiment.workspace._client
+
+    @property
+    def _path(self) -> str:
+        return f"/runs/{quote(self._id)}"
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(Experiment: {self.experiment.name}, Id: {self.id})"
+
+
+class PipelineRun(Run):
+    """A run of a pipeline."""
+
+    @staticmethod
+    def get(workspace: Workspace, run_id: str) -> PipelineRun:
+        """The pipeline run of that id. ExperimentExecutionException when there is none."""
+        try:
+            found = Run.get(workspace, run_id)
+        except NotFound as error:
+            raise ExperimentExecutionException(error.message, error, error.code) from error
+        if not isinstance(found, PipelineRun):
+            raise ExperimentExecutionException(f"{run_id} is a step's run, not a pipeline's")
+        return found
+
+    def get_status(self) -> str:
+        """How it stands, in the words of pipeline runs: NotStarted, Running, Failed, Finished, Canceled."""
+        return str(self._view()["status_v1"])
+
+    def wait_for_completion(
+        self, show_output: bool = True, timeout_seconds: float = sys.maxsize, raise_on_error: bool = True
+    ) -> str:
+        """Wait until it has ended, showing what its steps print; how it stands then.
+
+        A time-out is printed, and is no error. Raises ActivityFailedException when it failed.
+        """
+        return str(self._wait(show_output, timeout_seconds, raise_on_error)["status_v1"])
+
+    def get_steps(self) -> Iterator[StepRun]:
+        """Its steps' runs."""
+        for view in self._client.get(f"{self._path}/steps"):
+            yield StepRun(self.experiment, view["id"], _view=view)
+
+    def get_children(
+        self,
+        recursive: bool = False,
+        tags: Any = None,
+        properties: Any = None,
+        type: str | None = None,
+        status: str | None = None,
+        **ignored: Any,
+    ) -> Iterator[StepRun]:
+        """Its steps' runs, those that fit."""
+        for step in self.get_steps():
+            if status is None or step._view(allow_old=True)["run_status_v1"] == status:
+                yield step
+
+    def find_step_run(self, name: str) -> list[StepRun]:
+        """The runs of its steps of that name, blanks and all."""
+        return [step for step in self.get_steps() if step.name == name]
+
+    def get_pipeline_output(self, pipeline_output_name: str) -> PortDataReference:
+        """The output that was given that name."""
+        for view in self._client.get(f"{self._path}/outputs"):
+            if view["pipeline_output"] == pipeline_output_name:
+                return PortDataReference(self.experiment.workspace, view)
+        raise UserErrorException(f"Run {self.id} has no pipeline output '{pipeline_output_name}'")
+
+    def get_graph(self) -> Any:
+        """The graph that it walks, as a document."""
+        from canalis.contract.graph import Graph
+
+        return Graph.model_validate(self._client.get(f"{self._path}/graph"))
+
+    def complete(self, _set_status: bool = True) -> None:
+        """A pipeline run ends by itself."""
+        raise NotImplementedError("A pipeline run is completed by its steps")
+
+    def fail(self, error_details: Any = None, error_code: Any = None, _set_status: bool = True) -> None:
+        """A pipeline run ends by itself."""
+        raise NotImplementedError("A pipeline run fails by its steps")
+
+    def child_run(self, *ignored: Any, **also: Any) -> Any:
+        """A pipeline run has steps, not children of one's own making."""
+        raise NotImplementedError("A pipeline run has no children but its steps")
+
+
+class StepRun(Run):
+    """The run of a step."""
+
+    @property
+    def name(self) -> str:
+        """The step's name."""
+        return str(self._view(allow_old=True)["name"])
+
+    @property
+    def pipeline_run_id(self) -> str:
+        """Id of the pipeline run that it belongs to."""
+        return str(self._view(allow_old=True)["run_id"])
+
+    @property
+    def _node_id(self) -> str:
+        return str(self._view(allow_old=True)["node"])
+
+    _is_reused = False
+    _reused_run_id: str | None = None
+
+    def get_status(self) -> str:
+        """How it stands: NotStarted, Queued, Running, Failed, Finished, Canceled."""
+        return str(self._view()["status_v1"])
+
+    def wait_for_completion(
+        self, show_output: bool = True, timeout_seconds: float = sys.maxsize, raise_on_error: bool = True
+    ) -> str:
+        """Wait until it has ended, showing what it prints; how it stands then."""
+        return str(self._wait(show_output, timeout_seconds, raise_on_error)["status_v1"])
+
+    def get_outputs(self) -> dict[str, StepRunOutput]:
+        """Its outputs by name."""
+        views = self._client.get(f"{self._path}/outputs")
+        return {view["name"]: StepRunOutput(self, view) for view in views}
+
+    def get_output(self, name: str) -> StepRunOutput:
+        """The output of that name."""
+        outputs = self.get_outputs()
+        if name not in outputs:
+            raise UserErrorException(f"Step '{self.name}' has no output '{name}' (it has: {', '.join(outputs)})")
+        return outputs[name]
+
+    def get_output_data(self, name: str) -> PortDataReference:
+        """Where the output of that name lies."""
+        return self.get_output(name).get_port_data_reference()
+
+    def get_stdout_log(self) -> str:
+        """What it printed, to stdout and to stderr, in the order of printing."""
+        return self._log_text()
+
+    def get_stderr_log(self) -> str:
+        """The same as get_stdout_log: both go to one log."""
+        return self._log_text()
+
+    def get_job_log(self) -> str:
+        """What the service wrote down about the attempt, as JSON."""
+        return json.dumps(self._view(), indent=2)
+
+    def get_details_with_logs(self) -> dict[str, Any]:
+        """Its details, with the text of its logs under logFiles."""
+        details = self.get_details()
+        return {**details, "logFiles": {name: self._log_text() for name in details["logFiles"]}}
+
+    def _log_text(self) -> str:
+        found, offset = b"", 0
+        while True:
+            piece, size, _ = self._client.read_range(f"{self._path}/log", offset)
+            found += piece
+            offset += len(piece)
+            if not piece or offset >= size:
+                return str(found.decode("utf-8", "replace"))
+
+    def _log_files(self) -> dict[str, str]:
+        return {"user_logs/std_log.txt": f"{self.get_portal_url()}/log"}
+
+
+class StepRunOutput:
+    """An output of a step's run."""
+
+    def __init__(self, step_run: StepRun, view: dict[str, Any]) -> None:
+        self.step_run = step_run
+        self.name = str(view["name"])
+        self._view = view
+
+    def get_port_data_reference(self) -> PortDataReference:
+        """Where it lies."""
+        return PortDataReference(self.step_run.experiment.workspace, self._view)
+
+
+class PortDataReference:
+    """Where an output of a run lies. It may be an input of another pipeline."""
+
+    def __init__(self, workspace: Workspace, view: dict[str, Any]) -> None:
+        self._workspace = workspace
+        self.name = str(view["name"])
+        self.datastore_name = str(view["datastore"])
+        self.path_on_datastore = str(view["path"])
+
+    @property
+    def _path_on_datastore(self) -> str:
+        return self.path_on_datastore
+
+    @property
+    def datastore(self) -> AbstractDatastore:
+        """The datastore that it lies in."""
+        return self._workspace.datastores[self.datastore_name]
+
+    def download(self, local_path: str | Path, overwrite: bool | None = None, show_progress: bool | None = None) -> int:
+        """Copy it to local_path/<its whole path on the datastore>; how many files."""
+        from canalis.datastore import AbstractAzureStorageDatastore
+
+        store = self.datastore
+        assert isinstance(store, AbstractAzureStorageDatastore), store
+        return store.download(
+            local_path, self.path_on_datastore, bool(overwrite), True if show_progress is None else show_progress
+        )
+
+    def _reference(self) -> Any:
+        from canalis.data import DataReference
+
+        return DataReference(self.datastore, self.name, self.path_on_datastore)
+
+    def as_mount(self) -> Any:
+        """A reference to it, used in place."""
+        return self._reference().as_mount()
+
+    def as_download(self, path_on_compute: str | None = None, overwrite: bool = False) -> Any:
+        """A reference to it, copied."""
+        return self._reference().as_download(path_on_compute, overwrite)
+
+    def as_input(self, input_name: str | None = None) -> Any:
+        """A reference to it, under another name."""
+        from canalis.data import DataReference
+
+        return DataReference(self.datastore, input_name or self.name, self.path_on_datastore)
+
+    def __repr__(self) -> str:
+        return f"PortDataReference({self.datastore_name}/{self.path_on_datastore})"
+
+
+class _OfflineRun(Logging):
+    """What a script gets when nobody runs it: it prints what is logged. Has no experiment and no parent."""
+
+    def __init__(self) -> None:
+        import uuid
+
+        self.id = f"OfflineRun_{uuid.uuid4()}"
+        self._tags: dict[str, str] = {}
+        self._points: list[dict[str, Any]] = []
+
+    def _recorder(self) -> Recorder:
+        return _Printer(self._points)
+
+    def get_metrics(self, name: str | None = None, **ignored: Any) -> dict[str, Any]:
+        """What was logged."""
+        return {key: value for key, value in fold(self._points).items() if name is None or key == name}
+
+    def tag(self, key: str, value: Any = None) -> None:
+        """Remember a tag."""
+        self._tags[key] = "" if value is None else str(value)
+
+    def get_tags(self) -> dict[str, str]:
+        """The tags that were given."""
+        return dict(self._tags)
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The tags that were given."""
+        return self.get_tags()
+
+    def get_status(self) -> str:
+        """Always Running."""
+        return "Running"
+
+    def complete(self, *ignored: Any) -> None:
+        """Nothing is there to be completed."""
+
+    def fail(self, *ignored: Any) -> None:
+        """Nothing is there to fail."""
+
+    def cancel(self) -> None:
+        """Nothing is there to be stopped."""
+
+
+class _Printer:
+    """Prints what an offline run logs."""
+
+    def __init__(self, points: list[dict[str, Any]]) -> None:
+        self._points = points
+
+    def add(self, points: list[dict[str, Any]]) -> None:
+        """Print each."""
+        for new in points:
+            self._points.append(new)
+            print(f"Attempted to log {new['kind']} metric {new['name']}:\n{new['value']}")
+
+    def points(self) -> list[dict[str, Any]]:
+        """Those printed."""
+        return self._points
+
+    def keep(self, name: str, content: IO[bytes]) -> None:
+        """Say that a file would have been kept."""
+        print(f"Attempted to upload file {name}: {len(content.read())} bytes")
+
+
+def of_view(workspace: Workspace, view: dict[str, Any]) -> Run:
+    """The run that a view of the service describes, of the class that it is."""
+    from canalis.experiment import Experiment
+
+    experiment = Experiment._known(workspace, view["experiment"])
+    kind = PipelineRun if view["kind"] == "pipeline" else StepRun
+    return kind(experiment, view["id"], _view=view)
+
+
+def get_run(experiment: Experiment, run_id: str, rehydrate: bool = True, clean_up: bool = True) -> Run:
+    """The run of that id, of the class that it is."""
+    return Run.get(experiment.workspace, run_id)
+
+
+def has_ended(view: dict[str, Any]) -> bool:
+    """Whether what a view describes can never change again."""
+    return view["run_status_v1"] in _ENDED
+
+
+def _iso(seconds: float | None) -> str | None:
+    if seconds is None:
+        return None
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

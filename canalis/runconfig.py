@@ -1,0 +1,149 @@
+"""How a script is to be run: v1's RunConfiguration, and what hangs on it. Recorded; a step takes what it can use.
+
+Source   reference section 7
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from canalis.environment import DEFAULT_CPU_IMAGE, DEFAULT_GPU_IMAGE, CondaDependencies, Environment
+
+__all__ = [
+    "DEFAULT_CPU_IMAGE",
+    "DEFAULT_GPU_IMAGE",
+    "CondaDependencies",
+    "DockerConfiguration",
+    "Environment",
+    "MpiConfiguration",
+    "PyTorchConfiguration",
+    "RunConfiguration",
+    "ScriptRunConfig",
+    "TensorflowConfiguration",
+]
+
+_DAYS_30_S = 2_592_000
+
+
+class MpiConfiguration:
+    """How many processes an MPI job has."""
+
+    def __init__(self, process_count_per_node: int = 1, node_count: int = 1) -> None:
+        self.process_count_per_node = process_count_per_node
+        self.node_count = node_count
+
+
+class PyTorchConfiguration:
+    """How many processes a PyTorch job has."""
+
+    def __init__(self, process_count: int | None = None, node_count: int = 1, communication_backend: str = "Nccl"):
+        self.process_count = process_count
+        self.node_count = node_count
+        self.communication_backend = communication_backend
+
+
+class TensorflowConfiguration:
+    """How many workers a TensorFlow job has."""
+
+    def __init__(self, worker_count: int = 1, parameter_server_count: int = 1) -> None:
+        self.worker_count = worker_count
+        self.parameter_server_count = parameter_server_count
+
+
+class DockerConfiguration:
+    """Whether and how a job runs in a container."""
+
+    def __init__(
+        self,
+        use_docker: bool = False,
+        shared_volumes: bool = True,
+        arguments: list[str] | None = None,
+        shm_size: str | None = None,
+    ) -> None:
+        self.use_docker = use_docker
+        self.shared_volumes = shared_volumes
+        self.arguments = arguments or []
+        self.shm_size = shm_size
+
+
+class RunConfiguration:
+    """How a script is to be run: where, in what environment, for how long."""
+
+    def __init__(
+        self,
+        script: str | None = None,
+        arguments: list[Any] | None = None,
+        framework: str | None = None,
+        communicator: str | None = None,
+        conda_dependencies: CondaDependencies | None = None,
+        _history_enabled: Any = None,
+        _path: str | None = None,
+        _name: str | None = None,
+        command: list[str] | str | None = None,
+    ) -> None:
+        self.script = script
+        self.arguments = arguments or []
+        self.framework = framework or "Python"
+        self.communicator = communicator or "None"
+        self.command = command
+        self.environment = Environment("default-environment")
+        if conda_dependencies is not None:
+            self.environment.python.conda_dependencies = conda_dependencies
+        self.docker = DockerConfiguration()
+        self.mpi = MpiConfiguration()
+        self.pytorch = PyTorchConfiguration()
+        self.tensorflow = TensorflowConfiguration()
+        self.node_count = 1
+        self.priority: int | None = None
+        self.max_run_duration_seconds: int | None = None
+        self.environment_variables: dict[str, str] = {}
+        self.data_references: dict[str, Any] = {}
+        self.data: dict[str, Any] = {}
+        self.output_data: dict[str, Any] = {}
+        self.services: dict[str, Any] = {}
+        self.auto_prepare_environment = True
+        self.credential_passthrough = False
+        self._target: str | None = "local"
+
+    @property
+    def target(self) -> str | None:
+        """Name of the compute target. An object may be assigned."""
+        return self._target
+
+    @target.setter
+    def target(self, target: Any) -> None:
+        from canalis.compute import name_of
+
+        self._target = name_of(target)
+
+
+class ScriptRunConfig:
+    """A script or command with how it is to be run."""
+
+    def __init__(
+        self,
+        source_directory: str,
+        script: str | None = None,
+        arguments: list[Any] | None = None,
+        run_config: RunConfiguration | None = None,
+        compute_target: Any = None,
+        environment: Environment | None = None,
+        distributed_job_config: Any = None,
+        resume_from: Any = None,
+        max_run_duration_seconds: int | None = _DAYS_30_S,
+        command: list[str] | str | None = None,
+        docker_runtime_config: DockerConfiguration | None = None,
+    ) -> None:
+        self.source_directory = source_directory
+        self.script = script
+        self.arguments = arguments or []
+        self.command = command
+        self.run_config = run_config or RunConfiguration()
+        if compute_target is not None:
+            self.run_config.target = compute_target
+        if environment is not None:
+            self.run_config.environment = environment
+        if max_run_duration_seconds is not None:
+            self.run_config.max_run_duration_seconds = max_run_duration_seconds
+        if docker_runtime_config is not None:
+            self.run_config.docker = docker_runtime_config

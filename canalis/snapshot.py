@@ -1,0 +1,129 @@
+"""A step's source files, named by what is in them, so that the service is sent only what it does not have."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from canalis.client import Client
+from canalis.contract.errors import BadRequest
+from canalis.exceptions import SnapshotException
+
+# Never part of a snapshot: version control, our own folder, what Python and notebooks write beside code.
+_NEVER = frozenset({".git", ".canalis", "__pycache__", ".ipynb_checkpoints", ".DS_Store"})
+_LARGE_BYTES = 300 * 2**20  # v1 refused more; we say which files they are
+_TRIES = 3
+
+
+class Snapshots:
+    """The snapshots of one submission: each source directory is read and sent once."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._ids: dict[str, str] = {}
+
+    def id_of(self, directory: str) -> str:
+        """The id of a directory's snapshot, which the service has when this returns."""
+        folder = os.path.realpath(directory)
+        if folder not in self._ids:
+            self._ids[folder] = self._send(Path(folder))
+        return self._ids[folder]
+
+    def _send(self, folder: Path) -> str:
+        for _ in range(_TRIES):
+            files = read_folder(folder)
+            _warn_if_large(folder, files)
+            try:
+                return self._upload(folder, files)
+            except BadRequest:
+                continue  # a file was changed between being read and being sent
+        raise SnapshotException(f"The files in {folder} keep changing while they are being read")
+
+    def _upload(self, folder: Path, files: dict[str, dict[str, Any]]) -> str:
+        answer = self._client.post("/snapshots", {"files": files})
+        missing = set(answer["missing"])
+        for path, entry in files.items():
+            if entry["sha256"] in missing:
+                missing.discard(entry["sha256"])
+                with (folder / path).open("rb") as content:
+                    self._client.send_file(f"/content/{entry['sha256']}", content)
+        if answer["missing"]:
+            answer = self._client.post("/snapshots", {"files": files})
+            assert not answer["missing"], answer
+        return str(answer["id"])
+
+
+def read_folder(folder: Path) -> dict[str, dict[str, Any]]:
+    """The files of a source directory with their hashes, by path, without those it says to ignore.
+
+    Raises SnapshotException for a file that cannot be read.
+    """
+    found = {}
+    for path in sorted(_files(folder, _ignored(folder))):
+        try:
+            with (folder / path).open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+                status = os.fstat(file.fileno())
+        except OSError as error:
+            raise SnapshotException(f"{folder / path} cannot be read: {error.strerror}") from error
+        found[path] = {"sha256": digest, "size": status.st_size}
+        if status.st_mode & 0o100:
+            found[path]["executable"] = True
+    return found
+
+
+def _files(folder: Path, ignored: Any) -> Iterator[str]:
+    seen = {os.path.realpath(folder)}
+    for root, folders, names in os.walk(folder, followlinks=True):
+        below = os.path.relpath(root, folder)
+        prefix = "" if below == "." else f"{Path(below).as_posix()}/"
+        # A folder that links back to one above it would never end.
+        folders[:] = sorted(
+            name
+            for name in folders
+            if name not in _NEVER
+            and not (Path(root) / name / "pyvenv.cfg").exists()  # a virtual environment belongs to one machine
+            and not (ignored is not None and ignored.match_file(f"{prefix}{name}/"))
+            and not _seen_before(Path(root) / name, seen)
+        )
+        for name in names:
+            path = f"{prefix}{name}"
+            is_plain = name not in _NEVER and (Path(root) / name).is_file()
+            if is_plain and not (ignored is not None and ignored.match_file(path)):
+                yield path
+
+
+def _seen_before(folder: Path, seen: set[str]) -> bool:
+    real = os.path.realpath(folder)
+    if real in seen:
+        return True
+    if folder.is_symlink():
+        seen.add(real)
+    return False
+
+
+def _ignored(folder: Path) -> Any:
+    """What .amlignore says, else what .gitignore says, else nothing."""
+    for name in (".amlignore", ".gitignore"):
+        if (folder / name).is_file():
+            import pathspec
+
+            lines = (folder / name).read_text(encoding="utf-8", errors="replace").splitlines()
+            return pathspec.GitIgnoreSpec.from_lines(lines)
+    return None
+
+
+def _warn_if_large(folder: Path, files: dict[str, dict[str, Any]]) -> None:
+    total = sum(entry["size"] for entry in files.values())
+    if total > _LARGE_BYTES:
+        largest = sorted(files, key=lambda path: -int(files[path]["size"]))[:3]
+        named = ", ".join(f"{path} ({files[path]['size'] / 2**20:.0f} MiB)" for path in largest)
+        print(
+            f"The source directory {folder} has {total / 2**20:.0f} MiB, which each step gets a copy of. The largest "
+            f"files are {named}; name what is no source code in .amlignore",
+            file=sys.stderr,
+        )

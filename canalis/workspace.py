@@ -1,0 +1,361 @@
+"""The workspace: what holds everything else, and the way to its service."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from canalis import local
+from canalis.client import Client
+from canalis.exceptions import UserErrorException
+
+if TYPE_CHECKING:
+    from canalis.compute import ComputeTarget
+    from canalis.datastore import AbstractDatastore
+    from canalis.environment import Environment
+    from canalis.experiment import Experiment
+    from canalis.run import Run
+
+_NAME = re.compile(r"[a-zA-Z0-9][\w\-]{2,32}", re.ASCII)
+_CONFIG_FOLDERS = (".azureml", "aml_config", "")  # reference section 2: the order in which v1 looks
+_CONFIG_FILES = ("config.json", "project.json")
+_NOWHERE = {"subscription_id": "00000000-0000-0000-0000-000000000000", "resource_group": "local", "location": "local"}
+
+Item = TypeVar("Item")
+
+
+class Named(Mapping[str, Item], Generic[Item]):
+    """Things of a workspace by name, read when they are asked for."""
+
+    def __init__(self, names: Callable[[], list[str]], make: Callable[[str], Item]) -> None:
+        self._names = names
+        self._make = make
+
+    def __getitem__(self, name: str) -> Item:
+        if name not in self._names():
+            raise KeyError(name)
+        return self._make(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names())
+
+    def __len__(self) -> int:
+        return len(self._names())
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
+
+
+class Workspace:
+    """A workspace. On this machine it is a folder with a service; see canalis.local for where.
+
+    Workspace(subscription_id, resource_group, workspace_name) makes a local twin when there is none yet: a
+    script that names a workspace in the cloud runs here without it.
+    """
+
+    DEFAULT_CPU_CLUSTER_NAME = "cpu-cluster"
+    DEFAULT_GPU_CLUSTER_NAME = "gpu-cluster"
+
+    def __init__(
+        self,
+        subscription_id: str | None = None,
+        resource_group: str | None = None,
+        workspace_name: str | None = None,
+        auth: Any = None,
+        **ignored: Any,
+    ) -> None:
+        root = local.home() / _checked_name(workspace_name or local.DEFAULT_NAME)
+        self._open(root, subscription_id, resource_group)
+
+    def _open(self, root: Path, subscription_id: str | None = None, resource_group: str | None = None) -> None:
+        facts = local.describe(root)
+        if facts is None:
+            given = {"subscription_id": subscription_id, "resource_group": resource_group}
+            facts = {"name": root.name, **_NOWHERE, **{name: value for name, value in given.items() if value}}
+            local.create(root, facts)
+            print(f"Workspace '{root.name}' is new on this machine: {root}", file=sys.stderr)
+        self._root = root
+        self._facts = facts
+
+    @classmethod
+    def _at(cls, root: Path) -> Workspace:
+        """The workspace in that folder."""
+        workspace = cls.__new__(cls)
+        workspace._open(root)
+        return workspace
+
+    @classmethod
+    def create(
+        cls,
+        name: str,
+        auth: Any = None,
+        subscription_id: str | None = None,
+        resource_group: str | None = None,
+        location: str | None = None,
+        create_resource_group: bool = True,
+        sku: str = "basic",
+        tags: dict[str, str] | None = None,
+        friendly_name: str | None = None,
+        exist_ok: bool = False,
+        show_output: bool = True,
+        **ignored: Any,
+    ) -> Workspace:
+        """A new workspace. With `exist_ok` the one that is there; without, that is a UserErrorException."""
+        root = local.home() / _checked_name(name)
+        if local.describe(root) is not None:
+            if not exist_ok:
+                raise UserErrorException(f"Workspace '{name}' exists already; pass exist_ok=True to use it")
+            return cls._at(root)
+        given = {"subscription_id": subscription_id, "resource_group": resource_group, "location": location}
+        facts = {"name": name, **_NOWHERE, **{key: value for key, value in given.items() if value}}
+        local.create(root, {**facts, "friendly_name": friendly_name or name, "tags": tags or {}})
+        if show_output:
+            print(f"Workspace '{name}' created: {root}")
+        return cls._at(root)
+
+    @classmethod
+    def get(
+        cls,
+        name: str,
+        auth: Any = None,
+        subscription_id: str | None = None,
+        resource_group: str | None = None,
+        location: str | None = None,
+        **ignored: Any,
+    ) -> Workspace:
+        """The workspace of that name; on this machine its local twin, made when there is none yet."""
+        return cls(subscription_id, resource_group, name)
+
+    @classmethod
+    def from_config(
+        cls, path: str | os.PathLike[str] | None = None, auth: Any = None, _logger: Any = None, _file_name: Any = None
+    ) -> Workspace:
+        """The workspace that a config.json names. Inside a step: the workspace the step runs in.
+
+        path      a file, or a folder to search from upwards; the current folder when None
+        Without any config.json it is the folder's own local workspace, and it says so.
+        Raises UserErrorException for a `path` that was named and is not there, or cannot be read.
+        """
+        inside = os.environ.get("CANALIS_CONTEXT")
+        if inside:
+            return cls._at(Path(json.loads(Path(inside).read_text())["home"]))
+        config = _find_config(Path(path) if path is not None else None, _file_name)
+        if config is None:
+            folder = local.home()
+            known = local.workspaces(folder)
+            root = folder / (known[0] if len(known) == 1 else local.DEFAULT_NAME)
+            print(f"No config.json found: using the local workspace in {root}", file=sys.stderr)
+            return cls._at(root)
+        named = _read_config(config)
+        project = config.parent.parent if config.parent.name in _CONFIG_FOLDERS else config.parent
+        workspace = cls.__new__(cls)
+        workspace._open(
+            local.home(start=project, project=project) / _checked_name(named["workspace_name"]),
+            named["subscription_id"],
+            named["resource_group"],
+        )
+        return workspace
+
+    def write_config(self, path: str | os.PathLike[str] | None = None, file_name: str | None = None) -> None:
+        """Write <path>/.azureml/config.json, which from_config finds."""
+        target = Path(path or ".") / ".azureml" / (file_name or "config.json")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        body = {
+            "subscription_id": self.subscription_id,
+            "resource_group": self.resource_group,
+            "workspace_name": self.name,
+        }
+        target.write_text(json.dumps(body, indent=4))
+
+    @staticmethod
+    def list(
+        subscription_id: str | None = None, auth: Any = None, resource_group: str | None = None
+    ) -> dict[str, list[Workspace]]:
+        """The workspaces of this project on this machine, by name."""
+        folder = local.home()
+        return {name: [Workspace._at(folder / name)] for name in local.workspaces(folder)}
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return str(self._facts["name"])
+
+    @property
+    def subscription_id(self) -> str:
+        """The subscription it was named with; zeros when it was named with none."""
+        return str(self._facts["subscription_id"])
+
+    @property
+    def resource_group(self) -> str:
+        """The resource group it was named with."""
+        return str(self._facts["resource_group"])
+
+    @property
+    def location(self) -> str:
+        """Its region; "local" on this machine."""
+        return str(self._facts["location"])
+
+    @property
+    def sku(self) -> str:
+        """Always basic."""
+        return "basic"
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """What it was tagged with when it was created."""
+        return dict(self._facts.get("tags") or {})
+
+    @property
+    def discovery_url(self) -> str:
+        """Address of the service."""
+        return f"{self._client.endpoint.url}/discovery"
+
+    @property
+    def compute_targets(self) -> Mapping[str, ComputeTarget]:
+        """Compute targets by name, each of its own class."""
+        from canalis.compute import of_document
+
+        return Named(
+            lambda: [found["name"] for found in self._client.get("/computes")],
+            lambda name: of_document(self, self._client.get(f"/computes/{name}")),
+        )
+
+    @property
+    def datastores(self) -> Mapping[str, AbstractDatastore]:
+        """Datastores by name."""
+        from canalis.datastore import of_document
+
+        return Named(
+            lambda: [found["name"] for found in self._client.get("/datastores")],
+            lambda name: of_document(self, self._client.get(f"/datastores/{name}")),
+        )
+
+    @property
+    def experiments(self) -> Mapping[str, Experiment]:
+        """Experiments by name."""
+        from canalis.experiment import Experiment
+
+        return Named(
+            lambda: [found["name"] for found in self._client.get("/experiments")],
+            lambda name: Experiment(self, name),
+        )
+
+    @property
+    def environments(self) -> Mapping[str, Environment]:
+        """Registered environments by name, each in its newest version."""
+        from canalis.environment import Environment
+
+        return Named(
+            lambda: [found["name"] for found in self._client.get("/environments")],
+            lambda name: Environment.get(self, name),
+        )
+
+    def get_default_datastore(self) -> AbstractDatastore:
+        """The datastore that is used where none is named: workspaceblobstore, unless it was changed."""
+        from canalis.datastore import of_document
+
+        return of_document(self, self._client.get("/datastores/default"))
+
+    def set_default_datastore(self, name: str) -> None:
+        """Make another datastore the default. UserErrorException when there is none of that name."""
+        from canalis.datastore import asked
+
+        asked(lambda: self._client.put(f"/datastores/default/{name}"))
+
+    def get_default_compute_target(self, type: str) -> ComputeTarget | None:
+        """The cluster with v1's default name for 'CPU' or 'GPU', if there is one."""
+        name = self.DEFAULT_GPU_CLUSTER_NAME if type.upper() == "GPU" else self.DEFAULT_CPU_CLUSTER_NAME
+        return self.compute_targets.get(name)
+
+    def get_run(self, run_id: str) -> Run:
+        """The run of that id, a PipelineRun or StepRun as it is one."""
+        from canalis.run import of_view
+
+        return of_view(self, self._client.get(f"/runs/{run_id}"))
+
+    def get_details(self) -> dict[str, Any]:
+        """What is known of the workspace, as v1 shows it."""
+        scope = f"/subscriptions/{self.subscription_id}/resourceGroups/{self.resource_group}"
+        return {
+            "id": f"{scope}/providers/Microsoft.MachineLearningServices/workspaces/{self.name}",
+            "name": self.name,
+            "friendlyName": self._facts.get("friendly_name") or self.name,
+            "location": self.location,
+            "tags": self.tags,
+            "sku": self.sku,
+            "type": "Microsoft.MachineLearningServices/workspaces",
+            "discoveryUrl": self.discovery_url,
+        }
+
+    @cached_property
+    def _client(self) -> Client:
+        """The way to the service, which is started when it is first asked for something."""
+        return Client(lambda: local.endpoint(self._root))
+
+    def __repr__(self) -> str:
+        return (
+            f"Workspace.create(name={self.name!r}, subscription_id={self.subscription_id!r}, "
+            f"resource_group={self.resource_group!r})"
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Workspace) and other._root == self._root
+
+    def __hash__(self) -> int:
+        return hash(self._root)
+
+
+def _checked_name(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise UserErrorException(
+            f"'{name}' cannot be the name of a workspace: 3 to 33 letters, digits, _ and -, the first a letter or digit"
+        )
+    return name
+
+
+def _find_config(path: Path | None, file_name: str | None) -> Path | None:
+    """The config file that `path` names or that is found from it upwards; None when none was asked for or found."""
+    if path is not None and path.is_file():
+        return path
+    if path is not None and not path.is_dir():
+        raise UserErrorException(f"There is no configuration at {path}: name a config.json or a folder to search from")
+    start = (path or Path.cwd()).absolute()
+    names = (file_name,) if file_name else _CONFIG_FILES
+    for folder in (start, *start.parents):
+        for inner in _CONFIG_FOLDERS:
+            for name in names:
+                found = folder / inner / name
+                if found.is_file() and (inner or _names_a_workspace(found)):
+                    return found
+    if path is not None:
+        raise UserErrorException(f"No config.json is in {path} or above it")
+    return None
+
+
+def _names_a_workspace(path: Path) -> bool:
+    # A config.json right beside the code may be the author's own, and about something else.
+    try:
+        return "workspace_name" in json.loads(path.read_text())
+    except (ValueError, OSError):
+        return False
+
+
+def _read_config(path: Path) -> dict[str, str]:
+    try:
+        found = json.loads(path.read_text())
+        return {
+            "workspace_name": found["workspace_name"],
+            "subscription_id": found.get("subscription_id", ""),
+            "resource_group": found.get("resource_group", ""),
+        }
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserErrorException(
+            f"{path} is no workspace configuration: it must be JSON with subscription_id, resource_group "
+            f"and workspace_name ({error})"
+        ) from error
