@@ -27,6 +27,7 @@ FOLDER = ".canalis"
 DEFAULT_NAME = "local"
 _START_S = 60.0
 _IDLE_EXIT_S = 3600.0  # a service that was started by itself ends by itself after so long with nothing to do
+_started: list[subprocess.Popen[bytes]] = []  # by this process: kept, so that one that ends is reaped
 _DOOR = Path(__file__).resolve().parent.parent / "local_app.py"
 
 
@@ -135,6 +136,7 @@ def _start(root: Path) -> Endpoint:
         found = running(root)
         if found is not None:
             print(f"Canalis serves workspace '{root.name}' at {found.url} (log: {log})", file=sys.stderr)
+            _started.append(process)
             return found
         if process.poll() is not None:
             if process.returncode == 3:  # a service that `canalis serve` started holds the workspace
