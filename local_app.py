@@ -3,12 +3,13 @@
     python local_app.py --root .canalis/local
 
 The workspace's folder holds everything: canalis.db (runs, documents, messages), blobs/, datastores/, work/,
-and service.json with token, which say where the service is to those who may know.
+and service.json, which says where the service is. The token that opens it lies beside the workspaces' folders.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import fcntl
 import json
 import logging
@@ -45,7 +46,7 @@ from canalis.contract.messages import (
     steps_queue,
 )
 from canalis.contract.ports import Document, Ports
-from canalis.version import VERSION
+from canalis.contract.version import VERSION
 from orchestrator.advance import EVENTS_MAX, advance
 from orchestrator.sweep import sweep
 from steps import worker
@@ -75,7 +76,7 @@ class Door:
         self._last_request = time.monotonic()
         self._closing = threading.Event()
         self._lock = _take_lock(self.root)
-        self.token = _kept_token(self.root)
+        self.token = _kept_token(self.root.parent)
         self.socket = _listen(port if port is not None else _last_port(self.root))
         self.endpoint = f"http://127.0.0.1:{self.socket.getsockname()[1]}"
 
@@ -247,12 +248,16 @@ def _take_lock(root: Path) -> TextIO:
     return lock
 
 
-def _kept_token(root: Path) -> str:
-    path = root / "token"
+def _kept_token(home: Path) -> str:
+    """The token of all workspaces of a home folder, made by the first service that needs it."""
+    path = home / "token"
     if not path.exists():
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w") as file:
+        part = home / f"token.{os.getpid()}"
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(secrets.token_urlsafe(32))
+        with contextlib.suppress(FileExistsError):
+            os.link(part, path)  # whole, and only if no other service was faster
+        part.unlink()
     return path.read_text().strip()
 
 

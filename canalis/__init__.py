@@ -10,7 +10,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from canalis.version import VERSION as __version__
+from canalis.contract.version import VERSION as __version__
 
 _FROM = {
     "canalis.authentication": (
@@ -25,10 +25,13 @@ _FROM = {
     ),
     "canalis.dataset": "Dataset DatasetConsumptionConfig FileDataset OutputFileDatasetConfig",
     "canalis.datastore": "Datastore",
-    "canalis.environment": "CondaDependencies Environment",
+    "canalis.conda": "CondaDependencies",
+    "canalis.environment": "Environment",
     "canalis.experiment": "Experiment",
     "canalis.pipeline": "Pipeline",
-    "canalis.run": "PipelineRun PortDataReference Run StepRun",
+    "canalis.context": "Run",
+    "canalis.outputs": "PortDataReference",
+    "canalis.run": "PipelineRun StepRun",
     "canalis.runconfig": "DockerConfiguration RunConfiguration ScriptRunConfig",
     "canalis.steps": "CommandStep PythonScriptStep StepSequence",
     "canalis.widgets": "RunDetails",

@@ -88,4 +88,4 @@ class AzureMLTokenAuthentication(AbstractAuthentication):
 
 def _token(root: Path) -> str:
     local.endpoint(root)  # the first start of the service makes the token
-    return (root / "token").read_text().strip()
+    return local.token(root)

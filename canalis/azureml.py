@@ -19,13 +19,13 @@ from typing import Any
 
 _WORKSPACE = {"canalis.workspace": "Workspace"}
 _EXPERIMENT = {"canalis.experiment": "Experiment"}
-_RUN = {"canalis.run": "Run get_run _OfflineRun"}
+_RUN = {"canalis.context": "Run", "canalis.run": "get_run", "canalis.logged": "_OfflineRun"}
 _DATASTORE = {"canalis.datastore": "Datastore"}
 _DATASET = {"canalis.dataset": "Dataset"}
-_CONDA = {"canalis.environment": "CondaDependencies"}
-_ENVIRONMENT = {"canalis.environment": "Environment CondaDependencies DEFAULT_CPU_IMAGE DEFAULT_GPU_IMAGE"}
+_CONDA = {"canalis.conda": "CondaDependencies"}
+_ENVIRONMENT = {**_CONDA, "canalis.environment": "Environment DEFAULT_CPU_IMAGE DEFAULT_GPU_IMAGE"}
 _TARGET_ERROR = {"canalis.exceptions": "ComputeTargetException"}
-_PIPELINE_RUN = {"canalis.run": "PipelineRun StepRun StepRunOutput PortDataReference"}
+_PIPELINE_RUN = {"canalis.run": "PipelineRun StepRun", "canalis.outputs": "StepRunOutput PortDataReference"}
 _GRAPH = {"canalis.data": "PipelineData PipelineParameter InputPortBinding OutputPortBinding"}
 _CONSUMPTION = {"canalis.dataset": "DatasetConsumptionConfig"}
 _OUTPUT = {"canalis.dataset": "OutputFileDatasetConfig"}
@@ -43,7 +43,7 @@ COVERED: dict[str, Home] = {
         "canalis.environment": "Environment",
         "canalis.runconfig": "RunConfiguration ScriptRunConfig",
         "canalis.compute": "ComputeTarget",
-        "canalis.version": "VERSION:V1_VERSION",
+        "canalis.contract.version": "VERSION:V1_VERSION",
     },
     "azureml.core.workspace": _WORKSPACE,
     "azureml.core.experiment": _EXPERIMENT,
@@ -192,6 +192,6 @@ class _Names:
 
 
 def _advice() -> str:
-    from canalis.version import VERSION
+    from canalis.contract.version import VERSION
 
     return _ADVICE.format(version=VERSION)

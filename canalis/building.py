@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from canalis.contract.errors import GraphError
 from canalis.contract.graph import (
@@ -31,9 +31,7 @@ from canalis.data import DataPath, PipelineData, PipelineParameter
 from canalis.dataset import FileDataset, OutputFileDatasetConfig
 from canalis.steps import PipelineStep
 from canalis.wiring import InputPort, OutputPort
-
-if TYPE_CHECKING:
-    from canalis.workspace import Workspace
+from canalis.within import Within
 
 _KEY_MAX = 60
 _NO_WRITER = "?"  # no node has this key
@@ -46,7 +44,7 @@ class Draft:
     order   steps that must follow others because of a StepSequence
     """
 
-    workspace: Workspace
+    workspace: Within
     steps: Sequence[PipelineStep]
     order: dict[PipelineStep, list[PipelineStep]]
     description: str
@@ -190,8 +188,9 @@ def _input(draft: Draft, port: InputPort) -> Input:
 def _source(draft: Draft, port: InputPort) -> Source:
     what = port.what
     if isinstance(what, (PipelineData, OutputFileDatasetConfig)):
-        writer = draft.keys.get(what._producer, _NO_WRITER) if what._producer is not None else _NO_WRITER
-        return FromStep(node=writer, output=what.name)
+        writer = what._producer
+        key = draft.keys.get(writer, _NO_WRITER) if isinstance(writer, PipelineStep) else _NO_WRITER
+        return FromStep(node=key, output=what.name)
     if isinstance(what, FileDataset):
         return FromFiles(places=tuple(FromStore(datastore=store.name, path=path) for store, path in what._places))
     if isinstance(what, PipelineParameter):

@@ -9,9 +9,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from canalis.contract.errors import CanalisError, NotFound, StoreUnavailable, all_errors
 
@@ -23,8 +22,7 @@ _AWAY_S = 60.0  # how long a service that does not answer is waited for; a resta
 _TIMEOUT_S = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(NamedTuple):
     """Where a service is, and what opens it."""
 
     url: str
@@ -122,12 +120,9 @@ class Client:
             try:
                 response = self._connection().request(method, PREFIX + path, **parts)
                 break
-            except httpx2.ConnectError as error:
-                # It never reached the service, so asking again cannot do anything twice.
-                self._lost(error, give_up)
             except httpx2.TransportError as error:
-                if method != "GET":
-                    raise _away(self.endpoint.url, error) from error
+                # Asked again, since every request of ours may come twice: a submission brings its run's id, a
+                # metric point its own, and the rest says how things shall be.
                 self._lost(error, give_up)
         _raise_for(response)
         return response

@@ -8,14 +8,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from canalis.contract.errors import AlreadyExists, AuthorError, NameInvalid, NotFound
 from canalis.exceptions import ComputeTargetException, UserErrorException
-
-if TYPE_CHECKING:
-    from canalis.workspace import Workspace
+from canalis.within import Within
 
 _Answer = TypeVar("_Answer")
 
@@ -28,7 +26,7 @@ class ComputeTarget:
 
     _compute_type = ""
 
-    def __new__(cls, workspace: Workspace, name: str) -> Any:
+    def __new__(cls, workspace: Within, name: str) -> Any:
         """The target of that name, of the class that it is."""
         document = _asked(lambda: workspace._client.get(f"/computes/{quote(name)}"))
         found = object.__new__(_CLASSES.get(document.get("type", ""), ComputeTarget))
@@ -37,12 +35,12 @@ class ComputeTarget:
         found._take(workspace, document)
         return found
 
-    def _take(self, workspace: Workspace, document: dict[str, Any]) -> None:
+    def _take(self, workspace: Within, document: dict[str, Any]) -> None:
         self.workspace = workspace
         self._document = document
 
     @staticmethod
-    def create(workspace: Workspace, name: str, provisioning_configuration: Any) -> ComputeTarget:
+    def create(workspace: Within, name: str, provisioning_configuration: Any) -> ComputeTarget:
         """A new compute target, or the one of that name with the new configuration."""
         _refuse_inside_a_step()
         body = provisioning_configuration._document()
@@ -50,7 +48,7 @@ class ComputeTarget:
         return of_document(workspace, {"name": name, **body})
 
     @staticmethod
-    def list(workspace: Workspace) -> list[ComputeTarget]:
+    def list(workspace: Within) -> list[ComputeTarget]:
         """All compute targets of the workspace."""
         return [of_document(workspace, found) for found in workspace._client.get("/computes")]
 
@@ -304,7 +302,7 @@ class AmlComputeStatus:
 _CLASSES: dict[str, type[ComputeTarget]] = {"AmlCompute": AmlCompute}
 
 
-def of_document(workspace: Workspace, document: dict[str, Any]) -> ComputeTarget:
+def of_document(workspace: Within, document: dict[str, Any]) -> ComputeTarget:
     """The compute target that a document of the service describes."""
     found = object.__new__(_CLASSES.get(document.get("type", ""), ComputeTarget))
     found._take(workspace, document)

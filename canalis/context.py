@@ -7,14 +7,15 @@ import os
 import sys
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from canalis.dataset import FileDataset
 from canalis.exceptions import RunEnvironmentException
+from canalis.experiment import Experiment
+from canalis.logged import _OfflineRun
 from canalis.recording import Recorder, Remote, Spool
-from canalis.run import PipelineRun, StepRun, _OfflineRun
-
-if TYPE_CHECKING:
-    from canalis.experiment import Experiment
+from canalis.run import PipelineRun, Run, StepRun
+from canalis.workspace import Workspace
 
 VARIABLE = "CANALIS_CONTEXT"
 
@@ -41,9 +42,6 @@ class SubmittedRun(StepRun):
 
     @cached_property
     def _experiment(self) -> Experiment:  # type: ignore[override]
-        from canalis.experiment import Experiment
-        from canalis.workspace import Workspace
-
         return Experiment._known(Workspace._at(Path(self._facts["home"])), self._facts["experiment"])
 
     @property
@@ -81,8 +79,6 @@ class SubmittedRun(StepRun):
         print("A step ends by exiting; run.parent.cancel() stops the whole pipeline", file=sys.stderr)
 
     def _dataset(self, places: list[list[str]]) -> Any:
-        from canalis.dataset import FileDataset
-
         stores = self.experiment.workspace.datastores
         return FileDataset([(stores[store], path) for store, path in places])
 
@@ -100,3 +96,6 @@ def _submitted(path: str) -> SubmittedRun:
 @lru_cache(1)
 def _offline() -> _OfflineRun:
     return _OfflineRun()
+
+
+Run._find_current = staticmethod(current)

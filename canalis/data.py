@@ -5,11 +5,9 @@ from __future__ import annotations
 import copy
 import re
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from canalis.datastore import AbstractDatastore
-    from canalis.steps import PipelineStep
+from canalis.within import Store, Writer
 
 _NO_WORD = re.compile(r"\W")
 REFERENCE_MODES = ("mount", "download", "upload")
@@ -23,7 +21,7 @@ class DataReference:
 
     def __init__(
         self,
-        datastore: AbstractDatastore,
+        datastore: Store,
         data_reference_name: str | None = None,
         path_on_datastore: str | None = None,
         mode: str = "mount",
@@ -80,7 +78,7 @@ class DataPath:
 
     def __init__(
         self,
-        datastore: AbstractDatastore | None = None,
+        datastore: Store | None = None,
         path_on_datastore: str | None = None,
         name: str | None = None,
     ) -> None:
@@ -130,7 +128,7 @@ class PipelineData:
     def __init__(
         self,
         name: str,
-        datastore: AbstractDatastore | None = None,
+        datastore: Store | None = None,
         output_name: str | None = None,
         output_mode: str = "mount",
         output_path_on_compute: str | None = None,
@@ -158,9 +156,9 @@ class PipelineData:
         self.data_type = data_type
         self.is_directory = is_directory
         self.pipeline_output_name = pipeline_output_name
-        self._producer: PipelineStep | None = None
+        self._producer: Writer | None = None
 
-    def _set_producer(self, step: PipelineStep) -> None:
+    def _set_producer(self, step: Writer) -> None:
         if self._producer is not None and self._producer is not step:
             raise ValueError(
                 f"PipelineData '{self.name}' is an output of step '{self._producer.name}' already, "
@@ -235,7 +233,7 @@ class OutputPortBinding:
     def __init__(
         self,
         name: str | None = None,
-        datastore: AbstractDatastore | None = None,
+        datastore: Store | None = None,
         output_name: str | None = None,
         bind_mode: str = "mount",
         path_on_compute: str | None = None,

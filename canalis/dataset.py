@@ -7,16 +7,13 @@ import re
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 from canalis.contract.patterns import below_common, listing_prefix, matches
 from canalis.data import DataPath, DataReference
 from canalis.exceptions import UserErrorException
-
-if TYPE_CHECKING:
-    from canalis.datastore import AbstractDatastore
-    from canalis.steps import PipelineStep
+from canalis.within import Store, Writer
 
 _INPUT_NAME = re.compile(r"[a-zA-Z_]+[a-zA-Z0-9_]*", re.ASCII)
 
@@ -27,7 +24,7 @@ class FileDataset:
     places   (datastore, path) pairs; a path may be a pattern: * within a folder, ** across folders
     """
 
-    def __init__(self, places: Sequence[tuple[AbstractDatastore, str]]) -> None:
+    def __init__(self, places: Sequence[tuple[Store, str]]) -> None:
         self._places = tuple(places)
         self.name: str | None = None
 
@@ -70,7 +67,7 @@ class FileDataset:
             copied.append(str(local.absolute()))
         return copied
 
-    def _files(self) -> list[tuple[AbstractDatastore, str, str]]:
+    def _files(self) -> list[tuple[Store, str, str]]:
         """Each file with its datastore, its path there, and its path below the folder that all share."""
         stores, found = list[Any](), list[tuple[str, str]]()
         for store, pattern in self._places:
@@ -128,7 +125,7 @@ class OutputFileDatasetConfig:
     def __init__(
         self,
         name: str | None = None,
-        destination: tuple[AbstractDatastore, str | None] | None = None,
+        destination: tuple[Store, str | None] | None = None,
         source: str | None = None,
         partition_format: str | None = None,
     ) -> None:
@@ -172,10 +169,10 @@ class OutputFileDatasetConfig:
         return isinstance(other, OutputFileDatasetConfig) and other._shared is self._shared
 
     @property
-    def _producer(self) -> PipelineStep | None:
+    def _producer(self) -> Writer | None:
         return self._shared.producer
 
-    def _set_producer(self, step: PipelineStep) -> None:
+    def _set_producer(self, step: Writer) -> None:
         known = self._shared.producer
         if known is not None and known is not step:
             raise ValueError(
@@ -190,7 +187,7 @@ class OutputFileDatasetConfig:
 class _SharedOutput:
     """What all copies of an output have in common."""
 
-    producer: PipelineStep | None = None
+    producer: Writer | None = None
 
 
 class FileDatasetFactory:
@@ -231,7 +228,7 @@ class Dataset:
     File = FileDatasetFactory
 
 
-def _place(given: Any) -> tuple[AbstractDatastore, str]:
+def _place(given: Any) -> tuple[Store, str]:
     if isinstance(given, (DataPath, DataReference)):
         return given.datastore, (given.path_on_datastore or "").strip("/")
     if isinstance(given, tuple) and len(given) == 2 and not isinstance(given[0], str):

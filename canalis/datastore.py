@@ -5,15 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from canalis.contract.errors import AlreadyExists, AuthorError
 from canalis.data import DataReference
 from canalis.exceptions import UserErrorException
-
-if TYPE_CHECKING:
-    from canalis.workspace import Workspace
+from canalis.within import Within
 
 _Answer = TypeVar("_Answer")
 
@@ -24,17 +22,17 @@ class Datastore:
     Without a name it is the default one. Raises UserErrorException when there is none of that name.
     """
 
-    def __new__(cls, workspace: Workspace, name: str | None = None) -> AbstractDatastore:  # type: ignore[misc]
+    def __new__(cls, workspace: Within, name: str | None = None) -> AbstractDatastore:  # type: ignore[misc]
         """The datastore."""
         return cls.get(workspace, name or "default")
 
     @staticmethod
-    def get(workspace: Workspace, datastore_name: str) -> AbstractDatastore:
+    def get(workspace: Within, datastore_name: str) -> AbstractDatastore:
         """The datastore of that name."""
         return of_document(workspace, asked(lambda: workspace._client.get(f"/datastores/{quote(datastore_name)}")))
 
     @staticmethod
-    def get_default(workspace: Workspace) -> AbstractDatastore:
+    def get_default(workspace: Within) -> AbstractDatastore:
         """The datastore that is used where none is named."""
         return Datastore.get(workspace, "default")
 
@@ -42,7 +40,7 @@ class Datastore:
 class AbstractDatastore:
     """A datastore as it is registered."""
 
-    def __init__(self, workspace: Workspace, document: dict[str, Any]) -> None:
+    def __init__(self, workspace: Within, document: dict[str, Any]) -> None:
         self.workspace = workspace
         self._document = document
 
@@ -196,7 +194,7 @@ class AzureFileDatastore(AbstractAzureStorageDatastore):
 _CLASSES = {"AzureBlob": AzureBlobDatastore, "AzureFile": AzureFileDatastore}
 
 
-def of_document(workspace: Workspace, document: dict[str, Any]) -> AbstractDatastore:
+def of_document(workspace: Within, document: dict[str, Any]) -> AbstractDatastore:
     """The datastore that a document of the service describes."""
     return _CLASSES.get(document["type"], AbstractDatastore)(workspace, document)
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from urllib.parse import quote
 
 from canalis.contract.errors import NameInvalid
 from canalis.exceptions import UserErrorException
-
-if TYPE_CHECKING:
-    from canalis.run import PipelineRun, Run
-    from canalis.workspace import Workspace
+from canalis.within import Within
 
 _PAGE = 100
 
@@ -18,16 +16,16 @@ _PAGE = 100
 class Experiment:
     """Runs under one name; made when there is none of that name. UserErrorException for a name that cannot be."""
 
-    def __init__(self, workspace: Workspace, name: str, **ignored: Any) -> None:
+    def __init__(self, workspace: Within, name: str, **ignored: Any) -> None:
         self.workspace = workspace
         self.name = name
         try:
-            workspace._client.put(f"/experiments/{_quoted(name)}")
+            workspace._client.put(f"/experiments/{quote(str(name), safe='') or '%20'}")
         except NameInvalid as error:
             raise UserErrorException(error.message, error, error.code) from error
 
     @classmethod
-    def _known(cls, workspace: Workspace, name: str) -> Experiment:
+    def _known(cls, workspace: Within, name: str) -> Experiment:
         """An experiment that is there for sure, without asking."""
         experiment = cls.__new__(cls)
         experiment.workspace = workspace
@@ -39,11 +37,9 @@ class Experiment:
         """Its identity: the name."""
         return self.name
 
-    def submit(self, config: Any, tags: dict[str, str] | None = None, **kwargs: Any) -> PipelineRun:
+    def submit(self, config: Any, tags: dict[str, str] | None = None, **kwargs: Any) -> Any:
         """Start a run of a pipeline. The other arguments are those of Pipeline.submit."""
-        from canalis.pipeline import Pipeline
-
-        if not isinstance(config, Pipeline):
+        if not hasattr(config, "submit"):
             raise UserErrorException(
                 f"{type(config).__name__} cannot be submitted yet: put it into a step of a Pipeline",
                 code="not_there_yet",
@@ -57,25 +53,23 @@ class Experiment:
         tags: Any = None,
         properties: dict[str, str] | None = None,
         include_children: bool = False,
-    ) -> Iterator[Run]:
+    ) -> Iterator[Any]:
         """Its runs, newest first.
 
         tags   a name that must be there, or {name: value} that must fit
         """
-        from canalis.run import of_view
-
         before = None
         while True:
             page = self.workspace._client.get("/runs", experiment=self.name, limit=_PAGE, before=before)
             for view in page:
                 if _fits(view["tags"], tags) and _fits(view["properties"], properties):
-                    yield of_view(self.workspace, view)
+                    yield self.workspace._run(view)
             if len(page) < _PAGE:
                 return
             before = page[-1]["submitted_at"]
 
     @staticmethod
-    def list(workspace: Workspace) -> list[Experiment]:
+    def list(workspace: Within) -> list[Experiment]:
         """All experiments of the workspace."""
         return [Experiment(workspace, found["name"]) for found in workspace._client.get("/experiments")]
 
@@ -89,9 +83,3 @@ def _fits(there: dict[str, str], wanted: Any) -> bool:
     if isinstance(wanted, str):
         return wanted in there
     return all(there.get(name) == value for name, value in dict(wanted).items())
-
-
-def _quoted(name: str) -> str:
-    from urllib.parse import quote
-
-    return quote(str(name), safe="") or "%20"

@@ -13,8 +13,6 @@ import os
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -96,6 +94,8 @@ def endpoint(root: Path) -> Endpoint:
 
 def running(root: Path) -> Endpoint | None:
     """Where the workspace's service is, if it answers."""
+    import urllib.request  # takes longer to load than all of this package, and most steps never ask
+
     try:
         known = json.loads((root / "service.json").read_text())
         with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(
@@ -104,9 +104,14 @@ def running(root: Path) -> Endpoint | None:
             # Another program, or another workspace's service, may have the port by now.
             if json.load(answer)["instance"] != known["instance"]:
                 return None
-        return Endpoint(known["endpoint"], (root / "token").read_text().strip())
-    except (OSError, ValueError, KeyError, urllib.error.URLError):
+        return Endpoint(known["endpoint"], token(root))
+    except (OSError, ValueError, KeyError):
         return None
+
+
+def token(root: Path) -> str:
+    """What opens the services of a home folder: one token for all of its workspaces."""
+    return (root.parent / "token").read_text().strip()
 
 
 def process_id(root: Path) -> int | None:

@@ -5,19 +5,17 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from canalis.building import Draft, build, raise_faults
 from canalis.contract.faults import faults
 from canalis.contract.graph import Graph
 from canalis.data import PipelineData
 from canalis.dataset import OutputFileDatasetConfig
+from canalis.run import PipelineRun
 from canalis.steps import PipelineStep, StepSequence
-
-if TYPE_CHECKING:
-    from canalis.datastore import AbstractDatastore
-    from canalis.run import PipelineRun
-    from canalis.workspace import Workspace
+from canalis.submission import submit_draft
+from canalis.within import Store, Within
 
 
 class Pipeline:
@@ -32,10 +30,10 @@ class Pipeline:
 
     def __init__(
         self,
-        workspace: Workspace,
+        workspace: Within,
         steps: Any,
         description: str | None = None,
-        default_datastore: AbstractDatastore | str | None = None,
+        default_datastore: Store | str | None = None,
         default_source_directory: str | Path | None = None,
         resolve_closure: bool = True,
         **kwargs: Any,
@@ -94,12 +92,10 @@ class Pipeline:
         pipeline_parameters   values that take the place of the parameters' defaults
         Raises   ValueError for a fault of the graph, ParameterError (a ValueError too) for a wrong parameter
         """
-        from canalis.submission import submit_pipeline
-
         old_name = kwargs.pop("pipeline_params", None)
         tags = kwargs.pop("tags", None)
-        return submit_pipeline(
-            self,
+        run: PipelineRun = submit_draft(
+            self._draft,
             experiment_name,
             parameters=pipeline_parameters if pipeline_parameters is not None else old_name,
             continue_on_step_failure=continue_on_step_failure,
@@ -107,6 +103,7 @@ class Pipeline:
             parent=parent_run_id,
             tags=tags,
         )
+        return run
 
     def _set_experiment_name(self, name: str) -> None:
         self._experiment_name = name
@@ -131,10 +128,11 @@ def _visit(item: Any, found: list[PipelineStep], order: Order) -> list[PipelineS
         found.append(item)
         return [item]
     if isinstance(item, (PipelineData, OutputFileDatasetConfig)):
-        if item._producer is None:
+        writer = item._producer
+        if not isinstance(writer, PipelineStep):
             raise ValueError(f"'{item.name}' stands for the step that writes it, but no step does")
-        found.append(item._producer)
-        return [item._producer]
+        found.append(writer)
+        return [writer]
     if isinstance(item, StepSequence):
         members: list[PipelineStep] = []
         before: list[PipelineStep] = []

@@ -9,16 +9,29 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 from urllib.parse import quote
 
-if TYPE_CHECKING:
-    from canalis.run import Run
+from canalis.client import Client
 
 _FIRST_REST_S = 0.1
 _LAST_REST_S = 1.0
 _NAME_MAX = 24
 _OVERLAP_S = 5.0  # clocks of worker and service may differ a little; what comes twice is told once
+
+
+class Followed(Protocol):
+    """A run, as who follows it knows it."""
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+        ...
+
+    @property
+    def _client(self) -> Client:
+        """The way to its service."""
+        ...
 
 
 class Display(Protocol):
@@ -112,7 +125,7 @@ def display(show_output: bool) -> Display:
     return TerminalDisplay() if sys.stdout.isatty() else PlainDisplay()
 
 
-def follow(run: Run, show_output: bool, timeout_seconds: float | None = None) -> dict[str, Any]:
+def follow(run: Followed, show_output: bool, timeout_seconds: float | None = None) -> dict[str, Any]:
     """Wait until a run has ended, showing what happens; its view then, or when the time was up."""
     shown = display(show_output)
     give_up = time.monotonic() + timeout_seconds if timeout_seconds is not None else None
@@ -126,7 +139,7 @@ def follow(run: Run, show_output: bool, timeout_seconds: float | None = None) ->
 class Follower:
     """Keeps up with one run, of a pipeline or of a step."""
 
-    def __init__(self, run: Run, shown: Display, with_logs: bool = True) -> None:
+    def __init__(self, run: Followed, shown: Display, with_logs: bool = True) -> None:
         self._client = run._client
         self._id = run.id
         self._shown = shown
@@ -196,7 +209,7 @@ class Follower:
 class _Log:
     """The log of a step, read line by line as it grows."""
 
-    def __init__(self, client: Any, step_run_id: str) -> None:
+    def __init__(self, client: Client, step_run_id: str) -> None:
         self._client = client
         self._path = f"/runs/{quote(step_run_id)}/log"
         self._offset = 0

@@ -7,125 +7,40 @@ from __future__ import annotations
 
 import json
 import sys
-import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import Any, ClassVar
 from urllib.parse import quote
 
 from canalis.contract.errors import NotFound
 from canalis.contract.metrics import fold
 from canalis.exceptions import ActivityFailedException, ExperimentExecutionException, UserErrorException
-from canalis.recording import Recorder, Remote, opened, point
-
-if TYPE_CHECKING:
-    from canalis.datastore import AbstractDatastore
-    from canalis.experiment import Experiment
-    from canalis.workspace import Workspace
-
-_ENDED = ("Completed", "Failed", "Canceled")
-
-
-class Logging:
-    """What a script may log on a run."""
-
-    def _recorder(self) -> Recorder:
-        raise NotImplementedError
-
-    def _log(self, name: str, kind: str, value: Any, step: int | None = None, description: str = "") -> None:
-        self._recorder().add([point(name, kind, value, step, description)])
-
-    def log(self, name: str, value: Any, description: str = "", step: int | None = None) -> None:
-        """Log a number or text. Logged several times under one name it becomes a list."""
-        if isinstance(value, (list, tuple, dict, set)):
-            raise UserErrorException(f"log() takes one value; use log_list() for the list '{name}'")
-        self._log(name, "scalar", value, step, description)
-
-    def log_list(self, name: str, value: list[Any], description: str = "") -> None:
-        """Log a list of values."""
-        self._log(name, "list", list(value), description=description)
-
-    def log_row(self, name: str, description: str = "", **columns: Any) -> None:
-        """Log one row of a table."""
-        self._log(name, "row", columns, description=description)
-
-    def log_table(self, name: str, value: dict[str, Any], description: str = "") -> None:
-        """Log a table: column -> value, or list of values."""
-        self._log(name, "table", value, description=description)
-
-    def log_image(self, name: str, path: str | None = None, plot: Any = None, description: str = "") -> None:
-        """Log a picture: a file, or a plot of matplotlib."""
-        if (path is None) == (plot is None):
-            raise UserErrorException("log_image() takes either a path or a plot")
-        ending = Path(path).suffix if path is not None else ".png"
-        file = f"{name}_{time.time_ns() // 1_000_000}{ending or '.png'}"
-        if path is not None:
-            self.upload_file(file, path)
-        else:
-            import io
-
-            drawn = io.BytesIO()
-            plot.savefig(drawn, format="png")
-            drawn.seek(0)
-            self._recorder().keep(file, drawn)
-        self._log(name, "image", f"aml://artifactId/{file}", description=description)
-
-    def log_confusion_matrix(self, name: str, value: dict[str, Any], description: str = "") -> None:
-        """Log a confusion matrix, in v1's form."""
-        self._log(name, "confusion_matrix", value, description=description)
-
-    def log_accuracy_table(self, name: str, value: dict[str, Any], description: str = "") -> None:
-        """Log an accuracy table, in v1's form."""
-        self._log(name, "accuracy_table", value, description=description)
-
-    def log_residuals(self, name: str, value: dict[str, Any], description: str = "") -> None:
-        """Log residuals, in v1's form."""
-        self._log(name, "residuals", value, description=description)
-
-    def log_predictions(self, name: str, value: dict[str, Any], description: str = "") -> None:
-        """Log predictions, in v1's form."""
-        self._log(name, "predictions", value, description=description)
-
-    def upload_file(self, name: str, path_or_stream: Any, datastore_name: str | None = None) -> None:
-        """Keep a file under `name` among the run's files."""
-        with opened(path_or_stream) as content:
-            self._recorder().keep(name, content)
-
-    def upload_files(
-        self, names: list[str], paths: list[str], return_artifacts: bool = False, timeout_seconds: Any = None
-    ) -> None:
-        """Keep several files."""
-        if len(names) != len(paths):
-            raise UserErrorException(f"upload_files() got {len(names)} names for {len(paths)} files")
-        for name, path in zip(names, paths, strict=True):
-            self.upload_file(name, path)
-
-    def upload_folder(self, name: str, path: str, datastore_name: str | None = None) -> None:
-        """Keep all files of a folder under `name`."""
-        folder = Path(path)
-        if not folder.is_dir():
-            raise UserErrorException(f"'{path}' is not a folder")
-        for found in sorted(folder.rglob("*")):
-            if found.is_file():
-                self.upload_file(f"{name}/{found.relative_to(folder).as_posix()}", found)
-
-    def flush(self, timeout_seconds: float = 300) -> None:
-        """Nothing waits to be sent: what was logged is kept already."""
+from canalis.logged import Logging
+from canalis.outputs import PortDataReference, StepRunOutput
+from canalis.progress import follow
+from canalis.recording import Recorder, Remote
+from canalis.within import Kept, Within
 
 
 class Run(Logging):
     """A run of any kind."""
 
-    def __init__(self, experiment: Experiment, run_id: str, outputs: Any = None, **kwargs: Any) -> None:
+    _was_shown = False  # to its end, by this process
+
+    # Set by canalis.context, which stands above: to find its workspace a script's run needs that class.
+    _find_current: ClassVar[Callable[[bool], Any]]
+
+    def __init__(self, experiment: Kept, run_id: str, outputs: Any = None, **kwargs: Any) -> None:
         self._experiment = experiment
         self._id = run_id
         self._known: dict[str, Any] | None = kwargs.get("_view")
 
     @staticmethod
-    def get(workspace: Workspace, run_id: str) -> Run:
+    def get(workspace: Within, run_id: str) -> Run:
         """The run of that id, a PipelineRun or StepRun as it is one."""
-        return of_view(workspace, workspace._client.get(f"/runs/{quote(run_id)}"))
+        found: Run = workspace._run(workspace._client.get(f"/runs/{quote(run_id)}"))
+        return found
 
     @classmethod
     def get_context(cls, allow_offline: bool = True, used_for_context_manager: bool = False, **kwargs: Any) -> Any:
@@ -133,12 +48,10 @@ class Run(Logging):
 
         Raises RunEnvironmentException outside of one when `allow_offline` is False.
         """
-        from canalis.context import current
-
-        return current(allow_offline)
+        return cls._find_current(allow_offline)
 
     @property
-    def experiment(self) -> Experiment:
+    def experiment(self) -> Any:
         """The experiment it belongs to."""
         return self._experiment
 
@@ -329,9 +242,8 @@ class Run(Logging):
         return self.get_details()
 
     def _wait(self, show_output: bool, timeout_seconds: float | None, raise_on_error: bool) -> dict[str, Any]:
-        from canalis.progress import follow
-
         view = follow(self, show_output, timeout_seconds)
+        self._was_shown = show_output and view["ended_at"] is not None
         if view["run_status_v1"] == "Failed" and raise_on_error:
             error = view.get("error") or {"code": "failed", "message": "The run failed", "step": ""}
             details = json.dumps(
@@ -377,7 +289,7 @@ class PipelineRun(Run):
     """A run of a pipeline."""
 
     @staticmethod
-    def get(workspace: Workspace, run_id: str) -> PipelineRun:
+    def get(workspace: Within, run_id: str) -> PipelineRun:
         """The pipeline run of that id. ExperimentExecutionException when there is none."""
         try:
             found = Run.get(workspace, run_id)
@@ -525,152 +437,9 @@ class StepRun(Run):
         return {"user_logs/std_log.txt": f"{self.get_portal_url()}/log"}
 
 
-class StepRunOutput:
-    """An output of a step's run."""
-
-    def __init__(self, step_run: StepRun, view: dict[str, Any]) -> None:
-        self.step_run = step_run
-        self.name = str(view["name"])
-        self._view = view
-
-    def get_port_data_reference(self) -> PortDataReference:
-        """Where it lies."""
-        return PortDataReference(self.step_run.experiment.workspace, self._view)
-
-
-class PortDataReference:
-    """Where an output of a run lies. It may be an input of another pipeline."""
-
-    def __init__(self, workspace: Workspace, view: dict[str, Any]) -> None:
-        self._workspace = workspace
-        self.name = str(view["name"])
-        self.datastore_name = str(view["datastore"])
-        self.path_on_datastore = str(view["path"])
-
-    @property
-    def _path_on_datastore(self) -> str:
-        return self.path_on_datastore
-
-    @property
-    def datastore(self) -> AbstractDatastore:
-        """The datastore that it lies in."""
-        return self._workspace.datastores[self.datastore_name]
-
-    def download(self, local_path: str | Path, overwrite: bool | None = None, show_progress: bool | None = None) -> int:
-        """Copy it to local_path/<its whole path on the datastore>; how many files."""
-        from canalis.datastore import AbstractAzureStorageDatastore
-
-        store = self.datastore
-        assert isinstance(store, AbstractAzureStorageDatastore), store
-        return store.download(
-            local_path, self.path_on_datastore, bool(overwrite), True if show_progress is None else show_progress
-        )
-
-    def _reference(self) -> Any:
-        from canalis.data import DataReference
-
-        return DataReference(self.datastore, self.name, self.path_on_datastore)
-
-    def as_mount(self) -> Any:
-        """A reference to it, used in place."""
-        return self._reference().as_mount()
-
-    def as_download(self, path_on_compute: str | None = None, overwrite: bool = False) -> Any:
-        """A reference to it, copied."""
-        return self._reference().as_download(path_on_compute, overwrite)
-
-    def as_input(self, input_name: str | None = None) -> Any:
-        """A reference to it, under another name."""
-        from canalis.data import DataReference
-
-        return DataReference(self.datastore, input_name or self.name, self.path_on_datastore)
-
-    def __repr__(self) -> str:
-        return f"PortDataReference({self.datastore_name}/{self.path_on_datastore})"
-
-
-class _OfflineRun(Logging):
-    """What a script gets when nobody runs it: it prints what is logged. Has no experiment and no parent."""
-
-    def __init__(self) -> None:
-        import uuid
-
-        self.id = f"OfflineRun_{uuid.uuid4()}"
-        self._tags: dict[str, str] = {}
-        self._points: list[dict[str, Any]] = []
-
-    def _recorder(self) -> Recorder:
-        return _Printer(self._points)
-
-    def get_metrics(self, name: str | None = None, **ignored: Any) -> dict[str, Any]:
-        """What was logged."""
-        return {key: value for key, value in fold(self._points).items() if name is None or key == name}
-
-    def tag(self, key: str, value: Any = None) -> None:
-        """Remember a tag."""
-        self._tags[key] = "" if value is None else str(value)
-
-    def get_tags(self) -> dict[str, str]:
-        """The tags that were given."""
-        return dict(self._tags)
-
-    @property
-    def tags(self) -> dict[str, str]:
-        """The tags that were given."""
-        return self.get_tags()
-
-    def get_status(self) -> str:
-        """Always Running."""
-        return "Running"
-
-    def complete(self, *ignored: Any) -> None:
-        """Nothing is there to be completed."""
-
-    def fail(self, *ignored: Any) -> None:
-        """Nothing is there to fail."""
-
-    def cancel(self) -> None:
-        """Nothing is there to be stopped."""
-
-
-class _Printer:
-    """Prints what an offline run logs."""
-
-    def __init__(self, points: list[dict[str, Any]]) -> None:
-        self._points = points
-
-    def add(self, points: list[dict[str, Any]]) -> None:
-        """Print each."""
-        for new in points:
-            self._points.append(new)
-            print(f"Attempted to log {new['kind']} metric {new['name']}:\n{new['value']}")
-
-    def points(self) -> list[dict[str, Any]]:
-        """Those printed."""
-        return self._points
-
-    def keep(self, name: str, content: IO[bytes]) -> None:
-        """Say that a file would have been kept."""
-        print(f"Attempted to upload file {name}: {len(content.read())} bytes")
-
-
-def of_view(workspace: Workspace, view: dict[str, Any]) -> Run:
-    """The run that a view of the service describes, of the class that it is."""
-    from canalis.experiment import Experiment
-
-    experiment = Experiment._known(workspace, view["experiment"])
-    kind = PipelineRun if view["kind"] == "pipeline" else StepRun
-    return kind(experiment, view["id"], _view=view)
-
-
-def get_run(experiment: Experiment, run_id: str, rehydrate: bool = True, clean_up: bool = True) -> Run:
+def get_run(experiment: Kept, run_id: str, rehydrate: bool = True, clean_up: bool = True) -> Run:
     """The run of that id, of the class that it is."""
     return Run.get(experiment.workspace, run_id)
-
-
-def has_ended(view: dict[str, Any]) -> bool:
-    """Whether what a view describes can never change again."""
-    return view["run_status_v1"] in _ENDED
 
 
 def _iso(seconds: float | None) -> str | None:

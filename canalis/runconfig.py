@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from canalis.environment import DEFAULT_CPU_IMAGE, DEFAULT_GPU_IMAGE, CondaDependencies, Environment
+from canalis.compute import name_of
+from canalis.conda import CondaDependencies
+from canalis.environment import DEFAULT_CPU_IMAGE, DEFAULT_GPU_IMAGE, Environment
 
 __all__ = [
     "DEFAULT_CPU_IMAGE",
@@ -112,8 +114,6 @@ class RunConfiguration:
 
     @target.setter
     def target(self, target: Any) -> None:
-        from canalis.compute import name_of
-
         self._target = name_of(target)
 
 

@@ -6,44 +6,40 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from canalis.building import build, raise_faults, value_of
+from canalis.building import Draft, build, raise_faults, value_of
 from canalis.contract.faults import faults
 from canalis.contract.graph import DataPathValue
 from canalis.contract.parameters import assign
+from canalis.contract.run import new_run_id
 from canalis.snapshot import Snapshots
-
-if TYPE_CHECKING:
-    from canalis.pipeline import Pipeline
-    from canalis.run import PipelineRun
 
 _NAMED_MAX = 30  # steps that are told one by one
 
 # The runs that this process has submitted, for the command that runs the author's script.
-submitted: list[PipelineRun] = []
+submitted: list[Any] = []
 
 
-def submit_pipeline(
-    pipeline: Pipeline,
+def submit_draft(
+    draft: Draft,
     experiment_name: str,
     parameters: dict[str, Any] | None = None,
     continue_on_step_failure: bool = False,
     regenerate_outputs: bool = False,
     parent: str | None = None,
     tags: dict[str, str] | None = None,
-) -> PipelineRun:
+) -> Any:
     """Send the source files and the graph; the run that was started. Raises as Pipeline.submit says."""
-    from canalis.experiment import Experiment
-    from canalis.run import PipelineRun
-
-    experiment = Experiment(pipeline.workspace, experiment_name)
-    client = pipeline.workspace._client
-    raise_faults([str(fault) for fault in faults(pipeline.graph)])
+    workspace = draft.workspace
+    workspace._experiment(experiment_name)
+    sketch = build(draft)
+    raise_faults([str(fault) for fault in faults(sketch)])
     values = {name: value_of(value) for name, value in (parameters or {}).items()}
-    assign(pipeline.graph.parameters, values)  # wrong ones are told before anything is sent
-    graph = build(pipeline._draft, Snapshots(client).id_of)
+    assign(sketch.parameters, values)  # wrong ones are told before anything is sent
+    graph = build(draft, Snapshots(workspace._client).id_of)
     body = {
+        "run_id": new_run_id(),
         "graph": graph.model_dump(mode="json", exclude_unset=True),
         "experiment": experiment_name,
         "parameters": {
@@ -55,8 +51,7 @@ def submit_pipeline(
         "tags": {str(key): str(value) for key, value in (tags or {}).items()},
         "parent": parent or _surrounding_run(),
     }
-    view = client.post_document("/runs", json.dumps(body).encode())
-    run = PipelineRun(experiment, view["id"], _view=view)
+    run = workspace._run(workspace._client.post_document("/runs", json.dumps(body).encode()))
     for node in graph.nodes[:_NAMED_MAX]:
         print(f"Step {node.name} [{node.key}] will run")
     if len(graph.nodes) > _NAMED_MAX:

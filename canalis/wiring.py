@@ -21,7 +21,7 @@ from canalis.data import (
     PipelineParameter,
 )
 from canalis.dataset import DatasetConsumptionConfig, FileDataset, OutputFileDatasetConfig
-from canalis.run import PortDataReference
+from canalis.outputs import PortDataReference
 
 # Placeholders as they stand in text. Their names are words, so the longest match is the whole name.
 _IN_TEXT = re.compile(

@@ -9,22 +9,19 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
+from urllib.parse import quote
 
-from canalis import local
+from canalis import compute, config, datastore, local
 from canalis.client import Client
+from canalis.compute import ComputeTarget
+from canalis.datastore import AbstractDatastore
+from canalis.environment import Environment
 from canalis.exceptions import UserErrorException
-
-if TYPE_CHECKING:
-    from canalis.compute import ComputeTarget
-    from canalis.datastore import AbstractDatastore
-    from canalis.environment import Environment
-    from canalis.experiment import Experiment
-    from canalis.run import Run
+from canalis.experiment import Experiment
+from canalis.run import PipelineRun, Run, StepRun
 
 _NAME = re.compile(r"[a-zA-Z0-9][\w\-]{2,32}", re.ASCII)
-_CONFIG_FOLDERS = (".azureml", "aml_config", "")  # reference section 2: the order in which v1 looks
-_CONFIG_FILES = ("config.json", "project.json")
 _NOWHERE = {"subscription_id": "00000000-0000-0000-0000-000000000000", "resource_group": "local", "location": "local"}
 
 Item = TypeVar("Item")
@@ -145,15 +142,15 @@ class Workspace:
         inside = os.environ.get("CANALIS_CONTEXT")
         if inside:
             return cls._at(Path(json.loads(Path(inside).read_text())["home"]))
-        config = _find_config(Path(path) if path is not None else None, _file_name)
-        if config is None:
+        found = config.find_config(Path(path) if path is not None else None, _file_name)
+        if found is None:
             folder = local.home()
             known = local.workspaces(folder)
             root = folder / (known[0] if len(known) == 1 else local.DEFAULT_NAME)
             print(f"No config.json found: using the local workspace in {root}", file=sys.stderr)
             return cls._at(root)
-        named = _read_config(config)
-        project = config.parent.parent if config.parent.name in _CONFIG_FOLDERS else config.parent
+        named = config.read_config(found)
+        project = found.parent.parent if found.parent.name in config.FOLDERS else found.parent
         workspace = cls.__new__(cls)
         workspace._open(
             local.home(start=project, project=project) / _checked_name(named["workspace_name"]),
@@ -219,38 +216,30 @@ class Workspace:
     @property
     def compute_targets(self) -> Mapping[str, ComputeTarget]:
         """Compute targets by name, each of its own class."""
-        from canalis.compute import of_document
-
         return Named(
             lambda: [found["name"] for found in self._client.get("/computes")],
-            lambda name: of_document(self, self._client.get(f"/computes/{name}")),
+            lambda name: compute.of_document(self, self._client.get(f"/computes/{quote(name)}")),
         )
 
     @property
     def datastores(self) -> Mapping[str, AbstractDatastore]:
         """Datastores by name."""
-        from canalis.datastore import of_document
-
         return Named(
             lambda: [found["name"] for found in self._client.get("/datastores")],
-            lambda name: of_document(self, self._client.get(f"/datastores/{name}")),
+            lambda name: datastore.of_document(self, self._client.get(f"/datastores/{quote(name)}")),
         )
 
     @property
     def experiments(self) -> Mapping[str, Experiment]:
         """Experiments by name."""
-        from canalis.experiment import Experiment
-
         return Named(
             lambda: [found["name"] for found in self._client.get("/experiments")],
-            lambda name: Experiment(self, name),
+            lambda name: Experiment._known(self, name),
         )
 
     @property
     def environments(self) -> Mapping[str, Environment]:
         """Registered environments by name, each in its newest version."""
-        from canalis.environment import Environment
-
         return Named(
             lambda: [found["name"] for found in self._client.get("/environments")],
             lambda name: Environment.get(self, name),
@@ -258,15 +247,11 @@ class Workspace:
 
     def get_default_datastore(self) -> AbstractDatastore:
         """The datastore that is used where none is named: workspaceblobstore, unless it was changed."""
-        from canalis.datastore import of_document
-
-        return of_document(self, self._client.get("/datastores/default"))
+        return datastore.of_document(self, self._client.get("/datastores/default"))
 
     def set_default_datastore(self, name: str) -> None:
         """Make another datastore the default. UserErrorException when there is none of that name."""
-        from canalis.datastore import asked
-
-        asked(lambda: self._client.put(f"/datastores/default/{name}"))
+        datastore.asked(lambda: self._client.put(f"/datastores/default/{quote(name)}"))
 
     def get_default_compute_target(self, type: str) -> ComputeTarget | None:
         """The cluster with v1's default name for 'CPU' or 'GPU', if there is one."""
@@ -275,9 +260,7 @@ class Workspace:
 
     def get_run(self, run_id: str) -> Run:
         """The run of that id, a PipelineRun or StepRun as it is one."""
-        from canalis.run import of_view
-
-        return of_view(self, self._client.get(f"/runs/{run_id}"))
+        return self._run(self._client.get(f"/runs/{quote(run_id)}"))
 
     def get_details(self) -> dict[str, Any]:
         """What is known of the workspace, as v1 shows it."""
@@ -292,6 +275,15 @@ class Workspace:
             "type": "Microsoft.MachineLearningServices/workspaces",
             "discoveryUrl": self.discovery_url,
         }
+
+    def _run(self, view: dict[str, Any]) -> Run:
+        """The run that a view of the service describes, of the class that it is."""
+        kind = PipelineRun if view["kind"] == "pipeline" else StepRun
+        return kind(Experiment._known(self, view["experiment"]), view["id"], _view=view)
+
+    def _experiment(self, name: str) -> Experiment:
+        """The experiment of that name, made when there is none."""
+        return Experiment(self, name)
 
     @cached_property
     def _client(self) -> Client:
@@ -317,45 +309,3 @@ def _checked_name(name: str) -> str:
             f"'{name}' cannot be the name of a workspace: 3 to 33 letters, digits, _ and -, the first a letter or digit"
         )
     return name
-
-
-def _find_config(path: Path | None, file_name: str | None) -> Path | None:
-    """The config file that `path` names or that is found from it upwards; None when none was asked for or found."""
-    if path is not None and path.is_file():
-        return path
-    if path is not None and not path.is_dir():
-        raise UserErrorException(f"There is no configuration at {path}: name a config.json or a folder to search from")
-    start = (path or Path.cwd()).absolute()
-    names = (file_name,) if file_name else _CONFIG_FILES
-    for folder in (start, *start.parents):
-        for inner in _CONFIG_FOLDERS:
-            for name in names:
-                found = folder / inner / name
-                if found.is_file() and (inner or _names_a_workspace(found)):
-                    return found
-    if path is not None:
-        raise UserErrorException(f"No config.json is in {path} or above it")
-    return None
-
-
-def _names_a_workspace(path: Path) -> bool:
-    # A config.json right beside the code may be the author's own, and about something else.
-    try:
-        return "workspace_name" in json.loads(path.read_text())
-    except (ValueError, OSError):
-        return False
-
-
-def _read_config(path: Path) -> dict[str, str]:
-    try:
-        found = json.loads(path.read_text())
-        return {
-            "workspace_name": found["workspace_name"],
-            "subscription_id": found.get("subscription_id", ""),
-            "resource_group": found.get("resource_group", ""),
-        }
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserErrorException(
-            f"{path} is no workspace configuration: it must be JSON with subscription_id, resource_group "
-            f"and workspace_name ({error})"
-        ) from error

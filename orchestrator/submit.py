@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from pydantic import Field
 
-from canalis.contract.errors import GraphError, NotFound
+from canalis.contract.errors import AlreadyExists, GraphError, NotFound
 from canalis.contract.faults import faults
 from canalis.contract.graph import Graph, ParameterValue, Part, content_id
 from canalis.contract.layout import graph_key, snapshot_key
@@ -43,7 +43,9 @@ def submit(ports: Ports, asked: Submission, computes: Mapping[str, ComputeChoice
     """Create the run and send its first orders. On return it outlives any crash.
 
     computes   what each compute target is just now, "" for steps that name none
-    Raises     NameInvalid, GraphError with every fault, ParameterError, NotFound for a parent
+    Returns    the run as it is now: with a run_id that was submitted before, that run
+    Raises     NameInvalid, GraphError with every fault, ParameterError, NotFound for a parent or snapshot,
+               AlreadyExists for a run_id that belongs to another pipeline's run
     """
     check_experiment_name(asked.experiment)
     run_id = check_run_id(asked.run_id or new_run_id())
@@ -73,9 +75,12 @@ def submit(ports: Ports, asked: Submission, computes: Mapping[str, ComputeChoice
     plan = make_plan(run_id, request, asked.graph)
     # The first tick happens here: the first steps need not wait for the orchestrator's queue.
     state, sends = decide(plan, first_state(plan))
-    ports.runs.create(run_id, request, state, sends)
+    created = ports.runs.create(run_id, request, state, sends)
     ports.runs.deliver(run_id)
-    return ports.runs.load(run_id)
+    run = ports.runs.load(run_id)
+    if not created and (run.request.graph, run.request.experiment) != (graph_id, asked.experiment):
+        raise AlreadyExists(f"There is a run {run_id} already, of another pipeline", kind="run", name=run_id)
+    return run
 
 
 def _check_graph(ports: Ports, graph: Graph, computes: Mapping[str, ComputeChoice]) -> None:

@@ -1,22 +1,15 @@
-"""One attempt as a process on this machine: put in place, launched, waited for, its results kept.
-
-The process outlives the service. It is started through a few lines of shell that write down its process id
-before the script begins and its exit code after it has ended, so a service that comes back finds either.
-"""
+"""One attempt as a process on this machine: put in place, launched, waited for, its results kept."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
-import select
 import shutil
 import signal
-import subprocess
 import sys
 import threading
 import time
-from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,23 +20,11 @@ from canalis.contract.ports import Ports
 from canalis.contract.status import Outcome, Phase
 from steps.arguments import Values, command_line, variables
 from steps.backend import Ended, Note, Work
+from steps.processes import MARK, Attached, Control, Launched, kill_marked
 from steps.stage import Staged, StagingFailed, keep_uploads, local_path, put_tree, source_folder, stage
 
-STOP_GRACE_S = 5.0  # between the polite signal and the one that cannot be ignored
-MARK = "CANALIS_STEP_RUN"  # names the attempt in the environment of all its processes
-
-# The first line is refused by the shell when the file is there: one attempt is never two processes.
-# The trap keeps the shell alive through a signal to the whole group; the script gets the signal's usual effect.
-_LAUNCH = """
-set -C; { echo $$ > "$1/pid"; } 2>/dev/null || exit 1; set +C
-trap : TERM INT HUP
-record=$1; shift
-"$@"
-code=$?
-echo $code > "$record/exit"
-exit $code
-"""
 _TAIL_BYTES = 4096
+_FULL_BYTES = 64 * 2**10  # a disk with less room than this counts as full
 _NAMED_SIGNALS = {
     128 + number: number.name
     for number in (
@@ -76,46 +57,6 @@ class Site:
     import_folders: tuple[Path, ...]
 
 
-class Control:
-    """How others reach an attempt while one thread waits for it."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._group: int | None = None  # None: not launched yet, or over
-        self.reason: Outcome | None = None  # why it was ended from outside
-
-    @property
-    def is_stopped(self) -> bool:
-        """Whether somebody has asked it to end."""
-        return self.reason is not None
-
-    def launched(self, group: int) -> None:
-        """Its processes can be reached now."""
-        with self._lock:
-            self._group = group
-        if self.is_stopped:
-            self._signal(signal.SIGTERM)
-
-    def over(self) -> None:
-        """Its process group is gone, and the number may become somebody else's."""
-        with self._lock:
-            self._group = None
-
-    def stop(self, reason: Outcome) -> None:
-        """Ask its processes to end, and make them after a while. The first reason stands."""
-        with self._lock:
-            self.reason = self.reason or reason
-        self._signal(signal.SIGTERM)
-        later = threading.Timer(STOP_GRACE_S, self._signal, (signal.SIGKILL,))
-        later.daemon = True
-        later.start()
-
-    def _signal(self, number: signal.Signals) -> None:
-        with self._lock:
-            if self._group is not None:
-                kill_group(self._group, number)
-
-
 def run_attempt(ports: Ports, site: Site, work: Work, folder: Path, control: Control, note: Note) -> Ended:
     """See one attempt through, from wherever an earlier service left it. Never raises what the author can mend.
 
@@ -137,110 +78,11 @@ def run_attempt(ports: Ports, site: Site, work: Work, folder: Path, control: Con
         ended = Ended(Outcome.FAILED, None, error.code, error.message, started_at)
     except OSError as error:
         ended = Ended(Outcome.FAILED, None, StagingFailed.code, f"{error.strerror}: {error.filename}", started_at)
+    finally:
+        # Before the last words: on a full disk this makes the room for them, and for the report that follows.
+        shutil.rmtree(folder, ignore_errors=True)
     _say(log, ended)
     return ended
-
-
-def kill_group(group: int, number: signal.Signals) -> None:
-    """Signal every process of a group, if there are any."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(group, number)
-
-
-def kill_marked(step_runs: Collection[str]) -> int:
-    """Kill every process whose environment says it belongs to one of these attempts; how many there were."""
-    wanted = {f"{MARK}={step_run}".encode() for step_run in step_runs}
-    killed = 0
-    for found in Path("/proc").glob("[0-9]*/environ") if Path("/proc").is_dir() else ():
-        try:
-            if wanted.isdisjoint(found.read_bytes().split(b"\0")):
-                continue
-            os.kill(int(found.parent.name), signal.SIGKILL)
-            killed += 1
-        except (OSError, ValueError):
-            continue  # it ended meanwhile, or is somebody else's
-    return killed
-
-
-def kill_leftover(record: Path) -> None:
-    """End the process that an earlier service started for an attempt, if it still runs."""
-    found = Attached.find(record)
-    if found is not None and found.is_alive():
-        kill_group(found.group, signal.SIGKILL)
-
-
-class Launched:
-    """A process of ours."""
-
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        self._process = process
-        self.group = process.pid
-        self.started_at = time.time()
-
-    def wait(self) -> int | None:
-        """Its exit code. Ends what it left behind in its group."""
-        os.waitid(os.P_PID, self.group, os.WEXITED | os.WNOWAIT)
-        # Not reaped yet, so the group's number is still its own.
-        kill_group(self.group, signal.SIGKILL)
-        code = self._process.wait()
-        return code if code >= 0 else 128 - code
-
-
-class Attached:
-    """A process that an earlier service started: running still, or over."""
-
-    def __init__(self, record: Path, group: int) -> None:
-        self._record = record
-        self.group = group
-        self.started_at = (record / "pid").stat().st_mtime
-
-    @classmethod
-    def find(cls, record: Path) -> Attached | None:
-        """What the records of an attempt say was started; None when nothing was."""
-        try:
-            text = (record / "pid").read_text().strip()
-        except FileNotFoundError:
-            return None
-        return cls(record, int(text)) if text else None
-
-    def is_alive(self) -> bool:
-        """Whether that process runs. A number that another program has by now does not count."""
-        try:
-            command = Path(f"/proc/{self.group}/cmdline").read_bytes()
-        except FileNotFoundError:
-            if sys.platform == "linux":
-                return False
-            listed = subprocess.run(["ps", "-o", "command=", "-p", str(self.group)], capture_output=True, check=False)
-            command = listed.stdout
-        return str(self._record).encode() in command
-
-    def wait(self) -> int | None:
-        """Its exit code, or None when it went away without leaving one."""
-        while self.is_alive():
-            self._rest()
-        code = self._exit_code()
-        kill_group(self.group, signal.SIGKILL) if code is not None else None
-        return code
-
-    def _rest(self) -> None:
-        """Until it ends, or for a moment where the system cannot tell us."""
-        try:
-            handle = os.pidfd_open(self.group)
-        except (AttributeError, OSError):
-            time.sleep(0.1)
-            return
-        try:
-            waiter = select.poll()
-            waiter.register(handle, select.POLLIN)
-            waiter.poll(1000)
-        finally:
-            os.close(handle)
-
-    def _exit_code(self) -> int | None:
-        try:
-            return int((self._record / "exit").read_text())
-        except (FileNotFoundError, ValueError):
-            return None
 
 
 def _launch(ports: Ports, site: Site, work: Work, folder: Path, record: Path, log: Path) -> Launched:
@@ -258,17 +100,7 @@ def _launch(ports: Ports, site: Site, work: Work, folder: Path, record: Path, lo
     context = record / "context.json"
     context.write_text(json.dumps(_context(ports, site, work, staged)))
     environment = _environment(site, work, staged, context, interpreter) | variables(work.node, values) | extra
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            ["/bin/sh", "-c", _LAUNCH, "canalis-step", str(record), *line],
-            cwd=staged.source,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    return Launched(process)
+    return Launched(line, staged.source, environment, record, log)
 
 
 def _wait(process: Launched | Attached, control: Control, timeout_s: float | None) -> int | None:
@@ -304,7 +136,7 @@ def _judge(work: Work, control: Control, code: int | None, log: Path, started_at
     signal_name = _NAMED_SIGNALS.get(code)
     how = f"was killed by {signal_name}" if signal_name else f"ended with exit code {code}"
     reason = ": ".join(part for part in (f"{name} {how}", _last_line(log)) if part) + _hint(log, work)
-    return Ended(Outcome.FAILED, code, "script_failed", reason, started_at, now)
+    return Ended(Outcome.FAILED, code, "script_failed", reason + _full_disk(log), started_at, now)
 
 
 def _keep(ports: Ports, work: Work, folder: Path, ended: Ended) -> None:
@@ -352,6 +184,13 @@ def _hint(log: Path, work: Work) -> str:
     if missing and any(place.path in tail for place in work.outputs.values()):
         return " (the folder of an output is not made for the script: os.makedirs(path, exist_ok=True))"
     return ""
+
+
+def _full_disk(log: Path) -> str:
+    """What a script on a full disk could not write into its log itself."""
+    found = os.statvfs(log.parent)
+    is_full = found.f_bavail * found.f_frsize < _FULL_BYTES
+    return f" (No space left on device: the disk that holds {log.parent} is full)" if is_full else ""
 
 
 def _record_folder(ports: Ports, work: Work) -> Path:

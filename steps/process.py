@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 import threading
 import time
 from collections import deque
@@ -18,8 +17,9 @@ from canalis.contract.layout import records
 from canalis.contract.ports import AttemptKey, Ports
 from canalis.contract.run import StepRunId
 from canalis.contract.status import Outcome
-from steps.attempt import Attached, Control, Site, kill_leftover, kill_marked, run_attempt
+from steps.attempt import Site, run_attempt
 from steps.backend import Ended, Note, Pending, Report, Work
+from steps.processes import Attached, Control, kill_leftover, kill_marked
 from steps.stage import local_path
 
 BACKEND = "process"
@@ -144,7 +144,6 @@ class ProcessBackend:
         with self._lock:  # the slot first: the next step starts while this one is being reported
             pool.running -= 1
             self._fill(pool)
-        shutil.rmtree(folder, ignore_errors=True)  # before the report: on a full disk it makes the room for it
         self._tell(job.work, ended)
 
     def _tell(self, work: Work, ended: Ended) -> None:

@@ -14,8 +14,8 @@ import typer
 
 from canalis import local
 from canalis.cli import output
+from canalis.contract.version import VERSION
 from canalis.exceptions import UserErrorException
-from canalis.version import VERSION
 
 if TYPE_CHECKING:
     from canalis.workspace import Workspace
@@ -235,12 +235,11 @@ def compute_create(
 
 
 def _followed(submitted: Any, show: bool, wait: bool) -> dict[str, Any]:
-    """A run's view, at its end when it is waited for."""
+    """A run's view, at its end when it is waited for. What the script has shown itself is not shown again."""
     from canalis.progress import follow
-    from canalis.run import has_ended
 
-    view: dict[str, Any] = submitted._view()
-    if has_ended(view) or not wait:
+    if not wait or submitted._was_shown:
+        view: dict[str, Any] = submitted._view()
         return view
     return follow(submitted, show)
 

@@ -141,7 +141,9 @@ def test_data_references_and_variables_stand_for_the_same_path(author, ws):
 
 def test_a_reference_may_point_at_what_is_not_there(author, ws):
     nowhere = DataReference(ws.get_default_datastore(), "nowhere", "no/such/path")
-    run = author.runs(author.step("look", "import sys\nprint('got', sys.argv[1])", arguments=[nowhere], inputs=[nowhere]))
+    run = author.runs(
+        author.step("look", "import sys\nprint('got', sys.argv[1])", arguments=[nowhere], inputs=[nowhere])
+    )
     assert run.get_status() == "Finished"
     assert log_of(run, "look").strip().endswith("no/such/path")
 

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from canalis import Run
 from canalis.data import PipelineParameter
 from canalis.exceptions import RunEnvironmentException, UserErrorException
+from canalis.logged import _OfflineRun
 from canalis.pipeline import Pipeline
-from canalis.run import Run, StepRun, _OfflineRun
+from canalis.run import StepRun
 from canalis.runconfig import RunConfiguration
 from tests.scenes.conftest import log_of
 
@@ -59,7 +61,11 @@ def test_files_that_the_author_ignores_do_not_reach_the_step(author):
 
 
 def test_parameters_reach_arguments_and_variables(author):
-    rounds, rate, flag = PipelineParameter("rounds", 10), PipelineParameter("rate", 0.5), PipelineParameter("flag", True)
+    rounds, rate, flag = (
+        PipelineParameter("rounds", 10),
+        PipelineParameter("rate", 0.5),
+        PipelineParameter("flag", True),
+    )
     configuration = RunConfiguration()
     configuration.environment_variables["MINE"] = "mine"
     step = author.step(

@@ -61,7 +61,7 @@ def test_run_after_and_sequences_order_steps_that_share_no_data(author):
 
 def test_what_a_step_needs_is_pulled_in_by_itself(author):
     made = PipelineData("made")
-    first = author.step("first", "import sys\nopen(sys.argv[1], 'w').write('x')", arguments=[made], outputs=[made])
+    author.step("first", "import sys\nopen(sys.argv[1], 'w').write('x')", arguments=[made], outputs=[made])
     last = author.step("last", "import sys\nprint(open(sys.argv[1]).read())", arguments=[made], inputs=[made])
 
     assert [step.name for step in Pipeline(author.ws, last).steps] == ["first", "last"]
@@ -143,7 +143,7 @@ def test_a_step_is_tried_again_as_often_as_it_may(author, project):
         sys.exit(count < 2)
     """
     made = PipelineData("made")
-    step = author.step("flaky", flaky, arguments=[project / "tries", made], outputs=[made], retries=2)
+    author.step("flaky", flaky, arguments=[project / "tries", made], outputs=[made], retries=2)
     read = author.step("read", "import sys\nprint(open(sys.argv[1]).read())", arguments=[made], inputs=[made])
     run = author.runs(read)
 
@@ -175,7 +175,8 @@ def test_a_step_that_works_too_long_is_ended_with_all_it_started(author, project
 STUBBORN = """
     import os, pathlib, signal, subprocess, sys, time
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    child = subprocess.Popen([sys.executable, "-c", "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(600)"])
+    deaf = "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(600)"
+    child = subprocess.Popen([sys.executable, "-c", deaf])
     pathlib.Path(sys.argv[1]).write_text(f"{os.getpid()} {child.pid}")
     print("here", flush=True)
     time.sleep(600)
@@ -199,9 +200,7 @@ def test_a_cancel_ends_what_will_not_end_by_itself_and_nothing_further_starts(au
 
 def test_a_cancel_reaches_steps_that_wait_for_a_slot(author, project):
     narrow = author.cluster("narrow", max_nodes=1)
-    steps = [
-        author.step(f"w{n}", STUBBORN, arguments=[project / f"pids{n}"], compute_target=narrow) for n in range(3)
-    ]
+    steps = [author.step(f"w{n}", STUBBORN, arguments=[project / f"pids{n}"], compute_target=narrow) for n in range(3)]
     run = author.submits(*steps)
     until(lambda: list(project.glob("pids*")))
     run.cancel()
@@ -213,7 +212,9 @@ def test_a_cancel_reaches_steps_that_wait_for_a_slot(author, project):
 
 def test_a_step_cancels_its_own_pipeline(author):
     run = author.runs(
-        author.step("stop", "import time\nfrom azureml.core import Run\nRun.get_context().parent.cancel()\ntime.sleep(60)")
+        author.step(
+            "stop", "import time\nfrom azureml.core import Run\nRun.get_context().parent.cancel()\ntime.sleep(60)"
+        )
     )
     assert run.get_status() == "Canceled"
 

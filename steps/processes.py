@@ -1,0 +1,190 @@
+"""Processes of attempts on this machine: launched by this service, or found again after an earlier one died.
+
+A process outlives the service. It is started through a few lines of shell that write down its process id before
+the script begins and its exit code after it has ended, so a service that comes back finds either.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from canalis.contract.status import Outcome
+
+STOP_GRACE_S = 5.0  # between the polite signal and the one that cannot be ignored
+MARK = "CANALIS_STEP_RUN"  # names the attempt in the environment of all its processes
+
+# The first line is refused by the shell when the file is there: one attempt is never two processes.
+# The trap keeps the shell alive through a signal to the whole group; the script gets the signal's usual effect.
+_SHELL_LINES = """
+set -C; { echo $$ > "$1/pid"; } 2>/dev/null || exit 1; set +C
+trap : TERM INT HUP
+record=$1; shift
+"$@"
+code=$?
+echo $code > "$record/exit"
+exit $code
+"""
+
+
+class Control:
+    """How others reach an attempt while one thread waits for it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._group: int | None = None  # None: not launched yet, or over
+        self.reason: Outcome | None = None  # why it was ended from outside
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether somebody has asked it to end."""
+        return self.reason is not None
+
+    def launched(self, group: int) -> None:
+        """Its processes can be reached now."""
+        with self._lock:
+            self._group = group
+        if self.is_stopped:
+            self._signal(signal.SIGTERM)
+
+    def over(self) -> None:
+        """Its process group is gone, and the number may become somebody else's."""
+        with self._lock:
+            self._group = None
+
+    def stop(self, reason: Outcome) -> None:
+        """Ask its processes to end, and make them after a while. The first reason stands."""
+        with self._lock:
+            self.reason = self.reason or reason
+        self._signal(signal.SIGTERM)
+        later = threading.Timer(STOP_GRACE_S, self._signal, (signal.SIGKILL,))
+        later.daemon = True
+        later.start()
+
+    def _signal(self, number: signal.Signals) -> None:
+        with self._lock:
+            if self._group is not None:
+                kill_group(self._group, number)
+
+
+def kill_group(group: int, number: signal.Signals) -> None:
+    """Signal every process of a group, if there are any."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, number)
+
+
+def kill_marked(step_runs: Collection[str]) -> int:
+    """Kill every process whose environment says it belongs to one of these attempts; how many there were."""
+    wanted = {f"{MARK}={step_run}".encode() for step_run in step_runs}
+    killed = 0
+    for found in Path("/proc").glob("[0-9]*/environ") if Path("/proc").is_dir() else ():
+        try:
+            if wanted.isdisjoint(found.read_bytes().split(b"\0")):
+                continue
+            os.kill(int(found.parent.name), signal.SIGKILL)
+            killed += 1
+        except (OSError, ValueError):
+            continue  # it ended meanwhile, or is somebody else's
+    return killed
+
+
+def kill_leftover(record: Path) -> None:
+    """End the process that an earlier service started for an attempt, if it still runs."""
+    found = Attached.find(record)
+    if found is not None and found.is_alive():
+        kill_group(found.group, signal.SIGKILL)
+
+
+class Launched:
+    """A process of ours, in a session of its own.
+
+    record   folder for its process id and exit code
+    log      file that takes what it prints
+    """
+
+    def __init__(self, line: Sequence[str], folder: Path, environment: dict[str, str], record: Path, log: Path) -> None:
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                ["/bin/sh", "-c", _SHELL_LINES, "canalis-step", str(record), *line],
+                cwd=folder,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self.group = self._process.pid
+        self.started_at = time.time()
+
+    def wait(self) -> int | None:
+        """Its exit code. Ends what it left behind in its group."""
+        os.waitid(os.P_PID, self.group, os.WEXITED | os.WNOWAIT)
+        # Not reaped yet, so the group's number is still its own.
+        kill_group(self.group, signal.SIGKILL)
+        code = self._process.wait()
+        return code if code >= 0 else 128 - code
+
+
+class Attached:
+    """A process that an earlier service started: running still, or over."""
+
+    def __init__(self, record: Path, group: int) -> None:
+        self._record = record
+        self.group = group
+        self.started_at = (record / "pid").stat().st_mtime
+
+    @classmethod
+    def find(cls, record: Path) -> Attached | None:
+        """What the records of an attempt say was started; None when nothing was."""
+        try:
+            text = (record / "pid").read_text().strip()
+        except FileNotFoundError:
+            return None
+        return cls(record, int(text)) if text else None
+
+    def is_alive(self) -> bool:
+        """Whether that process runs. A number that another program has by now does not count."""
+        try:
+            command = Path(f"/proc/{self.group}/cmdline").read_bytes()
+        except FileNotFoundError:
+            if sys.platform == "linux":
+                return False
+            listed = subprocess.run(["ps", "-o", "command=", "-p", str(self.group)], capture_output=True, check=False)
+            command = listed.stdout
+        return str(self._record).encode() in command
+
+    def wait(self) -> int | None:
+        """Its exit code, or None when it went away without leaving one."""
+        while self.is_alive():
+            self._rest()
+        code = self._exit_code()
+        kill_group(self.group, signal.SIGKILL) if code is not None else None
+        return code
+
+    def _rest(self) -> None:
+        """Until it ends, or for a moment where the system cannot tell us."""
+        try:
+            handle = os.pidfd_open(self.group)
+        except (AttributeError, OSError):
+            time.sleep(0.1)
+            return
+        try:
+            waiter = select.poll()
+            waiter.register(handle, select.POLLIN)
+            waiter.poll(1000)
+        finally:
+            os.close(handle)
+
+    def _exit_code(self) -> int | None:
+        try:
+            return int((self._record / "exit").read_text())
+        except (FileNotFoundError, ValueError):
+            return None

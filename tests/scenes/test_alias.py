@@ -1,0 +1,101 @@
+"""`import azureml...`: what resolves, what does not, and what is said then."""
+
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from canalis.azureml import COVERED, install_as_azureml
+
+PATHS = [(module, name) for module, homes in COVERED.items() for names in homes.values() for name in names.split()]
+
+
+@pytest.mark.parametrize(("module", "name"), PATHS)
+def test_every_covered_path_resolves_to_ours(module, name):
+    public = name.partition(":")[0]
+    found = getattr(importlib.import_module(module), public)
+    assert isinstance(found, str) or found.__module__.startswith("canalis.")
+
+
+def test_one_class_is_the_same_by_whichever_path():
+    from azureml.core import ComputeTarget, Datastore, Workspace
+    from azureml.core.compute_target import ComputeTargetException
+    from azureml.core.conda_dependencies import CondaDependencies
+    from azureml.core.datastore import Datastore as again
+    from azureml.core.runconfig import CondaDependencies as third
+    from azureml.exceptions import ComputeTargetException as other
+
+    from canalis import Workspace as ours
+
+    assert (Datastore, ComputeTargetException, CondaDependencies, Workspace) == (again, other, third, ours)
+    assert ComputeTarget.__module__ == "canalis.compute"
+
+
+def test_the_forms_that_scripts_use_all_work():
+    import azureml.core
+    import azureml.pipeline.core as pipeline
+
+    assert azureml.core.VERSION.startswith("1.")
+    assert pipeline.graph.PipelineParameter is pipeline.PipelineParameter
+    scope: dict[str, object] = {}
+    exec("from azureml.core import *", scope)
+    assert "Workspace" in scope and "Experiment" in scope
+    assert not hasattr(azureml.core, "__wrapped__")
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("from azureml.core import Model", "azureml.core.Model"),
+        ("from azureml.pipeline.core import Schedule, ScheduleRecurrence", "azureml.pipeline.core.Schedule"),
+        ("import azureml.train.automl", "azureml.train"),
+        ("from azureml.train.hyperdrive import choice", "azureml.train"),
+        ("from azureml.pipeline.steps import DatabricksStep", "azureml.pipeline.steps.DatabricksStep"),
+        ("import azureml.core.nothing", "azureml.core.nothing"),
+    ],
+)
+def test_a_name_that_is_not_there_yet_says_so_when_it_is_imported(line, name):
+    with pytest.raises(ImportError) as caught:
+        exec(line)
+    message = str(caught.value)
+    assert message.startswith(f"{name} is not in Canalis ")
+    assert "docs/reference/azureml-coverage.md" in message
+
+
+def run_python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    import os
+
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, **environment}, timeout=60
+    )
+
+
+def test_one_line_switches_it_on_in_a_notebook():
+    code = (
+        "import canalis\ncanalis.install_as_azureml()\nfrom azureml.core import Workspace\nprint(Workspace.__module__)"
+    )
+    assert run_python(code).stdout == "canalis.workspace\n"
+    assert "No module named 'azureml'" in run_python("import azureml").stderr
+
+
+def test_the_original_packages_are_refused_plainly(tmp_path):
+    (tmp_path / "azureml" / "core").mkdir(parents=True)
+    (tmp_path / "azureml" / "core" / "__init__.py").write_text("")
+    for code in (
+        "import canalis\ncanalis.install_as_azureml()",
+        f"import sys\nsys.path.insert(0, {str(Path(sys.modules['canalis'].__file__).parent / 'alias')!r})\nimport azureml",
+    ):
+        done = run_python(code, PYTHONPATH=str(tmp_path))
+        assert done.returncode == 1
+        assert "The original azureml packages are installed in this environment" in done.stderr
+        assert "uninstall them" in done.stderr
+
+
+def test_installing_it_twice_does_no_harm():
+    before = list(sys.path)
+    install_as_azureml()
+    assert sys.path == before
