@@ -38,26 +38,32 @@ from api.service import Service, WorkspaceView
 from canalis.contract.errors import CanalisError, NotFound
 from canalis.contract.messages import (
     ORCHESTRATOR_QUEUE,
-    CheckStep,
+    Command,
+    Event,
     Message,
-    StartStep,
-    StopStep,
     from_bytes,
     steps_queue,
 )
-from canalis.contract.ports import Document, Ports
+from canalis.contract.ports import Ports
 from canalis.contract.version import VERSION
 from orchestrator.advance import EVENTS_MAX, advance
 from orchestrator.sweep import sweep
 from steps import worker
 from steps.attempt import Site
-from steps.backend import Work
+from steps.backend import Backend
 from steps.process import BACKEND, ProcessBackend
 
 OWNER = "laptop"  # one service serves a workspace, so what it claimed before it died is its own still
 TICK_S = 15.0
 WAIT_S = 15.0
 ORDERS_MAX = 16
+
+_DATASTORES = {  # those that every v1 workspace has
+    "workspaceblobstore": "AzureBlob",
+    "workspacefilestore": "AzureFile",
+    "workspaceartifactstore": "AzureBlob",
+    "workspaceworkingdirectory": "AzureFile",
+}
 
 _log = logging.getLogger("canalis.local")
 
@@ -96,9 +102,9 @@ class Door:
             self.ports,
             _site(workspace, self.endpoint, self.token, self.root),
             self.root / "work",
-            report=partial(worker.report, self.ports),
-            note=self._note,
+            worker.PortsDesk(self.ports),
         )
+        self.pump = Pump(self.ports, self.bus, self.backend)
         _open_datastores(self.ports, self.root)
         service = Service(
             self.ports, workspace, self.instance, is_local=True, default_slots=os.cpu_count() or 1, version=VERSION
@@ -119,8 +125,7 @@ class Door:
         )
         # What an earlier service left behind is taken up before anything new comes in.
         sweep(self.ports, OWNER, self.backend.held(), quiet_s=0.0)
-        for name, loop in (("orchestrator", self._carry_events), ("steps", self._carry_orders)):
-            threading.Thread(target=loop, name=name, daemon=True).start()
+        self.pump.start()
         threading.Thread(target=self._keep_time, args=(server,), name="timer", daemon=True).start()
         _announce(self.root, self.endpoint, self.instance)
         server.run(sockets=[self.socket])
@@ -128,63 +133,10 @@ class Door:
     def close(self) -> None:
         """Take nothing further. Steps that run go on, and the next service finds them."""
         self._closing.set()
-        self.bus.close()
+        self.pump.close()
         self.backend.close()
         (self.root / "service.json").unlink(missing_ok=True)
         self._lock.close()
-
-    def _carry_events(self) -> None:
-        self._pump(ORCHESTRATOR_QUEUE, EVENTS_MAX, self._advance_all)
-
-    def _carry_orders(self) -> None:
-        self._pump(steps_queue(BACKEND), ORDERS_MAX, self._work_all)
-
-    def _pump(self, queue: str, count: int, handle: Callable[[list[Taken]], None]) -> None:
-        while not self._closing.is_set():
-            try:
-                handle(self.bus.take(queue, count, WAIT_S))
-            except CanalisError as error:  # the store itself refuses: the messages stay where they are
-                _log.warning("%s: %s", queue, error)
-                self._closing.wait(1.0)
-            except Exception:
-                _log.exception("%s", queue)
-                self._closing.wait(1.0)
-
-    def _advance_all(self, taken: list[Taken]) -> None:
-        """Messages for one run are applied together: one load, one commit."""
-        by_run: dict[str, list[tuple[Taken, Any]]] = defaultdict(list)
-        for message in taken:
-            event = self._read(message)
-            if event is not None:
-                by_run[event.run_id].append((message, event))
-        for run_id, group in by_run.items():
-            messages = [message for message, _ in group]
-            self._settle(messages, lambda: advance(self.ports, run_id, [event for _, event in group]))  # noqa: B023
-
-    def _work_all(self, taken: list[Taken]) -> None:
-        for message in taken:
-            command = self._read(message)
-            if isinstance(command, (StartStep, CheckStep, StopStep)):
-                self._settle([message], partial(worker.work, self.ports, self.backend, OWNER, command))
-
-    def _settle(self, messages: list[Taken], handle: Callable[[], None]) -> None:
-        try:
-            handle()
-        except NotFound as error:
-            _log.warning("dropped a message about what is not there: %s", error)
-        except Exception as error:
-            _log.warning("a message will come again: %r", error, exc_info=not isinstance(error, CanalisError))
-            self.bus.abandon(messages, repr(error))
-            return
-        self.bus.complete(messages)
-
-    def _read(self, message: Taken) -> Message | None:
-        try:
-            return from_bytes(message.body)
-        except ValidationError as error:
-            _log.error("message %s is none of ours: %s", message.seq, error)
-            self.bus.abandon([message], str(error))
-            return None
 
     def _keep_time(self, server: uvicorn.Server) -> None:
         while not self._closing.wait(TICK_S):
@@ -202,15 +154,79 @@ class Door:
             return False
         return not self.backend.held() and not self.ports.runs.open_runs()
 
-    def _note(self, work: Work, facts: Document) -> None:
-        try:
-            self.ports.runs.note(work.attempt, facts)
-        except CanalisError as error:  # it is for people; the step goes on without it
-            _log.warning("step %s: %s", work.step_run_id, error)
-
     async def _watched(self, scope: Any, receive: Any, send: Any) -> None:
         self._last_request = time.monotonic()
         await self.app(scope, receive, send)
+
+
+class Pump:
+    """Carries messages from the bus to those they are for, until it is closed."""
+
+    def __init__(self, ports: Ports, bus: SqliteBus, backend: Backend) -> None:
+        self._ports = ports
+        self._bus = bus
+        self._backend = backend
+        self._closing = threading.Event()
+
+    def start(self) -> None:
+        """Begin, in threads of its own."""
+        for queue, count, handle in (
+            (ORCHESTRATOR_QUEUE, EVENTS_MAX, self._advance_all),
+            (steps_queue(BACKEND), ORDERS_MAX, self._work_all),
+        ):
+            threading.Thread(target=self._carry, args=(queue, count, handle), name=queue, daemon=True).start()
+
+    def close(self) -> None:
+        """Carry nothing further."""
+        self._closing.set()
+        self._bus.close()
+
+    def _carry(self, queue: str, count: int, handle: Callable[[list[Taken]], None]) -> None:
+        while not self._closing.is_set():
+            try:
+                handle(self._bus.take(queue, count, WAIT_S))
+            except CanalisError as error:  # the store itself refuses: the messages stay where they are
+                _log.warning("%s: %s", queue, error)
+                self._closing.wait(1.0)
+            except Exception:
+                _log.exception("%s", queue)
+                self._closing.wait(1.0)
+
+    def _advance_all(self, taken: list[Taken]) -> None:
+        """Messages for one run are applied together: one load, one commit."""
+        by_run: dict[str, list[tuple[Taken, Event]]] = defaultdict(list)
+        for message in taken:
+            event = self._read(message)
+            if isinstance(event, Event):
+                by_run[event.run_id].append((message, event))
+        for run_id, group in by_run.items():
+            events = [event for _, event in group]
+            self._settle([message for message, _ in group], partial(advance, self._ports, run_id, events))
+
+    def _work_all(self, taken: list[Taken]) -> None:
+        for message in taken:
+            command = self._read(message)
+            if isinstance(command, Command):
+                self._settle([message], partial(worker.work, self._ports, self._backend, OWNER, command))
+
+    def _settle(self, messages: list[Taken], handle: Callable[[], None]) -> None:
+        try:
+            handle()
+        except NotFound as error:
+            _log.warning("dropped a message about what is not there: %s", error)
+        except Exception as error:
+            _log.warning("a message will come again: %r", error, exc_info=not isinstance(error, CanalisError))
+            self._bus.abandon(messages, repr(error))
+            return
+        self._bus.complete(messages)
+
+    def _read(self, message: Taken) -> Message | None:
+        try:
+            return from_bytes(message.body)
+        except ValidationError as error:
+            _log.error("message %s is none of ours: %s", message.seq, error)
+            self._bus.abandon([message], str(error))
+            return None
 
 
 def main() -> int:
@@ -245,6 +261,9 @@ def _take_lock(root: Path) -> TextIO:
     except BlockingIOError:
         lock.close()
         raise AlreadyServed(f"Another service serves {root} already") from None
+    lock.truncate(0)
+    lock.write(str(os.getpid()))
+    lock.flush()
     return lock
 
 
@@ -270,7 +289,8 @@ def _last_port(root: Path) -> int:
 
 
 def _listen(port: int) -> socket.socket:
-    listening = socket.socket()
+    # With the protocol named asyncio switches Nagle's algorithm off; without, each answer may wait 40 ms.
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind(("127.0.0.1", port))
@@ -301,7 +321,7 @@ def _site(workspace: WorkspaceView, endpoint: str, token: str, root: Path) -> Si
 
 
 def _open_datastores(ports: Ports, root: Path) -> None:
-    for name, kind in (("workspaceblobstore", "AzureBlob"), ("workspacefilestore", "AzureFile")):
+    for name, kind in _DATASTORES.items():
         (root / "datastores" / name).mkdir(parents=True, exist_ok=True)
         if ports.documents.get("datastores", name) is None:
             ports.documents.put("datastores", name, {"type": kind, "container_name": f"{name}-local"})

@@ -22,7 +22,7 @@ class FileBlobs:
     """A blob store in a folder. A new blob appears whole, and has reached the disk before its writer goes on."""
 
     def __init__(self, root: Path) -> None:
-        self.root = root
+        self.root = root.absolute()
 
     def put(self, key: str, data: bytes | BinaryIO) -> None:
         """Write the whole blob."""
@@ -94,9 +94,9 @@ class FileBlobs:
                 return 1
         return 0
 
-    def link(self, key: str) -> str:
-        """The file's address, whether or not it is there yet. "" is the folder of the whole store."""
-        return (self._path(key.rstrip("/")) if key else self.root).absolute().as_uri()
+    def folder(self) -> Path:
+        """The folder itself."""
+        return self.root
 
     def _path(self, key: str) -> Path:
         parts = key.split("/")
@@ -125,6 +125,8 @@ class FileBlobs:
                         file.write(data)
                     else:
                         shutil.copyfileobj(data, file, _PIECE_BYTES)
+                    # A step that reads data in its place must not change it by a slip. (Root may all the same.)
+                    os.fchmod(file.fileno(), 0o444)
                     file.flush()
                     os.fsync(file.fileno())
                 yield part

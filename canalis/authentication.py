@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from canalis import local
-from canalis.exceptions import AuthenticationException
 
 
 class AbstractAuthentication:
@@ -19,22 +18,15 @@ class AbstractAuthentication:
         self._cloud = cloud or "AzureCloud"
 
     def get_authentication_header(self) -> dict[str, str]:
-        """Headers for requests to the service: {"Authorization": "Bearer <token>"}.
-
-        Raises AuthenticationException when there is no workspace here to be signed in to.
-        """
+        """Headers for requests to the service: {"Authorization": "Bearer <token>"}."""
         return {"Authorization": f"Bearer {self.get_token()}"}
 
     def get_token(self) -> str:
         """The token of the local workspace of this project."""
         inside = os.environ.get("CANALIS_CONTEXT")
         if inside:
-            return _token(Path(json.loads(Path(inside).read_text())["home"]))
-        folder = local.home()
-        names = local.workspaces(folder)
-        if not names:
-            raise AuthenticationException(f"There is no workspace in {folder} to sign in to: create one first")
-        return _token(folder / names[0])
+            return local.token(Path(json.loads(Path(inside).read_text())["home"]))
+        return local.token(local.home() / local.DEFAULT_NAME)
 
 
 class InteractiveLoginAuthentication(AbstractAuthentication):
@@ -84,8 +76,3 @@ class TokenAuthentication(AbstractAuthentication):
 
 class AzureMLTokenAuthentication(AbstractAuthentication):
     """Uses the token of the run that this script is."""
-
-
-def _token(root: Path) -> str:
-    local.endpoint(root)  # the first start of the service makes the token
-    return local.token(root)

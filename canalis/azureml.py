@@ -106,10 +106,7 @@ COVERED: dict[str, Home] = {
     "azureml.widgets": {"canalis.widgets": "RunDetails"},
 }
 
-_ADVICE = (
-    "is not in Canalis {version} yet. docs/reference/azureml-coverage.md lists what is; if this script does not "
-    "need it, take the import out"
-)
+_ADVICE = "is not in Canalis {version}; `canalis coverage` lists what is. An import that is not used can be taken out"
 _ALIAS = Path(__file__).parent / "alias"
 
 
@@ -140,6 +137,14 @@ def refuse_the_original() -> None:
                 "place under the same name, so the two cannot be together: uninstall them (pip uninstall azureml-core "
                 "azureml-pipeline ...), or make a new virtual environment for Canalis"
             )
+
+
+def coverage() -> dict[str, list[str]]:
+    """The names of each covered module, by module."""
+    return {
+        module: sorted(entry.partition(":")[0] for names in homes.values() for entry in names.split())
+        for module, homes in COVERED.items()
+    }
 
 
 class _Finder(MetaPathFinder):

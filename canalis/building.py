@@ -238,7 +238,7 @@ def _recorded(step: PipelineStep, environments: dict[str, dict[str, object]]) ->
 
 def _parameters_of(step: PipelineStep) -> list[PipelineParameter]:
     paths = (port.what for port in step._wiring.inputs if isinstance(port.what, PipelineParameter))
-    return [*step._wiring.parameters.values(), *paths]
+    return [*step._wiring.parameters, *paths]
 
 
 def _default(parameter: PipelineParameter) -> ParameterValue:

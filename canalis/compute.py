@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 from urllib.parse import quote
 
+from canalis.absent import V1
 from canalis.contract.errors import AlreadyExists, AuthorError, NameInvalid, NotFound
 from canalis.exceptions import ComputeTargetException, UserErrorException
 from canalis.within import Within
@@ -18,7 +19,7 @@ from canalis.within import Within
 _Answer = TypeVar("_Answer")
 
 
-class ComputeTarget:
+class ComputeTarget(V1):
     """A compute target. ComputeTarget(workspace, name) gives one of its own class.
 
     Raises ComputeTargetException, its message beginning with ComputeTargetNotFound, when there is none.

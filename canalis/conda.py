@@ -9,13 +9,14 @@ import copy
 from pathlib import Path
 from typing import Any
 
+from canalis.absent import V1
 from canalis.exceptions import UserErrorException
 
-_DEFAULT_PYTHON = "3.10.18"
+DEFAULT_PYTHON = "3.10.18"
 _KEYS = ("name", "channels", "dependencies", "prefix", "variables")
 
 
-class CondaDependencies:
+class CondaDependencies(V1):
     """A conda specification.
 
     conda_dependencies_file_path   a YAML file to begin from; UserErrorException for a key that conda does not know
@@ -33,7 +34,7 @@ class CondaDependencies:
         else:
             self._spec = {
                 "name": "project_environment",
-                "dependencies": [f"python={_DEFAULT_PYTHON}", {"pip": ["azureml-defaults"]}],
+                "dependencies": [f"python={DEFAULT_PYTHON}", {"pip": ["azureml-defaults"]}],
                 "channels": ["anaconda", "conda-forge"],
             }
 
@@ -42,7 +43,7 @@ class CondaDependencies:
         pip_indexurl: str | None = None,
         pip_packages: list[str] | None = None,
         conda_packages: list[str] | None = None,
-        python_version: str = _DEFAULT_PYTHON,
+        python_version: str = DEFAULT_PYTHON,
         pin_sdk_version: bool = True,
     ) -> CondaDependencies:
         """A specification of these packages; pip_packages None is azureml-defaults."""
@@ -85,7 +86,7 @@ class CondaDependencies:
         self._spec["dependencies"] = [
             package
             for package in self._packages()
-            if not isinstance(package, str) or _project(package) != _project(conda_package)
+            if not isinstance(package, str) or project_name(package) != project_name(conda_package)
         ]
         position = 1 if self.python_version else 0
         self._spec["dependencies"].insert(position + self._count_before_pip(position), conda_package)
@@ -95,7 +96,7 @@ class CondaDependencies:
         self._spec["dependencies"] = [
             package
             for package in self._packages()
-            if not isinstance(package, str) or _project(package) != _project(conda_package)
+            if not isinstance(package, str) or project_name(package) != project_name(conda_package)
         ]
 
     def add_pip_package(self, pip_package: str) -> None:
@@ -106,7 +107,7 @@ class CondaDependencies:
     def remove_pip_package(self, pip_package: str) -> None:
         """Do not ask for it any more."""
         listed = self._pip(make=False)
-        listed[:] = [package for package in listed if _project(package) != _project(pip_package)]
+        listed[:] = [package for package in listed if project_name(package) != project_name(pip_package)]
 
     def set_pip_option(self, pip_option: str) -> None:
         """Give pip an option, such as --extra-index-url."""
@@ -167,10 +168,10 @@ class CondaDependencies:
         return sum(isinstance(package, str) for package in self._packages()[start:])
 
 
-def _project(package: str) -> str:
+def project_name(package: str) -> str:
     """The name in a requirement, as pip compares names.
 
-    >>> _project("scikit_learn[all]>=1.0"), _project("numpy==1.2"), _project("python=3.8")
+    >>> project_name("scikit_learn[all]>=1.0"), project_name("numpy==1.2"), project_name("python=3.8")
     ('scikit-learn', 'numpy', 'python')
     """
     name = package

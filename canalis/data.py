@@ -7,13 +7,14 @@ import re
 import uuid
 from typing import Any
 
+from canalis.absent import V1
 from canalis.within import Store, Writer
 
 _NO_WORD = re.compile(r"\W")
 REFERENCE_MODES = ("mount", "download", "upload")
 
 
-class DataReference:
+class DataReference(V1):
     """Data that lies in a datastore.
 
     str() of it is $AZUREML_DATAREFERENCE_<name>, the variable that holds its path in a step.
@@ -117,8 +118,11 @@ class DataPathComputeBinding:
         self.path_on_compute = path_on_compute
         self.overwrite = overwrite
 
+    def __repr__(self) -> str:
+        return f"DataPathComputeBinding(mode={self.mode!r})"
 
-class PipelineData:
+
+class PipelineData(V1):
     """What one step makes and others read.
 
     The path is not made for the script, since it may become a folder or a single file; only its parent is.
@@ -138,11 +142,9 @@ class PipelineData:
         pipeline_output_name: str | None = None,
         training_output: Any = None,
     ) -> None:
-        for what, text in (("name", name), ("output_name", output_name)):
-            if text is not None and (not text or _NO_WORD.search(text)):
-                raise ValueError(f"'{text}' cannot be the {what} of a PipelineData: letters, digits and _ only")
-        if name is None:
-            raise ValueError("A PipelineData needs a name")
+        for what, text in (("name", name), ("output_name", output_name or name)):
+            if not isinstance(text, str) or not text or _NO_WORD.search(text):
+                raise ValueError(f"{text!r} cannot be the {what} of a PipelineData: letters, digits and _ only")
         if output_mode not in ("mount", "upload"):
             raise ValueError(f"'{output_mode}' is no output mode of a PipelineData: mount, upload")
         if output_mode == "upload" and not output_path_on_compute:
@@ -275,8 +277,8 @@ class PipelineParameter:
                 f"The default of parameter '{name}' is {default_value!r}; it must be text, a number, a bool or a "
                 "DataPath, and decides the parameter's type"
             )
-        if not name or not re.fullmatch(r"[A-Za-z_][\w ]*", name):
-            raise ValueError(f"'{name}' cannot be the name of a parameter: a letter, then letters, digits and _")
+        if not isinstance(name, str) or not name.strip() or "\n" in name:
+            raise ValueError(f"{name!r} cannot be the name of a parameter: it must be text on one line")
         self.name = name
         self.default_value = default_value
         PipelineParameter._made[name] = self

@@ -5,20 +5,23 @@ from __future__ import annotations
 import copy
 import re
 import uuid
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from canalis.absent import V1
 from canalis.contract.patterns import below_common, listing_prefix, matches
 from canalis.data import DataPath, DataReference
 from canalis.exceptions import UserErrorException
 from canalis.within import Store, Writer
 
+_RISKY_NAMES = ("path", "home", "user", "pwd", "shell", "lang")
 _INPUT_NAME = re.compile(r"[a-zA-Z_]+[a-zA-Z0-9_]*", re.ASCII)
 
 
-class FileDataset:
+class FileDataset(V1):
     """Files in datastores.
 
     places   (datastore, path) pairs; a path may be a pattern: * within a folder, ** across folders
@@ -34,8 +37,13 @@ class FileDataset:
         text = "\n".join(f"{store.name}/{path}" for store, path in self._places)
         return str(uuid.uuid5(uuid.NAMESPACE_URL, text))
 
+    def __repr__(self) -> str:
+        return f"FileDataset({[f'{store.name}/{path}' for store, path in self._places]})"
+
     def as_named_input(self, name: str) -> DatasetConsumptionConfig:
-        """To be read by a step under that name."""
+        """To be read by a step under that name. Some names would hide variables of the system, which is warned of."""
+        if name.lower() in _RISKY_NAMES:
+            warnings.warn(f"An input named '{name}' hides the variable {name} in its step", UserWarning, stacklevel=2)
         return DatasetConsumptionConfig(name, self)
 
     def as_mount(self, path_on_compute: str | None = None) -> DatasetConsumptionConfig:
@@ -80,7 +88,7 @@ class FileDataset:
         return [(store, path, below) for store, (path, below) in zip(stores, below_common(found), strict=True)]
 
 
-class DatasetConsumptionConfig:
+class DatasetConsumptionConfig(V1):
     """How a step reads a dataset: under which name and in which mode (direct, mount or download)."""
 
     def __init__(self, name: str, dataset: Any, mode: str = "direct", path_on_compute: str | None = None) -> None:
@@ -114,7 +122,7 @@ class DatasetConsumptionConfig:
         return self.arg_val
 
 
-class OutputFileDatasetConfig:
+class OutputFileDatasetConfig(V1):
     """A folder of files that a step writes and that others read. It is made before the step begins.
 
     destination   (datastore, path below it); the path may hold {run-id} and {output-name}. None is
@@ -190,7 +198,7 @@ class _SharedOutput:
     producer: Writer | None = None
 
 
-class FileDatasetFactory:
+class FileDatasetFactory(V1):
     """Makes datasets of files."""
 
     @staticmethod
@@ -222,7 +230,7 @@ class FileDatasetFactory:
         return FileDataset([_place((store, path))])
 
 
-class Dataset:
+class Dataset(V1):
     """The way to datasets: Dataset.File makes those of files."""
 
     File = FileDatasetFactory

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 from urllib.parse import quote
 
+from canalis.absent import V1
 from canalis.contract.errors import AlreadyExists, AuthorError
 from canalis.data import DataReference
 from canalis.exceptions import UserErrorException
@@ -16,7 +17,7 @@ from canalis.within import Within
 _Answer = TypeVar("_Answer")
 
 
-class Datastore:
+class Datastore(V1):
     """The way to a datastore: Datastore(workspace, name) is the datastore itself, of its own class.
 
     Without a name it is the default one. Raises UserErrorException when there is none of that name.
@@ -37,7 +38,7 @@ class Datastore:
         return Datastore.get(workspace, "default")
 
 
-class AbstractDatastore:
+class AbstractDatastore(V1):
     """A datastore as it is registered."""
 
     def __init__(self, workspace: Within, document: dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from canalis.absent import V1
 from canalis.conda import CondaDependencies
 from canalis.contract.errors import NotFound
 from canalis.exceptions import UserErrorException
@@ -74,7 +75,7 @@ class RSection:
         self.custom_url_packages: list[Any] = []
 
 
-class Environment:
+class Environment(V1):
     """What a step wants installed around it, under a name."""
 
     def __init__(self, name: str, **ignored: Any) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
+from canalis.absent import V1
 from canalis.contract.errors import NameInvalid
 from canalis.exceptions import UserErrorException
 from canalis.within import Within
@@ -13,10 +14,12 @@ from canalis.within import Within
 _PAGE = 100
 
 
-class Experiment:
+class Experiment(V1):
     """Runs under one name; made when there is none of that name. UserErrorException for a name that cannot be."""
 
     def __init__(self, workspace: Within, name: str, **ignored: Any) -> None:
+        if not hasattr(workspace, "_client"):
+            raise UserErrorException(f"The first argument of Experiment is a Workspace, not {workspace!r}")
         self.workspace = workspace
         self.name = name
         try:

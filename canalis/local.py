@@ -7,9 +7,12 @@ current folder. CANALIS_HOME names a folder that takes the place of all this.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
+import secrets
+import signal
 import subprocess
 import sys
 import time
@@ -19,11 +22,14 @@ from pathlib import Path
 from typing import Any
 
 from canalis.client import Endpoint
+from canalis.contract.version import VERSION
 from canalis.exceptions import WorkspaceException
 
 FOLDER = ".canalis"
 DEFAULT_NAME = "local"
 _START_S = 60.0
+_STOP_S = 20.0
+_JOIN_S = 10.0  # how long a service that somebody else started may take to answer
 _IDLE_EXIT_S = 3600.0  # a service that was started by itself ends by itself after so long with nothing to do
 _started: list[subprocess.Popen[bytes]] = []  # by this process: kept, so that one that ends is reaped
 _DOOR = Path(__file__).resolve().parent.parent / "local_app.py"
@@ -83,13 +89,35 @@ def endpoint(root: Path) -> Endpoint:
     Raises WorkspaceException with the service's own last words when it does not start.
     """
     found = running(root)
-    if found is not None:
+    if found is not None and _is_of_this_version(root):
         return found
     with _start_lock(root):
         found = running(root)  # somebody else may have started it while we waited
+        if found is not None and not _is_of_this_version(root):
+            # Steps that run outlive their service, so a new one may take its place at any time.
+            print("Canalis has changed since its service was started: starting it anew", file=sys.stderr)
+            stop(root)
+            found = None
         if found is None:
             found = _start(root)
     return found
+
+
+def stop(root: Path) -> int | None:
+    """End the workspace's service; the process that it was, or None when there is none.
+
+    Raises WorkspaceException when it does not end.
+    """
+    process = process_id(root)
+    if process is None:
+        return None
+    os.kill(process, signal.SIGTERM)
+    give_up = time.monotonic() + _STOP_S
+    while process_id(root) == process:
+        if time.monotonic() > give_up:
+            raise WorkspaceException(f"The service of {root} (process {process}) does not end", code="unavailable")
+        time.sleep(0.05)
+    return process
 
 
 def running(root: Path) -> Endpoint | None:
@@ -110,15 +138,37 @@ def running(root: Path) -> Endpoint | None:
 
 
 def token(root: Path) -> str:
-    """What opens the services of a home folder: one token for all of its workspaces."""
-    return (root.parent / "token").read_text().strip()
+    """What opens the services of a home folder: one token for all of its workspaces, made when first needed."""
+    path = root.parent / "token"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f"token.{os.getpid()}")
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write(secrets.token_urlsafe(32))
+        with contextlib.suppress(FileExistsError):
+            os.link(part, path)  # whole, and only if nobody else was faster
+        part.unlink()
+    return path.read_text().strip()
 
 
 def process_id(root: Path) -> int | None:
-    """The process of the workspace's service, if it answers."""
-    if running(root) is None:
+    """The process of the workspace's service; None when there is none. It holds a lock with its number in it."""
+    try:
+        with (root / "service.lock").open("r+") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return int(lock.read())
+    except (OSError, ValueError):
         return None
-    return int(json.loads((root / "service.json").read_text())["pid"])
+    return None
+
+
+def _is_of_this_version(root: Path) -> bool:
+    try:
+        return bool(json.loads((root / "service.json").read_text())["version"] == VERSION)
+    except (OSError, ValueError, KeyError):
+        return False
 
 
 def _start(root: Path) -> Endpoint:
@@ -143,13 +193,15 @@ def _start(root: Path) -> Endpoint:
             print(f"Canalis serves workspace '{root.name}' at {found.url} (log: {log})", file=sys.stderr)
             _started.append(process)
             return found
-        if process.poll() is not None:
-            if process.returncode == 3:  # a service that `canalis serve` started holds the workspace
-                time.sleep(0.2)
-                continue
-            break
+        if process.poll() is not None and (process.returncode != 3 or time.monotonic() > give_up - _START_S + _JOIN_S):
+            break  # 3: another service holds the workspace, and will answer soon
         time.sleep(0.02)
     told = log.read_bytes().decode("utf-8", "replace").strip().splitlines()
+    if process.returncode == 3:
+        raise WorkspaceException(
+            f"Process {process_id(root)} holds the workspace in {root}, but does not answer. `canalis stop` ends it",
+            code="unavailable",
+        )
     raise WorkspaceException(
         f"Canalis did not start in {root}: {told[-1] if told else 'it said nothing'} (log: {log})",
         code="store_unavailable",

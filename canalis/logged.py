@@ -11,12 +11,13 @@ import uuid
 from pathlib import Path
 from typing import IO, Any
 
+from canalis.absent import V1
 from canalis.contract.metrics import fold
 from canalis.exceptions import UserErrorException
 from canalis.recording import Recorder, opened, point
 
 
-class Logging:
+class Logging(V1):
     """What a script may log on a run."""
 
     def _recorder(self) -> Recorder:

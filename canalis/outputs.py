@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from canalis.absent import V1
 from canalis.data import DataReference
 from canalis.datastore import AbstractAzureStorageDatastore
 from canalis.within import Within
 
 
-class StepRunOutput:
+class StepRunOutput(V1):
     """An output of a step's run."""
 
     def __init__(self, step_run: Any, view: dict[str, Any]) -> None:
@@ -18,12 +19,15 @@ class StepRunOutput:
         self.name = str(view["name"])
         self._view = view
 
+    def __repr__(self) -> str:
+        return f"StepRunOutput({self.name!r}, step={self.step_run.name!r})"
+
     def get_port_data_reference(self) -> PortDataReference:
         """Where it lies."""
         return PortDataReference(self.step_run.experiment.workspace, self._view)
 
 
-class PortDataReference:
+class PortDataReference(V1):
     """Where an output of a run lies. It may be an input of another pipeline."""
 
     def __init__(self, workspace: Within, view: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from canalis.absent import V1
 from canalis.building import Draft, build, raise_faults
 from canalis.contract.faults import faults
 from canalis.contract.graph import Graph
@@ -18,7 +19,7 @@ from canalis.submission import submit_draft
 from canalis.within import Store, Within
 
 
-class Pipeline:
+class Pipeline(V1):
     """Steps that hand each other data, ready to be submitted.
 
     steps   a step, a list of steps, a StepSequence, nested as one likes; a list has no order. A PipelineData
@@ -38,6 +39,8 @@ class Pipeline:
         resolve_closure: bool = True,
         **kwargs: Any,
     ) -> None:
+        if not hasattr(workspace, "_client"):
+            raise ValueError(f"The workspace of a Pipeline must be a Workspace, not {workspace!r}")
         unknown = [name for name in kwargs if name != "enable_email_notification"]
         if unknown:
             raise ValueError(f"A Pipeline has no parameter {', '.join(unknown)}")
@@ -94,6 +97,8 @@ class Pipeline:
         """
         old_name = kwargs.pop("pipeline_params", None)
         tags = kwargs.pop("tags", None)
+        if kwargs:
+            raise ValueError(f"submit() of a pipeline has no parameter {', '.join(kwargs)}")
         run: PipelineRun = submit_draft(
             self._draft,
             experiment_name,

@@ -14,9 +14,10 @@ from urllib.parse import quote
 
 from canalis.client import Client
 
-_FIRST_REST_S = 0.1
-_LAST_REST_S = 1.0
+_FIRST_REST_S = 0.05
+_LAST_REST_S = 0.5
 _NAME_MAX = 24
+_NAMED_MAX = 10  # steps that never began, named one by one
 _OVERLAP_S = 5.0  # clocks of worker and service may differ a little; what comes twice is told once
 
 
@@ -150,26 +151,24 @@ class Follower:
 
     def wait(self, give_up: float | None = None) -> dict[str, Any]:
         """Follow to the end, or until the monotonic time `give_up`; the run's view then."""
-        rest_s, known = _FIRST_REST_S, ""
+        began = time.monotonic()
         while True:
             view: dict[str, Any] = self._client.get(f"/runs/{quote(self._id)}")
             has_ended = view["run_status_v1"] in ("Completed", "Failed", "Canceled")
-            has_news = self._catch_up(view)
+            self._catch_up(view)
             if has_ended:
-                self._shown.news(last_word(view))
+                self._last_words(view)
                 return view
             if give_up is not None and time.monotonic() >= give_up:
                 self._shown.news(f"Run {self._id} has not ended in the time that was given; it goes on")
                 return view
-            mark = f"{view.get('version')} {view['status']}"
-            rest_s = _FIRST_REST_S if has_news or mark != known else min(rest_s * 1.5, _LAST_REST_S)
-            known = mark
-            time.sleep(rest_s)
+            # A short run is told of at once; for a long one asking often would only cost.
+            time.sleep(min(max(_FIRST_REST_S, (time.monotonic() - began) / 10), _LAST_REST_S))
 
-    def _catch_up(self, view: dict[str, Any]) -> bool:
-        """Tell everything that has happened since the last time; whether there was anything."""
+    def _catch_up(self, view: dict[str, Any]) -> None:
+        """Tell everything that has happened since the last time."""
         if not self._with_logs:
-            return False
+            return
         if view["kind"] == "step":
             steps = [view]
         else:
@@ -178,32 +177,42 @@ class Follower:
             steps = self._client.get(f"/runs/{quote(self._id)}/steps", news_since=self._since)
             self._since = asked_at - _OVERLAP_S
         # As one would tell it: what ended first comes first.
-        news = [self._tell_step(step) for step in sorted(steps, key=lambda step: step["ended_at"] or float("inf"))]
-        return any(news)
+        for step in sorted(steps, key=lambda step: step["ended_at"] or float("inf")):
+            self._tell_step(step)
 
-    def _tell_step(self, step: dict[str, Any]) -> bool:
+    def _last_words(self, view: dict[str, Any]) -> None:
+        """What is left to be told of a run that has ended: the steps that never began, and how it ended."""
+        if view["kind"] == "step":
+            if self._id not in self._told:
+                self._shown.news(step_word(view))
+            return
+        never = view["steps"].get("skipped", 0) + view["steps"].get("cancelled", 0)
+        if never and self._with_logs:
+            steps = self._client.get(f"/runs/{quote(self._id)}/steps")
+            names = [step["name"] for step in steps if not step["started_at"]]
+            if names:
+                more = f" and {len(names) - _NAMED_MAX} more" if len(names) > _NAMED_MAX else ""
+                self._shown.news(f"Never began: {', '.join(names[:_NAMED_MAX])}{more}")
+        self._shown.news(last_word(view))
+
+    def _tell_step(self, step: dict[str, Any]) -> None:
         identity = step["id"]
         status = step["run_status_v1"]
         if self._told.get(identity) in ("Completed", "Failed", "Canceled") and status == self._told[identity]:
-            return False
-        has_news = False
+            return
         if step["started_at"] and identity not in self._logs:
             again = f" (attempt {step['attempt']})" if step["attempt"] > 1 else ""
             self._shown.news(f"{step['name']} started{again}")
             self._logs[identity] = _Log(self._client, identity)
-            has_news = True
         if identity in self._logs:
             for text in self._logs[identity].new_lines():
                 self._shown.line(step["name"], text)
-                has_news = True
         if status in ("Completed", "Failed", "Canceled"):
             if identity in self._logs:
                 for text in self._logs[identity].last_line():
                     self._shown.line(step["name"], text)
             self._shown.news(step_word(step))
             self._told[identity] = status
-            has_news = True
-        return has_news
 
 
 class _Log:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import itertools
 import json
+import math
 import os
 import shutil
 import time
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
+from canalis.contract.metrics import NOT_FINITE
 from canalis.exceptions import UserErrorException
 
 if TYPE_CHECKING:
@@ -108,6 +110,8 @@ def point(name: str, kind: str, value: Any, step: int | None = None, description
 
 def plain(name: str, value: Any) -> Any:
     """A value as JSON has it: numbers of numpy and such become Python's."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return {NOT_FINITE: str(value)}  # JSON has no such numbers
     if value is None or isinstance(value, (str, bool, int, float)):
         return value
     if isinstance(value, dict):

@@ -26,7 +26,7 @@ from canalis.within import Kept, Within
 class Run(Logging):
     """A run of any kind."""
 
-    _was_shown = False  # to its end, by this process
+    _was_waited_for = False  # to its end, by this process
 
     # Set by canalis.context, which stands above: to find its workspace a script's run needs that class.
     _find_current: ClassVar[Callable[[bool], Any]]
@@ -92,6 +92,11 @@ class Run(Logging):
     def get_status(self) -> str:
         """The same as `status`."""
         return self.status
+
+    @property
+    def number(self) -> int:
+        """Which run of its experiment it is, from 1 on; 0 for a step's."""
+        return int(self._view().get("number", 0))
 
     @property
     def parent(self) -> Run | None:
@@ -208,7 +213,7 @@ class Run(Logging):
             "runId": self.id,
             "target": view.get("compute") or "local",
             "status": view["run_status_v1"],
-            "startTimeUtc": _iso(view.get("started_at") or view["submitted_at"]),
+            "startTimeUtc": _iso(view["submitted_at"] if view["kind"] == "pipeline" else view["started_at"]),
             "endTimeUtc": _iso(view.get("ended_at")),
             "error": {"error": {"code": error["code"], "message": error["message"]}} if error else None,
             "warnings": None,
@@ -243,11 +248,12 @@ class Run(Logging):
 
     def _wait(self, show_output: bool, timeout_seconds: float | None, raise_on_error: bool) -> dict[str, Any]:
         view = follow(self, show_output, timeout_seconds)
-        self._was_shown = show_output and view["ended_at"] is not None
+        self._was_waited_for = view["ended_at"] is not None
         if view["run_status_v1"] == "Failed" and raise_on_error:
             error = view.get("error") or {"code": "failed", "message": "The run failed", "step": ""}
+            run_id = view["run_id"] if view["kind"] == "step" else view["id"]
             details = json.dumps(
-                {"error": {"code": error["code"], "message": error["message"]}, "run": self.id, "step": error["step"]},
+                {"error": {"code": error["code"], "message": error["message"]}, "run": run_id, "step": error["step"]},
                 indent=4,
                 ensure_ascii=False,
             )
@@ -377,6 +383,9 @@ class StepRun(Run):
     @property
     def _node_id(self) -> str:
         return str(self._view(allow_old=True)["node"])
+
+    def __repr__(self) -> str:
+        return f"StepRun(Name: {self.name}, Id: {self.id})"
 
     _is_reused = False
     _reused_run_id: str | None = None

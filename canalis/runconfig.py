@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from canalis.absent import V1
 from canalis.compute import name_of
 from canalis.conda import CondaDependencies
 from canalis.environment import DEFAULT_CPU_IMAGE, DEFAULT_GPU_IMAGE, Environment
@@ -68,7 +69,30 @@ class DockerConfiguration:
         self.shm_size = shm_size
 
 
-class RunConfiguration:
+class HistoryConfiguration:
+    """What is kept of a run; everything is."""
+
+    def __init__(self) -> None:
+        self.output_collection = True
+        self.snapshot_project = True
+        self.directories_to_watch = ["logs"]
+
+
+class SparkConfiguration:
+    """How Spark is to be configured."""
+
+    def __init__(self) -> None:
+        self.configuration: dict[str, Any] = {}
+
+
+class HdiConfiguration:
+    """How a job is sent to HDInsight."""
+
+    def __init__(self) -> None:
+        self.yarn_deploy_mode = "cluster"
+
+
+class RunConfiguration(V1):
     """How a script is to be run: where, in what environment, for how long."""
 
     def __init__(
@@ -92,6 +116,9 @@ class RunConfiguration:
         if conda_dependencies is not None:
             self.environment.python.conda_dependencies = conda_dependencies
         self.docker = DockerConfiguration()
+        self.history = HistoryConfiguration()
+        self.spark = SparkConfiguration()
+        self.hdi = HdiConfiguration()
         self.mpi = MpiConfiguration()
         self.pytorch = PyTorchConfiguration()
         self.tensorflow = TensorflowConfiguration()

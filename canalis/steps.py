@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from canalis.absent import V1
 from canalis.compute import name_of
 from canalis.contract.graph import Argument, CommandWork, PythonWork, Settings, Work
 from canalis.runconfig import RunConfiguration, ScriptRunConfig
@@ -24,7 +25,7 @@ _RUNCONFIG_PARAMETERS = (
 )
 
 
-class PipelineStep:
+class PipelineStep(V1):
     """What all steps have: a name, ports, an order.
 
     retries        tries after the first one, when the script fails or runs out of time
@@ -58,6 +59,9 @@ class PipelineStep:
                 f"runconfig_pipeline_params of step '{name}' cannot set {', '.join(wrong)} "
                 f"(it can: {', '.join(_RUNCONFIG_PARAMETERS)})"
             )
+        for what, listed in (("arguments", arguments), ("inputs", inputs), ("outputs", outputs)):
+            if isinstance(listed, str):
+                raise ValueError(f"The {what} of step '{name}' must be a list, not the text {listed!r}")
         self.name = name
         self.allow_reuse = allow_reuse
         self.version = version
@@ -221,6 +225,8 @@ class CommandStep(PipelineStep):
             retry_rest_s,
             timeout_s,
         )
+        if self._source_directory is not None and not Path(self._source_directory).is_dir():
+            raise ValueError(f"The source directory '{self._source_directory}' of step '{self.name}' is not there")
         self._line: Argument = self._wiring.argument(head)
         self._claim_outputs()
 

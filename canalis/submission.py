@@ -13,6 +13,7 @@ from canalis.contract.faults import faults
 from canalis.contract.graph import DataPathValue
 from canalis.contract.parameters import assign
 from canalis.contract.run import new_run_id
+from canalis.installed import tell_what_is_missing
 from canalis.snapshot import Snapshots
 
 _NAMED_MAX = 30  # steps that are told one by one
@@ -38,6 +39,7 @@ def submit_draft(
     values = {name: value_of(value) for name, value in (parameters or {}).items()}
     assign(sketch.parameters, values)  # wrong ones are told before anything is sent
     graph = build(draft, Snapshots(workspace._client).id_of)
+    tell_what_is_missing(graph.environments.values())
     body = {
         "run_id": new_run_id(),
         "graph": graph.model_dump(mode="json", exclude_unset=True),
@@ -53,11 +55,10 @@ def submit_draft(
     }
     run = workspace._run(workspace._client.post_document("/runs", json.dumps(body).encode()))
     for node in graph.nodes[:_NAMED_MAX]:
-        print(f"Step {node.name} [{node.key}] will run")
+        print(f"Step {node.name} will run" + ("" if node.key == node.name else f" as {node.key}"))
     if len(graph.nodes) > _NAMED_MAX:
         print(f"... and {len(graph.nodes) - _NAMED_MAX} steps more")
-    print(f"Submitted run {run.id}")
-    print(f"Look at it: {run.get_portal_url()}")
+    print(f"Submitted run {run.id}: `canalis show {run.id[:8]}` shows it")
     submitted.append(run)
     return run
 

@@ -68,7 +68,7 @@ class Wiring:
         self.step = step
         self.outputs = [self._output(given) for given in outputs or []]
         self.inputs: list[InputPort] = []
-        self.parameters: dict[str, PipelineParameter] = {}
+        self.parameters: list[PipelineParameter] = []
         for given in inputs or []:
             self._add(self._input(given))
 
@@ -76,7 +76,11 @@ class Wiring:
         """One argument as pieces of text and placeholders."""
         if isinstance(given, str):
             name = given.removeprefix("parameter:")
-            if name != given and step_parameters and name in step_parameters:
+            if name != given:
+                if not step_parameters or name not in step_parameters:
+                    raise ValueError(
+                        f"'{given}' is in the arguments of step '{self.step}', whose params have no '{name}'"
+                    )
                 return self.argument(step_parameters[name])
             return self._text(given)
         return (self._placeholder(given),)
@@ -88,13 +92,12 @@ class Wiring:
                     f"Parameter '{given.name}' of step '{self.step}' is a data path: give it as "
                     "(parameter, DataPathComputeBinding()) among the inputs and in the arguments"
                 )
-            self.parameters[given.name] = given
+            self.parameters.append(given)
             return ParameterText(name=given.name)
         if isinstance(given, OutputFileDatasetConfig):
             return self._dataset_output(given)
         if isinstance(given, DatasetConsumptionConfig):
-            known = self._find(given)
-            return InputPath(name=(known or self._add(self._input(given))).name)
+            return InputPath(name=self._dataset_input(given).name)
         if _is_data(given):
             for port in self.outputs:
                 if port.what is given:
@@ -109,6 +112,13 @@ class Wiring:
         if isinstance(given, FileDataset):
             raise ValueError(_UNNAMED.format(step=self.step))
         return str(given)
+
+    def _dataset_input(self, given: DatasetConsumptionConfig) -> InputPort:
+        """The input of that name; a dataset may be read under several names, each in a mode of its own."""
+        for port in self.inputs:
+            if port.given is given or (port.name == given.name and _is_same(port.what, given.dataset)):
+                return port
+        return self._add(self._input(given))
 
     def _dataset_output(self, given: OutputFileDatasetConfig) -> Piece:
         for read in self.inputs:

@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
 from canalis import compute, config, datastore, local
+from canalis.absent import V1
 from canalis.client import Client
 from canalis.compute import ComputeTarget
 from canalis.datastore import AbstractDatastore
@@ -49,7 +50,7 @@ class Named(Mapping[str, Item], Generic[Item]):
         return repr(dict(self))
 
 
-class Workspace:
+class Workspace(V1):
     """A workspace. On this machine it is a folder with a service; see canalis.local for where.
 
     Workspace(subscription_id, resource_group, workspace_name) makes a local twin when there is none yet: a

@@ -13,6 +13,7 @@ from canalis.contract.messages import (
     CancelRequested,
     Event,
     GoOn,
+    RecallStep,
     Send,
     StartStep,
     StepEnded,
@@ -27,7 +28,7 @@ LOST_MAX = 3  # times a step is started again after its machine went away
 REST_S_MAX = 900.0
 
 _OPEN = tuple(status for status in StepStatus if not status.is_terminal)
-_IN_WORK = (StepStatus.STARTED, StepStatus.STOPPING)
+_IN_WORK = (StepStatus.STARTED, StepStatus.RECALLED, StepStatus.STOPPING)
 
 
 def apply(plan: Plan, state: RunState, event: Event) -> RunState:
@@ -59,7 +60,9 @@ def decide(plan: Plan, state: RunState) -> tuple[RunState, list[Send]]:
     else:
         draft.start_nothing_further()
     if draft.status is RunStatus.CANCELLING:
-        draft.stop_what_runs()
+        draft.call_off(StopStep, StepStatus.STOPPING, StepStatus.STARTED, StepStatus.RECALLED)
+    elif draft.status is RunStatus.FAILING:
+        draft.call_off(RecallStep, StepStatus.RECALLED, StepStatus.STARTED)
     draft.roll_up()
     return draft.result()
 
@@ -69,13 +72,13 @@ def _step_ended(plan: Plan, state: RunState, event: StepEnded) -> RunState:
     # The bus keeps no order and may say things twice: only the attempt that is under way can end.
     if place is None or state.attempts[place] != event.attempt or state.step(place) not in _IN_WORK:
         return state
-    stopping = state.step(place) is StepStatus.STOPPING
+    status = state.step(place)
     if event.outcome is Outcome.SUCCEEDED:
         return _with_step(state, place, StepStatus.PASSED)
-    if stopping:
-        # It may have failed by itself before the order to stop reached it. Then that is what happened.
-        failed = event.outcome in (Outcome.FAILED, Outcome.TIMED_OUT)
-        return _with_step(state, place, StepStatus.FAILED if failed else StepStatus.CANCELLED)
+    if status is not StepStatus.STARTED and event.outcome in (Outcome.CANCELLED, Outcome.LOST):
+        ended = StepStatus.CANCELLED if status is StepStatus.STOPPING else StepStatus.SKIPPED
+        return _with_step(state, place, ended)
+    # What was to stop may have failed by itself before it was told. Then that is what happened.
     fallen = _with_step(state, place, StepStatus.FELL)
     if event.outcome is Outcome.LOST:
         return _with(fallen, lost=_put(state.lost, place, min(state.lost[place] + 1, ATTEMPTS_MAX)))
@@ -167,13 +170,13 @@ class _Draft:
         for status in (StepStatus.WAITING, StepStatus.READY):
             self.steps = self.steps.replace(bytes([status]), bytes([end]))
 
-    def stop_what_runs(self) -> None:
-        """Order each started step to stop. The run is cancelled when all have been heard of again."""
-        for place in self.places(StepStatus.STARTED):
+    def call_off(self, order: type[StopStep | RecallStep], then: StepStatus, *standing: StepStatus) -> None:
+        """Send an order to each step that stands so. The run ends when all have been heard of again."""
+        for place in (place for status in standing for place in self.places(status)):
             if self.is_full():
                 break
-            self.steps[place] = StepStatus.STOPPING
-            message = StopStep(run_id=self.plan.run_id, node=self.plan.keys[place], attempt=self.attempts[place])
+            self.steps[place] = then
+            message = order(run_id=self.plan.run_id, node=self.plan.keys[place], attempt=self.attempts[place])
             self.sends.append(Send(queue=self.plan.queues[place], message=message))
 
     def is_full(self) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from pydantic import Field
 
-from canalis.contract.errors import AlreadyExists, GraphError, NotFound
+from canalis.contract.errors import AlreadyExists, Conflict, GraphError, NotFound
 from canalis.contract.faults import faults
 from canalis.contract.graph import Graph, ParameterValue, Part, content_id
 from canalis.contract.layout import graph_key, snapshot_key
@@ -69,9 +69,9 @@ def submit(ports: Ports, asked: Submission, computes: Mapping[str, ComputeChoice
         depth=_depth(ports, asked.parent),
         submitted_by=by,
         submitted_at=ports.clock.now(),
+        number=_next_number(ports, asked.experiment),
     )
     ports.blobs.put_if_absent(graph_key(graph_id), document)
-    _remember_experiment(ports, asked.experiment)
     plan = make_plan(run_id, request, asked.graph)
     # The first tick happens here: the first steps need not wait for the orchestrator's queue.
     state, sends = decide(plan, first_state(plan))
@@ -105,7 +105,15 @@ def _depth(ports: Ports, parent: str | None) -> int:
     return depth
 
 
-def _remember_experiment(ports: Ports, name: str) -> None:
-    if ports.documents.get("experiments", name) is None:
-        body: Document = {"created_at": ports.clock.now()}
-        ports.documents.put("experiments", name, body)
+def _next_number(ports: Ports, experiment: str) -> int:
+    """The number of the next run of an experiment, from 1 on. A submission that is not completed leaves a gap."""
+    while True:
+        known = ports.documents.get("experiments", experiment)
+        body: Document = dict(known.body) if known else {"created_at": ports.clock.now()}
+        body["runs"] = int(body.get("runs", 0)) + 1
+        try:
+            etag = known.etag if known else None
+            ports.documents.put("experiments", experiment, body, etag=etag, if_absent=known is None)
+        except Conflict:
+            continue  # somebody submitted at the same moment
+        return int(body["runs"])

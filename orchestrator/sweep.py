@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from canalis.contract.messages import ORCHESTRATOR_QUEUE, GoOn, Send, StartStep, StopStep
+from canalis.contract.messages import ORCHESTRATOR_QUEUE, GoOn, RecallStep, Send, StartStep, StopStep
 from canalis.contract.ports import Attempt, AttemptKey, Ports, Run
 from canalis.contract.status import StepStatus
 from orchestrator.plan import Plan, plan_of
 
 QUIET_S = 15.0  # a message younger than this is more likely on its way than lost
 
+# The order that a step in work was last given.
+_ORDERS: dict[StepStatus, type[StartStep | RecallStep | StopStep]] = {
+    StepStatus.STARTED: StartStep,
+    StepStatus.RECALLED: RecallStep,
+    StepStatus.STOPPING: StopStep,
+}
 _UNDECIDED = (StepStatus.READY, StepStatus.PASSED, StepStatus.FELL)
 
 
@@ -49,12 +55,12 @@ def missing_messages(
     sends = []
     for place, node in enumerate(plan.keys):
         status = run.state.step(place)
-        if status not in (StepStatus.STARTED, StepStatus.STOPPING):
+        if status not in _ORDERS:
             continue
         key = AttemptKey(run.run_id, node, run.state.attempts[place])
-        if _is_cared_for(attempts.get(key), owner, held, now) and status is StepStatus.STARTED:
+        if _is_cared_for(attempts.get(key), owner, held, now) and status is not StepStatus.STOPPING:
             continue
-        order = StartStep if status is StepStatus.STARTED else StopStep
+        order = _ORDERS[status]
         message = order(run_id=run.run_id, node=node, attempt=key.attempt)
         sends.append(Send(queue=plan.queues[place], message=message))
     if any(status in run.state.steps for status in _UNDECIDED):

@@ -14,6 +14,7 @@ from canalis.contract.status import Phase, RunStatus, StepStatus, pipeline_word,
 from canalis.contract.views import ErrorView, OutputView, RunView, StepView
 
 _PREFIX_MIN = 4  # characters of an id that may stand for it
+_IN_WORK = (StepStatus.STARTED, StepStatus.RECALLED, StepStatus.STOPPING)
 _NAMED_MAX = 5  # steps that a waiting step names
 ANNOTATIONS = "annotations"  # kind of the documents with what people say of runs: tags, properties, names
 
@@ -68,6 +69,7 @@ def run_view(ports: Ports, run: Run, with_error: bool = True) -> RunView:
         continue_on_step_failure=run.request.continue_on_step_failure,
         submitted_by=run.request.submitted_by,
         submitted_at=run.request.submitted_at,
+        number=run.request.number,
         updated_at=run.updated_at,
         ended_at=run.ended_at,
         steps={StepStatus(status).name.lower(): count for status, count in sorted(counted.items())},
@@ -89,7 +91,7 @@ def step_views(ports: Ports, run: Run, news_since: float | None = None) -> list[
         place
         for place, node in enumerate(graph.nodes)
         if news_since is None
-        or run.state.step(place) in (StepStatus.STARTED, StepStatus.STOPPING)
+        or run.state.step(place) in _IN_WORK
         or _ended_at(attempts.get(AttemptKey(run.run_id, node.key, run.state.attempts[place]))) >= news_since
     ]
     return [_step_view(run, graph, place, attempts, notes) for place in places]
@@ -174,7 +176,7 @@ def _step_view(
         work=node.work.kind,
         compute=node.compute or "",
         status=status.name.lower(),
-        phase=phase.value if status is StepStatus.STARTED else "",
+        phase=phase.value if status in _IN_WORK else "",
         status_v1=word_v1,
         run_status_v1=run_word_v1,
         attempt=number,

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import sys
 import threading
 import time
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from canalis.contract.errors import CanalisError
@@ -19,11 +21,23 @@ from canalis.contract.layout import METRICS, STEP_LOG, artifacts, records
 from canalis.contract.ports import Ports
 from canalis.contract.status import Outcome, Phase
 from steps.arguments import Values, command_line, variables
-from steps.backend import Ended, Note, Work
+from steps.backend import Desk, Ended, Work
 from steps.processes import MARK, Attached, Control, Launched, kill_marked
-from steps.stage import Staged, StagingFailed, keep_uploads, local_path, put_tree, source_folder, stage
+from steps.stage import (
+    KEPT_FOLDERS,
+    Staged,
+    StagingFailed,
+    clear,
+    keep_uploads,
+    local_path,
+    make_folder,
+    put_tree,
+    stage,
+)
 
+_PYTHON_ERROR = re.compile(r"[A-Za-z_][\w.]*(Error|Exception|Exit|Interrupt|Warning)\b")
 _TAIL_BYTES = 4096
+_TOKEN_S = 30 * 24 * 3600  # what v1 would say of its token; a workspace's own does not run out
 _FULL_BYTES = 64 * 2**10  # a disk with less room than this counts as full
 _NAMED_SIGNALS = {
     128 + number: number.name
@@ -57,18 +71,18 @@ class Site:
     import_folders: tuple[Path, ...]
 
 
-def run_attempt(ports: Ports, site: Site, work: Work, folder: Path, control: Control, note: Note) -> Ended:
+def run_attempt(ports: Ports, site: Site, work: Work, folder: Path, control: Control, desk: Desk) -> Ended:
     """See one attempt through, from wherever an earlier service left it. Never raises what the author can mend.
 
     folder   the attempt's own; gone at the end
     """
     record, log = _record_folder(ports, work), _log_file(ports, work)
-    log.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(log.parent)
     started_at: float | None = None
     try:
         process = Attached.find(record) or _launch(ports, site, work, folder, record, log)
         started_at = process.started_at
-        note(work, {"phase": Phase.RUNNING.value, "started_at": started_at})
+        desk.note(work, {"phase": Phase.RUNNING.value, "started_at": started_at})
         code = _wait(process, control, work.node.settings.timeout_s)
         if code is None:
             kill_marked({str(work.step_run_id)})  # its shell is gone; what it started must not go on beside a retry
@@ -80,7 +94,7 @@ def run_attempt(ports: Ports, site: Site, work: Work, folder: Path, control: Con
         ended = Ended(Outcome.FAILED, None, StagingFailed.code, f"{error.strerror}: {error.filename}", started_at)
     finally:
         # Before the last words: on a full disk this makes the room for them, and for the report that follows.
-        shutil.rmtree(folder, ignore_errors=True)
+        clear(work, folder)
     _say(log, ended)
     return ended
 
@@ -89,18 +103,20 @@ def _launch(ports: Ports, site: Site, work: Work, folder: Path, record: Path, lo
     interpreter = work.request.interpreter or sys.executable
     if not os.access(interpreter, os.X_OK):
         raise StagingFailed(f"The interpreter {interpreter}, in which this run was submitted, is not there any more")
-    shutil.rmtree(folder, ignore_errors=True)  # what an earlier service left half in place
+    clear(work, folder)  # what an earlier service left half in place
     staged = stage(ports, work, folder)
     script = work.node.work.script if isinstance(work.node.work, PythonWork) else None
     if script is not None and not (staged.source / script).is_file():
         raise StagingFailed(f"Script '{script}' is not in the snapshot of step '{work.node.name}'")
     values = Values(staged.inputs, staged.outputs, work.request.parameters)
     line, extra = command_line(work.node, interpreter, values)
-    record.mkdir(parents=True, exist_ok=True)
+    environment = _environment(site, work, staged, record / "context.json", interpreter)
+    if shutil.which(staged.source / line[0] if "/" in line[0] else line[0], path=environment["PATH"]) is None:
+        raise StagingFailed(f"There is no program '{line[0]}' on this machine, which step '{work.node.name}' runs")
+    make_folder(record)
     context = record / "context.json"
     context.write_text(json.dumps(_context(ports, site, work, staged)))
-    environment = _environment(site, work, staged, context, interpreter) | variables(work.node, values) | extra
-    return Launched(line, staged.source, environment, record, log)
+    return Launched(line, staged.source, environment | variables(work.node, values) | extra, record, log)
 
 
 def _wait(process: Launched | Attached, control: Control, timeout_s: float | None) -> int | None:
@@ -135,21 +151,24 @@ def _judge(work: Work, control: Control, code: int | None, log: Path, started_at
         return Ended(Outcome.LOST, None, "lost", f"{name} went away with its machine", started_at, now)
     signal_name = _NAMED_SIGNALS.get(code)
     how = f"was killed by {signal_name}" if signal_name else f"ended with exit code {code}"
-    reason = ": ".join(part for part in (f"{name} {how}", _last_line(log)) if part) + _hint(log, work)
-    return Ended(Outcome.FAILED, code, "script_failed", reason + _full_disk(log), started_at, now)
+    reason = f"{name} {how}{_last_words(log)}{_hint(log, work)}{_full_disk(log)}"
+    return Ended(Outcome.FAILED, code, "script_failed", reason, started_at, now)
 
 
 def _keep(ports: Ports, work: Work, folder: Path, ended: Ended) -> None:
     """Keep what the script left in outputs/ and logs/, and its uploads when it succeeded."""
     if ended.outcome is Outcome.SUCCEEDED:
         keep_uploads(ports, work, folder)
-    source = source_folder(folder)
-    for name in ("outputs", "logs"):
-        left = source / name
+    for name in KEPT_FOLDERS:
+        left = folder / name
+        try:
+            with os.scandir(left) as found:
+                if next(found, None) is None:
+                    continue
+        except (FileNotFoundError, NotADirectoryError):
+            continue
         kept = artifacts(work.step_run_id) + name
         target = local_path(ports.blobs, kept)
-        if not left.is_dir() or not any(left.iterdir()):
-            continue
         if target is not None and not target.exists():
             left.rename(target)
         else:
@@ -164,10 +183,13 @@ def _say(log: Path, ended: Ended) -> None:
         file.write(f"canalis: {ended.error}\n".encode())
 
 
-def _last_line(log: Path) -> str:
-    """The last thing the script said, at most 500 characters."""
+def _last_words(log: Path) -> str:
+    """The error that Python printed last, or else the last line of whatever it is; at most 500 characters."""
     lines = [line.strip() for line in _tail(log).splitlines()]
-    return next((line[:500] for line in reversed(lines) if line), "")
+    last = next((line[:500] for line in reversed(lines) if line), "")
+    if _PYTHON_ERROR.match(last):
+        return f": {last}"
+    return f"; its last line was: {last}" if last else ""
 
 
 def _tail(log: Path) -> str:
@@ -207,8 +229,9 @@ def _local(ports: Ports, key: str) -> Path:
     return path
 
 
-def _environment(site: Site, work: Work, staged: Staged, context: Path, interpreter: str) -> dict[str, str]:
-    """The environment of a script before its own variables: this machine's, and what v1 promises.
+@lru_cache(64)
+def _surroundings(site: Site, interpreter: str, experiment: str) -> dict[str, str]:
+    """The part of a script's environment that is the same for all steps of an experiment in an interpreter.
 
     Source   reference section 14
     """
@@ -218,26 +241,33 @@ def _environment(site: Site, work: Work, staged: Staged, context: Path, interpre
     program = Path(interpreter)
     if (program.parent.parent / "pyvenv.cfg").exists():
         found["VIRTUAL_ENV"] = str(program.parent.parent)
-    imports = [str(staged.source), *map(str, site.import_folders), found.get("PYTHONPATH", "")]
-    run_id = str(work.step_run_id)
     return found | {
         "PATH": os.pathsep.join((str(program.parent), found.get("PATH", os.defpath))),
-        "PYTHONPATH": os.pathsep.join(part for part in imports if part),
         "PYTHONUNBUFFERED": "1",
-        MARK: run_id,
-        "CANALIS_CONTEXT": str(context),
-        "AZUREML_RUN_ID": run_id,
-        "AZUREML_ROOT_RUN_ID": work.key.run_id,
         "AZUREML_ARM_SUBSCRIPTION": site.subscription_id,
         "AZUREML_ARM_RESOURCEGROUP": site.resource_group,
         "AZUREML_ARM_WORKSPACE_NAME": site.workspace,
-        "AZUREML_ARM_PROJECT_NAME": work.request.experiment,
-        "AZUREML_EXPERIMENT_ID": work.request.experiment,
+        "AZUREML_ARM_PROJECT_NAME": experiment,
+        "AZUREML_EXPERIMENT_ID": experiment,
         "AZUREML_WORKSPACE_ID": site.workspace,
         "AZUREML_SERVICE_ENDPOINT": site.endpoint,
         "AZUREML_DISCOVERY_SERVICE_ENDPOINT": f"{site.endpoint}/discovery",
         "AZUREML_RUN_TOKEN": site.token,
-        "AZUREML_RUN_TOKEN_EXPIRY": str(int(time.time()) + 30 * 24 * 3600),
+    }
+
+
+def _environment(site: Site, work: Work, staged: Staged, context: Path, interpreter: str) -> dict[str, str]:
+    """The environment of a script before its own variables: this machine's, and what v1 promises."""
+    surroundings = _surroundings(site, interpreter, work.request.experiment)
+    imports = [str(staged.source), *map(str, site.import_folders), surroundings.get("PYTHONPATH", "")]
+    run_id = str(work.step_run_id)
+    return surroundings | {
+        "PYTHONPATH": os.pathsep.join(part for part in imports if part),
+        MARK: run_id,
+        "CANALIS_CONTEXT": str(context),
+        "AZUREML_RUN_ID": run_id,
+        "AZUREML_ROOT_RUN_ID": work.key.run_id,
+        "AZUREML_RUN_TOKEN_EXPIRY": str(int(time.time()) + _TOKEN_S),
     }
 
 

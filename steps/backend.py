@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -68,8 +68,24 @@ class Pending:
     check_after_s: float | None = None
 
 
-Report = Callable[[Work, Ended], None]
-Note = Callable[[Work, Document], None]
+class Desk(Protocol):
+    """Where a backend that tells by itself does so, and asks before it begins."""
+
+    def report(self, work: Work, ended: Ended) -> None:
+        """The work is over. Raises WorldError when that cannot be kept; it must be told again then."""
+        ...
+
+    def note(self, work: Work, facts: Document) -> None:
+        """Something about the work that people want to see."""
+        ...
+
+    def is_wanted(self, work: Work) -> bool:
+        """Whether the work may still begin."""
+        ...
+
+    def has_been_heard(self, work: Work) -> bool:
+        """Whether what was reported of the work has become a part of its run."""
+        ...
 
 
 class Backend(Protocol):
@@ -88,6 +104,17 @@ class Backend(Protocol):
 
         True when its end will be reported by whoever waits for it; False when nothing of it is left here.
         """
+        ...
+
+    def recall(self, key: AttemptKey) -> bool:
+        """Take the work out of the line if it has not begun.
+
+        True when its end will be reported, now or when what has begun ends; False when it is not here.
+        """
+        ...
+
+    def has_begun(self, key: AttemptKey) -> bool:
+        """Whether the work was begun, by this or an earlier service."""
         ...
 
     def held(self) -> Collection[AttemptKey]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import threading
@@ -18,13 +19,14 @@ from canalis.contract.ports import AttemptKey, Ports
 from canalis.contract.run import StepRunId
 from canalis.contract.status import Outcome
 from steps.attempt import Site, run_attempt
-from steps.backend import Ended, Note, Pending, Report, Work
+from steps.backend import Desk, Ended, Pending, Work
 from steps.processes import Attached, Control, kill_leftover, kill_marked
 from steps.stage import local_path
 
 BACKEND = "process"
 _THREADS_MAX = 512  # steps of all pools at once; each has a thread that waits for it
 _RETELL_S_MAX = 15.0
+_HEARD_S = 2.0  # longest time that a slot stays empty after a failure
 
 _log = logging.getLogger("canalis.process")
 
@@ -51,12 +53,11 @@ class _Pool:
 class ProcessBackend:
     """Runs each attempt as a process group of its own. What runs outlives this object, and is found again."""
 
-    def __init__(self, ports: Ports, site: Site, folder: Path, report: Report, note: Note) -> None:
+    def __init__(self, ports: Ports, site: Site, folder: Path, desk: Desk) -> None:
         self._ports = ports
         self._site = site
         self._folder = folder
-        self._report = report
-        self._note = note
+        self._desk = desk
         self._lock = threading.Lock()
         self._jobs: dict[AttemptKey, _Job] = {}
         self._pools: dict[tuple[str, int], _Pool] = {}
@@ -67,7 +68,7 @@ class ProcessBackend:
         """Give the work the next free slot of its compute target."""
         job = _Job(work)
         pool_name = (work.node.compute or "", work.request.depth)
-        is_under_way = Attached.find(self._record(work.key)) is not None
+        is_under_way = self.has_begun(work.key)
         with self._lock:
             if work.key not in self._jobs:
                 self._jobs[work.key] = job
@@ -96,6 +97,19 @@ class ProcessBackend:
         else:
             kill_leftover(self._record(key))
         return job is not None
+
+    def recall(self, key: AttemptKey) -> bool:
+        """Take the attempt out of the line; what has begun may end."""
+        with self._lock:
+            job = self._jobs.get(key)
+            is_in_line = job is not None and self._leave_line(job)
+        if job is not None and is_in_line:
+            self._tell(job.work, Ended(Outcome.CANCELLED, error="Never began, since another step failed"))
+        return job is not None
+
+    def has_begun(self, key: AttemptKey) -> bool:
+        """Whether a process was started for the attempt."""
+        return Attached.find(self._record(key)) is not None
 
     def held(self) -> Collection[AttemptKey]:
         """The attempts in line or running."""
@@ -131,27 +145,43 @@ class ProcessBackend:
         return False
 
     def _see_through(self, pool: _Pool, job: _Job) -> None:
+        ended = self._run_one(job)
+        if ended.outcome is Outcome.SUCCEEDED:
+            self._free(pool)  # at once: the next step starts while this one is being reported
+            self._tell(job.work, ended)
+        else:
+            self._tell(job.work, ended)
+            self._wait_until_heard(job.work)  # a failure may call back those who wait for the slot
+            self._free(pool)
+
+    def _run_one(self, job: _Job) -> Ended:
         key = job.work.key
-        folder = self._folder / key.run_id / key.node / str(key.attempt)
+        folder = self._folder / str(job.work.step_run_id)
         try:
-            if job.control.is_stopped:
-                ended = Ended(Outcome.CANCELLED, error="Cancelled before it started")
-            else:
-                ended = run_attempt(self._ports, self._site, job.work, folder, job.control, self._note)
+            if not self.has_begun(key) and (job.control.is_stopped or not self._desk.is_wanted(job.work)):
+                return Ended(Outcome.CANCELLED, error="It was no longer wanted when a slot was free")
+            return run_attempt(self._ports, self._site, job.work, folder, job.control, self._desk)
         except Exception as error:
             _log.exception("step %s", job.work.step_run_id)
-            ended = Ended(Outcome.FAILED, None, "internal", f"Canalis could not run this step: {error!r}")
-        with self._lock:  # the slot first: the next step starts while this one is being reported
+            return Ended(Outcome.FAILED, None, "internal", f"Canalis could not run this step: {error!r}")
+
+    def _free(self, pool: _Pool) -> None:
+        with self._lock:
             pool.running -= 1
             self._fill(pool)
-        self._tell(job.work, ended)
+
+    def _wait_until_heard(self, work: Work) -> None:
+        give_up = time.monotonic() + _HEARD_S
+        with contextlib.suppress(CanalisError):
+            while not self._desk.has_been_heard(work) and time.monotonic() < give_up:
+                time.sleep(0.005)
 
     def _tell(self, work: Work, ended: Ended) -> None:
         """Report until it is heard: nobody else knows how this attempt ended."""
         rest_s = 0.2
         while True:
             try:
-                self._report(work, ended)
+                self._desk.report(work, ended)
                 break
             except CanalisError as error:
                 _log.warning("step %s has ended, but that cannot be stored: %s", work.step_run_id, error)
@@ -163,5 +193,5 @@ class ProcessBackend:
 
     def _record(self, key: AttemptKey) -> Path:
         path = local_path(self._ports.blobs, records(StepRunId(key.run_id, key.node, key.attempt)))
-        assert path is not None, key
+        assert path is not None, key  # this backend is for services whose blobs are files
         return path

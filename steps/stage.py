@@ -5,12 +5,12 @@ What may lie in place is used in place ("mount"); the rest is copied.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote, urlparse
 
 from canalis.contract.errors import AuthorError
 from canalis.contract.graph import Input, Output, content_id
@@ -19,6 +19,8 @@ from canalis.contract.patterns import below_common, is_pattern, listing_prefix, 
 from canalis.contract.places import Place
 from canalis.contract.ports import BlobStore, Ports
 from steps.backend import Work
+
+KEPT_FOLDERS = ("outputs", "logs")  # of the working folder: what a script leaves there is kept with its run
 
 
 class StagingFailed(AuthorError):
@@ -40,26 +42,19 @@ class Staged:
     outputs: dict[str, str]
 
 
-def source_folder(folder: Path) -> Path:
-    """The working folder of the script, in the attempt's own folder."""
-    return folder / "source"
-
-
 def stage(ports: Ports, work: Work, folder: Path) -> Staged:
-    """Put everything in place below `folder`, which is the attempt's own.
+    """Put everything in place for an attempt. `folder` becomes its working folder.
 
     Raises StagingFailed, NotFound for a datastore, StoreFull
     """
-    source = source_folder(folder)
-    unpack_snapshot(ports.blobs, work.node.snapshot, source)
+    unpack_snapshot(ports.blobs, work.node.snapshot, folder)
     # Scripts write there without making the folders first.
-    for name in ("outputs", "logs"):
-        (source / name).mkdir(exist_ok=True)
-    inputs = {
-        port.name: _stage_input(ports, work, port, folder / "inputs" / port.name, source) for port in work.node.inputs
-    }
-    outputs = {port.name: _stage_output(ports, work, port, folder, source) for port in work.node.outputs}
-    return Staged(source, inputs, outputs)
+    for name in KEPT_FOLDERS:
+        with contextlib.suppress(FileExistsError):
+            (folder / name).mkdir()
+    inputs = {port.name: _stage_input(ports, work, port, folder) for port in work.node.inputs}
+    outputs = {port.name: _stage_output(ports, work, port, folder) for port in work.node.outputs}
+    return Staged(folder, inputs, outputs)
 
 
 def keep_uploads(ports: Ports, work: Work, folder: Path) -> None:
@@ -68,7 +63,19 @@ def keep_uploads(ports: Ports, work: Work, folder: Path) -> None:
         path = _upload_path(ports, work, port, folder)
         if path is not None:
             place = work.outputs[port.name]
-            put_tree(ports.stores.open(place.datastore), source_folder(folder) / path, place.path)
+            put_tree(ports.stores.open(place.datastore), folder / path, place.path)
+
+
+def clear(work: Work, folder: Path) -> None:
+    """Take away what `stage` put in place, and what the script left in it."""
+    for port in work.node.inputs:
+        if port.path_on_compute and Path(port.path_on_compute).is_absolute():
+            link = Path(port.path_on_compute)
+            if link.is_symlink() and _is_ours(link, folder):
+                link.unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    if work.node.inputs or work.node.outputs:
+        shutil.rmtree(_data_folder(folder), ignore_errors=True)
 
 
 def unpack_snapshot(blobs: BlobStore, snapshot: str | None, folder: Path) -> None:
@@ -76,29 +83,41 @@ def unpack_snapshot(blobs: BlobStore, snapshot: str | None, folder: Path) -> Non
 
     Copies, not links: a script may write into its own files, and what others run must not change with them.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     if snapshot is None:
         return
-    made = {folder}
+    made = {""}
+    root = blobs.folder()
     for name, entry in json.loads(blobs.get(snapshot_key(snapshot)))["files"].items():
-        target = folder / name
-        if target.parent not in made:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            made.add(target.parent)
-        local = local_path(blobs, content_key(entry["sha256"]))
-        if local is not None:
-            shutil.copyfile(local, target)
+        target = f"{folder}/{name}"
+        below = name.rpartition("/")[0]
+        if below not in made:
+            make_folder(Path(f"{folder}/{below}"))
+            made.add(below)
+        key = content_key(entry["sha256"])
+        if root is not None:
+            shutil.copyfile(f"{root}/{key}", target)
         else:
-            with target.open("wb") as file:
-                file.writelines(blobs.read(content_key(entry["sha256"])))
+            with Path(target).open("wb") as file:
+                file.writelines(blobs.read(key))
         if entry.get("executable"):
-            target.chmod(0o755)
+            Path(target).chmod(0o755)
+
+
+def make_folder(path: Path) -> None:
+    """A folder, whether or not it is there already; most often only it is missing, and not those above it."""
+    try:
+        path.mkdir()
+    except FileExistsError:
+        return
+    except FileNotFoundError:
+        path.mkdir(parents=True, exist_ok=True)
 
 
 def local_path(store: BlobStore, key: str) -> Path | None:
     """Where a blob lies on this machine, or would; None when it lies elsewhere."""
-    address = urlparse(store.link(key))
-    return Path(unquote(address.path)) if address.scheme == "file" else None
+    folder = store.folder()
+    return folder / key if folder is not None else None
 
 
 def put_tree(store: BlobStore, path: Path, key: str) -> None:
@@ -113,22 +132,28 @@ def put_tree(store: BlobStore, path: Path, key: str) -> None:
                 store.put(f"{key}/{found.relative_to(path).as_posix()}", file)
 
 
-def _stage_input(ports: Ports, work: Work, port: Input, folder: Path, source: Path) -> str:
+def _data_folder(folder: Path) -> Path:
+    """Where inputs are copied to and uploads are left: beside the working folder, not in it."""
+    return folder.with_name(f"{folder.name}.data")
+
+
+def _stage_input(ports: Ports, work: Work, port: Input, folder: Path) -> str:
     if port.mode == "direct":
         return content_id(port.source.model_dump_json().encode())
     places = work.inputs[port.name]
     whole = _whole(places)
-    store = ports.stores.open(places[0].datastore)
-    mounted = local_path(store, whole.path) if whole else None
+    mounted = local_path(ports.stores.open(places[0].datastore), whole.path) if whole else None
     if port.mode == "mount" and mounted is not None and (port.style == "reference" or mounted.exists()):
         # In mount mode a place need not exist: an official sample runs with three invented paths.
-        return _at(port.path_on_compute, mounted, source)
-    target = source / port.path_on_compute if port.path_on_compute else folder
+        return _seen_at(port.path_on_compute, mounted, folder) if mounted.exists() else str(mounted)
+    wanted = port.path_on_compute
+    is_inside = wanted is not None and not Path(wanted).is_absolute()
+    target = folder / str(wanted) if is_inside else _data_folder(folder) / "inputs" / port.name
     brought = _bring(ports, places, target, as_links=port.mode == "mount")
     if brought is None:
-        wanted = ", ".join(f"{place.datastore}/{place.path}" for place in places)
-        raise StagingFailed(f"Input '{port.name}': there is nothing at {wanted}")
-    return str(brought)
+        named = ", ".join(f"{place.datastore}/{place.path}" for place in places)
+        raise StagingFailed(f"Input '{port.name}': there is nothing at {named}")
+    return str(brought) if is_inside else _seen_at(wanted, brought, folder)
 
 
 def _whole(places: tuple[Place, ...]) -> Place | None:
@@ -136,15 +161,29 @@ def _whole(places: tuple[Place, ...]) -> Place | None:
     return places[0] if len(places) == 1 and not is_pattern(places[0].path) else None
 
 
-def _at(path_on_compute: str | None, target: Path, source: Path) -> str:
-    """The path the author asked to see the data under, or the data's own."""
-    if not path_on_compute or not target.exists():
+def _seen_at(path_on_compute: str | None, target: Path, folder: Path) -> str:
+    """The path at which the author asked to see data, made a link to it; the data's own path when none was asked.
+
+    Raises StagingFailed for a path of this machine at which there is something already: it is not ours to replace.
+    """
+    if not path_on_compute:
         return str(target)
-    link = source / path_on_compute
-    link.parent.mkdir(parents=True, exist_ok=True)
-    if not link.exists():
+    link = folder / path_on_compute
+    if link.is_symlink() and _is_ours(link, folder):
+        link.unlink()  # left by an attempt whose service died
+    make_folder(link.parent)
+    try:
         link.symlink_to(target)
+    except FileExistsError:
+        raise StagingFailed(
+            f"The data cannot be shown at {path_on_compute}, since there is something already on this machine"
+        ) from None
     return str(link)
+
+
+def _is_ours(link: Path, folder: Path) -> bool:
+    """Whether a link leads into the workspace: the folder above the one of all attempts."""
+    return folder.parent.parent in link.readlink().parents
 
 
 def _matches(ports: Ports, place: Place) -> list[tuple[str, str]]:
@@ -185,13 +224,12 @@ def _upload_path(ports: Ports, work: Work, port: Output, folder: Path) -> Path |
     """Where the script leaves an output that is copied afterwards; None for one written in its place."""
     if port.mode == "upload" and port.path_on_compute:
         return Path(port.path_on_compute)  # below the working folder, as the author wrote it
-    place = work.outputs[port.name]
-    if port.mode == "upload" or local_path(ports.stores.open(place.datastore), place.path) is None:
-        return folder / "outputs" / port.name
+    if port.mode == "upload" or ports.stores.open(work.outputs[port.name].datastore).folder() is None:
+        return _data_folder(folder) / "outputs" / port.name
     return None
 
 
-def _stage_output(ports: Ports, work: Work, port: Output, folder: Path, source: Path) -> str:
+def _stage_output(ports: Ports, work: Work, port: Output, folder: Path) -> str:
     """Make room for an output; the path that the script writes it to."""
     path = _upload_path(ports, work, port, folder)
     if path is None:
@@ -200,6 +238,6 @@ def _stage_output(ports: Ports, work: Work, port: Output, folder: Path, source: 
         assert path is not None, place
     # A script decides by itself whether this is a file or a folder, so only its parent is made; a dataset's
     # output is always a folder, and public scripts write into it without making it.
-    made = source / path
-    (made if port.style == "dataset" else made.parent).mkdir(parents=True, exist_ok=True)
+    made = folder / path
+    make_folder(made if port.style == "dataset" else made.parent)
     return str(path)

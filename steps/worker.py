@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from canalis.contract.errors import AuthorError
+import logging
+
+from canalis.contract.errors import AuthorError, WorldError
 from canalis.contract.graph import FromFiles, FromParameter, FromStep, FromStore, Graph, Input
 from canalis.contract.graphs import stored_graph
 from canalis.contract.messages import (
     ORCHESTRATOR_QUEUE,
     CheckStep,
     Command,
+    RecallStep,
     Send,
     StartStep,
     StepEnded,
@@ -16,10 +19,12 @@ from canalis.contract.messages import (
     steps_queue,
 )
 from canalis.contract.places import Place, output_place
-from canalis.contract.ports import Attempt, AttemptKey, Ports, Run
+from canalis.contract.ports import Attempt, AttemptKey, Document, Ports, Run
 from canalis.contract.run import StepRunId
 from canalis.contract.status import Outcome, StepStatus
 from steps.backend import Backend, Ended, Pending, Work
+
+_log = logging.getLogger("canalis.worker")
 
 LEASE_S = 60.0  # renewed at a third of it; how long a dead worker's claim keeps others away
 
@@ -34,13 +39,38 @@ def work(ports: Ports, backend: Backend, owner: str, command: Command) -> None:
         _start(ports, backend, owner, key)
     elif isinstance(command, CheckStep):
         _check(ports, backend, owner, key)
+    elif isinstance(command, RecallStep):
+        _recall(ports, backend, owner, key)
     elif isinstance(command, StopStep):
         _stop(ports, backend, owner, key)
 
 
-def report(ports: Ports, work: Work, ended: Ended) -> None:
-    """Tell the orchestrator that an attempt is over."""
-    _report(ports, work.attempt, ended)
+class PortsDesk:
+    """The desk of a service: reports go to the orchestrator, notes to the attempt's record."""
+
+    def __init__(self, ports: Ports) -> None:
+        self._ports = ports
+
+    def report(self, work: Work, ended: Ended) -> None:
+        """Tell the orchestrator that an attempt is over."""
+        _report(self._ports, work.attempt, ended)
+
+    def note(self, work: Work, facts: Document) -> None:
+        """Write it down; what is only for people must not end a step when it cannot be written."""
+        try:
+            self._ports.runs.note(work.attempt, facts)
+        except WorldError as error:
+            _log.warning("step %s: %s", work.step_run_id, error)
+
+    def is_wanted(self, work: Work) -> bool:
+        """Whether the run still waits for this attempt."""
+        run = self._ports.runs.load(work.key.run_id)
+        return _is_wanted(run, stored_graph(self._ports.blobs, run.request.graph), work.key)
+
+    def has_been_heard(self, work: Work) -> bool:
+        """Whether the attempt counts as ended."""
+        attempt = self._ports.runs.attempt(work.key)
+        return attempt is not None and attempt.ended
 
 
 def _start(ports: Ports, backend: Backend, owner: str, key: AttemptKey) -> None:
@@ -70,6 +100,20 @@ def _check(ports: Ports, backend: Backend, owner: str, key: AttemptKey) -> None:
     run = ports.runs.load(key.run_id)
     described = make_work(run, stored_graph(ports.blobs, run.request.graph), attempt)
     _follow(ports, described, backend.check(described, attempt.facts["handle"]))
+
+
+def _recall(ports: Ports, backend: Backend, owner: str, key: AttemptKey) -> None:
+    if backend.recall(key):
+        return  # whoever has it will report
+    attempt = ports.runs.claim(key, owner, LEASE_S)
+    if attempt is None:
+        return  # it has ended, or is going on elsewhere
+    if backend.has_begun(key):  # an earlier service began it, so it may end
+        run = ports.runs.load(key.run_id)
+        described = make_work(run, stored_graph(ports.blobs, run.request.graph), attempt)
+        _follow(ports, described, backend.start(described))
+    else:
+        _report(ports, attempt, Ended(Outcome.CANCELLED, error="Never began, since another step failed"))
 
 
 def _stop(ports: Ports, backend: Backend, owner: str, key: AttemptKey) -> None:

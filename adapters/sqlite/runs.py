@@ -14,6 +14,7 @@ from canalis.contract.messages import Send
 from canalis.contract.ports import Attempt, AttemptKey, Clock, Document, Fact, Run, RunQuery
 from canalis.contract.run import RunRequest, RunState
 
+_KNOWN_MAX = 64
 _RUN = "run_id, request, state, version, updated_at, ended_at"
 _ATTEMPT = "run_id, node, attempt, owner, fence, lease_until, ended, facts"
 
@@ -25,6 +26,7 @@ class SqliteRuns:
         self._database = database
         self._bus = bus
         self._clock = clock
+        self._known: dict[str, Run] = {}  # as last read or written; used only when the version is still the same
 
     def create(self, run_id: str, request: RunRequest, state: RunState, sends: Sequence[Send]) -> bool:
         """Create the run with its first messages; False when it is there already."""
@@ -48,16 +50,21 @@ class SqliteRuns:
             ).rowcount
             if created:
                 self._bus.insert(connection, sends)
-        self._bus.wake()
+        self._bus.wake(sends)
         return bool(created)
 
     def load(self, run_id: str) -> Run:
         """The run as last committed. Raises NotFound."""
+        known = self._known.get(run_id)
         with self._database.read() as connection:
+            if known is not None:
+                row = connection.execute("SELECT version FROM runs WHERE run_id = ?", (run_id,)).fetchone()
+                if row is not None and row[0] == known.version:
+                    return known
             row = connection.execute(f"SELECT {_RUN} FROM runs WHERE run_id = ?", (run_id,)).fetchone()
         if row is None:
             raise NotFound(f"There is no run {run_id}", kind="run", name=run_id)
-        return _run(row)
+        return self._remember(_run(row))
 
     def commit(self, run: Run, state: RunState, sends: Sequence[Send] = (), facts: Sequence[Fact] = ()) -> Run:
         """Put state, messages and facts in place: all or none. Raises Conflict."""
@@ -82,8 +89,14 @@ class SqliteRuns:
             for fact in facts:
                 _merge(connection, AttemptKey(run.run_id, fact.node, fact.attempt), fact.facts, fact.ended)
             self._bus.insert(connection, sends)
-        self._bus.wake()
-        return Run(run.run_id, run.request, state, run.version + 1, now, ended_at)
+        self._bus.wake(sends)
+        return self._remember(Run(run.run_id, run.request, state, run.version + 1, now, ended_at))
+
+    def _remember(self, run: Run) -> Run:
+        if len(self._known) >= _KNOWN_MAX:
+            self._known.clear()
+        self._known[run.run_id] = run
+        return run
 
     def deliver(self, run_id: str) -> None:
         """Nothing to do: the messages went to the bus with the commit."""

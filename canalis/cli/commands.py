@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import time
 from pathlib import Path
@@ -37,7 +36,6 @@ WorkspaceName = Annotated[
 ]
 
 EXIT_CODES = {"Completed": 0, "Failed": 1, "Canceled": 3}
-_STOP_S = 20.0
 
 
 @app.callback(invoke_without_command=True)
@@ -110,20 +108,17 @@ def serve(
 def stop(workspace: WorkspaceName = None, as_json: Json = False) -> None:
     """End the folder's service. Steps that run go on, and are found again when it is next started."""
     root = _root(workspace)
-    process = local.process_id(root)
     still = 0
-    if process is not None:
+    if local.running(root) is not None:
         still = len(_workspace(workspace)._client.get("/runs", status=["running", "failing", "cancelling"], limit=500))
-        os.kill(process, signal.SIGTERM)
-        give_up = time.monotonic() + _STOP_S
-        while _is_alive(process) and time.monotonic() < give_up:
-            time.sleep(0.05)
+    process = local.stop(root)
     if as_json:
         output.print_json({"workspace": root.name, "stopped": process is not None, "open_runs": still})
         return
     print("Canalis is not running here" if process is None else f"Canalis has stopped (process {process})")
     if still:
-        print(f"{still} runs are still open: they go on with `canalis serve`, or with the next script")
+        what = "1 run is" if still == 1 else f"{still} runs are"
+        print(f"{what} still open, and will go on with the next `canalis serve` or script")
 
 
 @app.command()
@@ -207,6 +202,18 @@ def cancel(
         print(f"Run {view['id']} is {view['status']}")
 
 
+@app.command()
+def coverage(as_json: Json = False) -> None:
+    """List the names of azureml that are here."""
+    from canalis.azureml import coverage as found
+
+    if as_json:
+        output.print_json(found())
+    else:
+        for module, names in found().items():
+            print(f"{module}: {', '.join(names) or 'imports only'}")
+
+
 @compute.command("list")
 def compute_list(workspace: WorkspaceName = None, as_json: Json = False) -> None:
     """List the compute targets."""
@@ -235,10 +242,10 @@ def compute_create(
 
 
 def _followed(submitted: Any, show: bool, wait: bool) -> dict[str, Any]:
-    """A run's view, at its end when it is waited for. What the script has shown itself is not shown again."""
+    """A run's view, at its end when it is waited for. What the script has waited for itself is not shown again."""
     from canalis.progress import follow
 
-    if not wait or submitted._was_shown:
+    if not wait or submitted._was_waited_for:
         view: dict[str, Any] = submitted._view()
         return view
     return follow(submitted, show)
@@ -268,17 +275,3 @@ def _workspace(name: str | None) -> Workspace:
             "one is found by itself"
         )
     return Workspace._at(root)
-
-
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z" if _has_proc() else True
-
-
-def _has_proc() -> bool:
-    return Path("/proc/self/stat").exists()

@@ -3,8 +3,10 @@
 graphs/<id>                              a graph document
 content/<2 hex>/<sha-256>                a source file, under the hash of its bytes
 snapshots/<id>                           which source files make a snapshot
-artifacts/<run>/<node>/<attempt>/...     files of a step for people: user_logs/, outputs/, logs/, uploads
-records/<run>/<node>/<attempt>/...       what the service keeps beside them: metrics, exit, context
+artifacts/<run>/<node>/...               files of a step for people: user_logs/, outputs/, logs/, uploads
+records/<run>/<node>/...                 what the service keeps beside them: metrics, exit, context
+
+A later attempt has <node>.<attempt> in the place of <node>.
 """
 
 from __future__ import annotations
@@ -33,14 +35,18 @@ def snapshot_key(snapshot_id: str) -> str:
 
 def artifacts(owner: StepRunId) -> str:
     """Prefix of a step attempt's files, with the closing slash."""
-    return f"artifacts/{owner.run_id}/{owner.node}/{owner.attempt}/"
+    return f"artifacts/{owner.run_id}/{_attempt(owner)}/"
 
 
 def records(owner: StepRunId) -> str:
     """Prefix of what the service keeps on a step attempt, with the closing slash."""
-    return f"records/{owner.run_id}/{owner.node}/{owner.attempt}/"
+    return f"records/{owner.run_id}/{_attempt(owner)}/"
 
 
 def of_run(run_id: str) -> StepRunId:
     """The owner under which the pipeline run's own artifacts and metrics lie."""
     return StepRunId(run_id, RUN_ITSELF)
+
+
+def _attempt(owner: StepRunId) -> str:
+    return owner.node if owner.attempt == 1 else f"{owner.node}.{owner.attempt}"

@@ -81,6 +81,15 @@ class CheckStep(Part):
     attempt: int
 
 
+class RecallStep(Part):
+    """See to it that this attempt does not begin, unless it has."""
+
+    kind: Literal["recall_step"] = "recall_step"
+    run_id: str
+    node: str
+    attempt: int
+
+
 class StopStep(Part):
     """End this attempt, or see to it that it never starts."""
 
@@ -91,7 +100,7 @@ class StopStep(Part):
 
 
 Event = RunSubmitted | StepEnded | CancelRequested | GoOn
-Command = StartStep | CheckStep | StopStep
+Command = StartStep | CheckStep | RecallStep | StopStep
 Message = Event | Command
 
 _MESSAGE: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="kind")])

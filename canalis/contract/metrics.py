@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+NOT_FINITE = "$float"  # key of an object that stands for nan or an infinity, which JSON does not have
+
 
 def fold(points: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """Metrics by name, in the order of their first points; points that came twice count once.
@@ -17,7 +19,7 @@ def fold(points: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     unique = {point["id"]: point for point in points}
     found: dict[str, Any] = {}
     for point in sorted(unique.values(), key=lambda point: point["time"]):
-        name, value = point["name"], point["value"]
+        name, value = point["name"], _finite_again(point["value"])
         if point["kind"] in ("row", "table"):
             found[name] = _with_row(found.get(name), value)
         elif name not in found:
@@ -26,6 +28,14 @@ def fold(points: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
             known = found[name] if isinstance(found[name], list) else [found[name]]
             found[name] = known + (list(value) if point["kind"] == "list" else [value])
     return found
+
+
+def _finite_again(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_finite_again(inner) for inner in value]
+    if isinstance(value, dict):
+        return float(value[NOT_FINITE]) if NOT_FINITE in value else {k: _finite_again(v) for k, v in value.items()}
+    return value
 
 
 def _with_row(known: Any, row: Mapping[str, Any]) -> dict[str, Any]:

@@ -39,7 +39,7 @@ def assign(parameters: Iterable[Parameter], given: Mapping[str, ParameterValue])
         if name not in known
     ]
     wrong += [
-        f"Parameter '{name}' is of type {known[name].type}; {value!r} is a {type_of(value)}"
+        f"Parameter '{name}' is of type {known[name].type}; {value!r} is of type {type_of(value)}"
         for name, value in given.items()
         if name in known and not fits(known[name].type, value)
     ]

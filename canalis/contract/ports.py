@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 from canalis.contract.messages import Send
@@ -211,8 +212,11 @@ class BlobStore(Protocol):
         """Delete the blob of that key and all below it as a folder; how many there were."""
         ...
 
-    def link(self, key: str) -> str:
-        """Where a program outside the service reaches the blob: a file:// or an https:// address."""
+    def folder(self) -> Path | None:
+        """The folder of this machine in which the blobs lie under their keys; None when they lie elsewhere.
+
+        What is made there by others is a blob like any other.
+        """
         ...
 
 

@@ -40,6 +40,7 @@ class RunRequest(Part):
     interpreter   path of the Python that command steps run in; None takes the service's own
     computes      by name of compute target; "" stands for none given
     depth         0 for a run that no step submitted, else one more than the submitting run's
+    number        which run of its experiment it is, from 1 on
     """
 
     schema_version: Literal[1] = 1
@@ -59,6 +60,7 @@ class RunRequest(Part):
     depth: int = Field(default=0, ge=0)
     submitted_by: str = ""
     submitted_at: float = 0.0
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)

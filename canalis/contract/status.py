@@ -27,14 +27,15 @@ class StepStatus(IntEnum):
     WAITING = 0  # an input or an earlier step is missing
     READY = 1  # may start; its order has not been written yet
     STARTED = 2  # ordered: a worker has it, or will; queued or running is the attempt's affair
-    STOPPING = 3  # ordered to stop; its end has not been heard
-    PASSED = 4  # succeeded, and the steps after it have not been told yet
-    FELL = 5  # an attempt ended badly, and what follows from that is not decided yet
-    SUCCEEDED = 6
-    FAILED = 7
-    CANCELLED = 8
-    SKIPPED = 9  # never started, since a step before it failed or the run ended early
-    REUSED = 10  # an earlier run's result stands in for it
+    RECALLED = 3  # ordered not to begin, since the run is failing; what has begun may end
+    STOPPING = 4  # ordered to stop; its end has not been heard
+    PASSED = 5  # succeeded, and the steps after it have not been told yet
+    FELL = 6  # an attempt ended badly, and what follows from that is not decided yet
+    SUCCEEDED = 7
+    FAILED = 8
+    CANCELLED = 9
+    SKIPPED = 10  # never began, since a step before it failed or the run ended early
+    REUSED = 11  # an earlier run's result stands in for it
 
     @property
     def is_terminal(self) -> bool:
@@ -122,5 +123,5 @@ def run_word(status: RunStatus) -> str:
 
 
 def step_words(status: StepStatus, phase: Phase) -> tuple[str, str]:
-    """What v1's StepRun.get_status() and Run.status say of a step; `phase` counts only while it is started."""
-    return _STARTED_WORDS[phase] if status is StepStatus.STARTED else _STEP_WORDS[status]
+    """What v1's StepRun.get_status() and Run.status say of a step; `phase` counts only while it is in work."""
+    return _STARTED_WORDS[phase] if status in (StepStatus.STARTED, StepStatus.RECALLED) else _STEP_WORDS[status]

@@ -76,6 +76,7 @@ class RunView(Part):
     continue_on_step_failure: bool
     submitted_by: str
     submitted_at: float
+    number: int
     updated_at: float
     ended_at: float | None
     steps: dict[str, int]

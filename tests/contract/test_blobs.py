@@ -98,6 +98,17 @@ def test_a_key_that_is_no_plain_path_is_refused(blobs, key):
         blobs.get(key)
 
 
+def test_what_others_make_in_its_folder_is_a_blob_like_any_other(blobs):
+    folder = blobs.folder()
+    if folder is None:
+        return  # they lie elsewhere
+    (folder / "made").mkdir(parents=True)
+    (folder / "made" / "by others").write_bytes(b"x")
+    assert blobs.get("made/by others") == b"x"
+    blobs.put("mine/too", b"y")
+    assert (folder / "mine" / "too").read_bytes() == b"y"
+
+
 def test_a_key_may_hold_what_people_put_into_file_names(blobs):
     for key in ("with blank.csv", "ünïcode/中文", "a%2Fb", "#?&", "-dash", "q'uote\""):
         blobs.put(key, key.encode())

@@ -155,7 +155,7 @@ def stop_services(home: Path) -> None:
             continue
         if is_alive(process):
             os.kill(process, signal.SIGKILL)
-        for pid in root.glob("blobs/records/*/*/*/pid"):
+        for pid in root.glob("blobs/records/*/*/pid"):
             if not (pid.parent / "exit").exists():
                 try:
                     os.killpg(int(pid.read_text()), signal.SIGKILL)

@@ -63,7 +63,7 @@ def test_a_name_that_is_not_there_yet_says_so_when_it_is_imported(line, name):
         exec(line)
     message = str(caught.value)
     assert message.startswith(f"{name} is not in Canalis ")
-    assert "docs/reference/azureml-coverage.md" in message
+    assert "`canalis coverage` lists what is" in message
 
 
 def run_python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -99,3 +99,28 @@ def test_installing_it_twice_does_no_harm():
     before = list(sys.path)
     install_as_azureml()
     assert sys.path == before
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("Pipeline.publish", "Pipeline.publish"),
+        ("Dataset.get_by_name", "Dataset.get_by_name"),
+        ("Dataset.Tabular", "Dataset.Tabular"),
+        ("Datastore.register_azure_blob_container", "Datastore.register_azure_blob_container"),
+        ("PipelineData('made').as_dataset", "PipelineData.as_dataset"),
+        ("OutputFileDatasetConfig('made').register_on_complete", "OutputFileDatasetConfig.register_on_complete"),
+    ],
+)
+def test_a_member_that_is_not_there_yet_says_so_when_it_is_asked_for(line, name):
+    scope: dict[str, object] = {}
+    exec("from azureml.core import *\nfrom azureml.pipeline.core import *\nfrom azureml.data import *", scope)
+    with pytest.raises(AttributeError, match=rf"^{name} is not in Canalis .*`canalis coverage` lists what is"):
+        eval(line, scope)
+
+
+def test_what_is_covered_can_be_listed_anywhere(tmp_path):
+    from tests.scenes.conftest import canalis
+
+    listed = canalis("coverage", cwd=tmp_path).stdout
+    assert "azureml.pipeline.steps: CommandStep, PythonScriptStep\n" in listed

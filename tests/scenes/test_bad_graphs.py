@@ -128,7 +128,7 @@ def test_a_cluster_needs_its_number_of_nodes():
 
 def test_an_unknown_datastore_is_told_with_those_that_are_there(ws):
     with pytest.raises(
-        UserErrorException, match=r"no datastore 'mine' \(there: workspaceblobstore, workspacefilestore\)"
+        UserErrorException, match=r"no datastore 'mine' \(there: workspaceartifactstore, workspaceblobstore, "
     ):
         Datastore.get(ws, "mine")
 
@@ -184,3 +184,31 @@ def test_a_source_directory_that_changes_its_mind_between_making_and_submitting(
     (found,) = run.get_steps()
     assert found.get_status() == "Failed"
     assert "Script 'a.py' is not in the snapshot of step 'a'" in found.get_stdout_log()
+
+
+def test_one_parameter_name_with_two_defaults_is_told_also_within_a_step(author):
+    step = author.step("a", arguments=[PipelineParameter("rate", 1), PipelineParameter("rate", 2)])
+    with pytest.raises(ValueError, match="Two different pipeline parameters have the name 'rate'"):
+        Pipeline(author.ws, [step])
+
+
+def test_what_is_meant_otherwise_is_told_in_words(author):
+    with pytest.raises(ValueError, match="arguments of step 'a' must be a list, not the text '--x 1'"):
+        author.step("a", arguments="--x 1")
+    with pytest.raises(ValueError, match="'parameter:ZZ' is in the arguments of step 'a', whose params have no 'ZZ'"):
+        author.step("a", arguments=["parameter:ZZ"])
+    with pytest.raises(UserErrorException, match="first argument of Experiment is a Workspace, not 'name'"):
+        Experiment("name", author.ws)
+    with pytest.raises(ValueError, match="must be a Workspace, not None"):
+        Pipeline(None, [author.step("a")])
+    with pytest.raises(ValueError, match=r"submit.. of a pipeline has no parameter nonsense"):
+        Experiment(author.ws, "scene").submit(Pipeline(author.ws, [author.step("a")]), nonsense=1)
+    with pytest.raises(ValueError, match="3 cannot be the name of a PipelineData"):
+        PipelineData(3)
+    with pytest.raises(ValueError, match="source directory 'nodir' of step 'c' is not there"):
+        CommandStep("true", name="c", source_directory="nodir")
+
+
+def test_a_program_that_is_not_there_is_told(author):
+    run = author.runs(CommandStep("definitely-not-there --x", name="c", source_directory=str(author.folder)))
+    assert "There is no program 'definitely-not-there' on this machine" in run._view()["error"]["message"]

@@ -29,7 +29,11 @@ def ends_badly(author, name: str, text: str, **parts: object):
     ("name", "text", "said"),
     [
         ("exits", "import sys\nsys.exit(3)", "exits ended with exit code 3"),
-        ("message", "import sys\nsys.exit('what went wrong')", "message ended with exit code 1: what went wrong"),
+        (
+            "message",
+            "import sys\nsys.exit('what went wrong')",
+            "message ended with exit code 1; its last line was: what went wrong",
+        ),
         ("killed", "import os\nos.kill(os.getpid(), 9)", "killed was killed by SIGKILL"),
         ("crashes", "import ctypes\nctypes.string_at(0)", "crashes was killed by SIGSEGV"),
         ("syntax", "def", "syntax ended with exit code 1: SyntaxError: invalid syntax"),

@@ -304,3 +304,42 @@ def test_a_missing_file_stops_the_upload_of_all(ws):
     with pytest.raises(UserErrorException, match=r"not there, so nothing was uploaded: missing\.txt"):
         ws.get_default_datastore().upload_files(["there.txt", "missing.txt"], target_path="none")
     assert ws.get_default_datastore().download("out", prefix="none") == 0
+
+
+def test_one_dataset_is_read_under_two_names_each_in_its_own_mode(author, files):
+    dataset = Dataset.File.from_files((files, "set/2020"))
+    one, other = dataset.as_named_input("one").as_mount(), dataset.as_named_input("other").as_download()
+    run = author.runs(
+        author.step(
+            "read",
+            "import sys\nfrom azureml.core import Run\nsets = Run.get_context().input_datasets\n"
+            "print(sys.argv[1] == sets['one'] != sets['other'] == sys.argv[2])",
+            arguments=[one, other],
+        )
+    )
+    assert log_of(run, "read").strip() == "True"
+
+
+@pytest.mark.parametrize("how", ["as_mount", "as_download"])
+def test_data_is_seen_at_a_path_of_the_machine_for_as_long_as_the_step_runs(author, files, project, how):
+    seen = project / "seen" / "here"
+    dataset = getattr(Dataset.File.from_files((files, "set/*/*.csv")).as_named_input("them"), how)(str(seen))
+    step = author.step("read", READ, arguments=[dataset])
+    for _ in range(2):  # what the first run has left would be in the way of the second
+        assert log_of(author.runs(step), "read").splitlines() == ["2020/a.csv = 2020/a.csv", "2021/c.csv = 2021/c.csv"]
+        assert not seen.is_symlink()
+
+    seen.mkdir()
+    (seen / "mine.txt").write_text("mine")
+    run = author.runs(step)
+    assert "since there is something already on this machine" in log_of(run, "read")
+    assert [path.name for path in seen.iterdir()] == ["mine.txt"], "what is the author's is left alone"
+
+
+def test_what_was_uploaded_is_not_written_into_by_a_slip(author, ws):
+    store = ws.get_default_datastore()
+    Path("raw.txt").write_text("as it was")
+    store.upload_files(["raw.txt"], target_path="guarded", overwrite=True, show_progress=False)
+    stored = ws._root / "datastores" / "workspaceblobstore" / "guarded" / "raw.txt"
+    assert stored.stat().st_mode & 0o222 == 0
+    store.upload_files(["raw.txt"], target_path="guarded", overwrite=True, show_progress=False)

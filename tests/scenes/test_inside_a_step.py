@@ -219,7 +219,7 @@ def test_a_step_finds_its_workspace_without_any_configuration(author):
             ws = Workspace.from_config()
             open("x.txt", "w").write("x")
             ws.get_default_datastore().upload_files(["x.txt"], target_path="from_step", overwrite=True)
-            print(ws.name, sorted(ws.datastores))
+            print(ws.name, sorted(ws.datastores)[1:3])
             """,
         )
     )
@@ -271,3 +271,49 @@ def test_steps_of_one_name_are_told_apart(author):
     assert len(found) == 2 and all(isinstance(step, StepRun) for step in found)
     assert sorted(step.get_stdout_log().strip() for step in found) == ["1", "2"]
     assert len({step.id for step in found}) == 2
+
+
+def test_numbers_that_json_does_not_have_are_logged_all_the_same(author):
+    import math
+
+    run = author.runs(
+        author.step(
+            "log",
+            "from azureml.core import Run\nr = Run.get_context()\nr.log('x', float('nan'))\nr.log_list('y', [float('inf'), 1])",
+        )
+    )
+    metrics = run.find_step_run("log")[0].get_metrics()
+    assert math.isnan(metrics["x"]) and metrics["y"] == [math.inf, 1]
+
+
+def test_packages_that_steps_ask_for_and_do_not_get_are_told_at_submission(author, capsys):
+    from canalis.conda import CondaDependencies
+
+    configuration = RunConfiguration()
+    wanted = CondaDependencies.create(
+        pip_packages=["cowsay==6.1", "numpy==1.16.2", "azureml-core"], conda_packages=["pytest"]
+    )
+    configuration.environment.python.conda_dependencies = wanted
+    author.submits(author.step("a", runconfig=configuration)).wait_for_completion(show_output=False)
+
+    told = capsys.readouterr().err
+    assert f"Note: steps run in {sys.executable}" in told
+    assert "cowsay==6.1, numpy==1.16.2 (it has " in told
+    assert "azureml" not in told and "pytest" not in told
+
+
+def test_a_parameters_name_may_hold_what_no_variables_name_can(author):
+    share = PipelineParameter("test-share", 0.25)
+    run = author.runs(
+        author.step(
+            "look",
+            "import os, sys\nprint(sys.argv[1], os.environ['AML_PARAMETER_test_share'])",
+            arguments=[f"={share}"],
+        )
+    )
+    assert log_of(run, "look").strip() == "=0.25 0.25"
+
+
+def test_runs_of_an_experiment_are_numbered(author):
+    numbers = [author.runs(author.step("a"), experiment="numbered").number for _ in range(3)]
+    assert numbers == list(range(numbers[0], numbers[0] + 3))

@@ -112,6 +112,30 @@ def test_a_failure_ends_the_run_and_is_told_where_one_looks_first(author, capsys
     assert "before" in log_of(run, "bad") and "canalis: bad ended with exit code 1" in log_of(run, "bad")
 
 
+def test_after_a_failure_steps_that_wait_for_a_slot_never_begin(author, project):
+    single = author.cluster("recalling", max_nodes=1)
+    bad = author.step("bad", "import time\ntime.sleep(0.5)\nexit(1)", compute_target=single)
+    others = [author.step(f"o{n}", f"open({str(project / 'began')!r}, 'w')", compute_target=single) for n in range(3)]
+    run = author.runs(bad, *others)
+
+    assert run.get_status() == "Failed"
+    assert statuses(run) == {"bad": "Failed", "o0": "Canceled", "o1": "Canceled", "o2": "Canceled"}
+    assert not (project / "began").exists()
+
+
+def test_after_a_failure_what_has_begun_may_end(author, project):
+    pair = author.cluster("ending", max_nodes=2)
+    bad = author.step(
+        "bad",
+        f"import pathlib, time\nwhile not pathlib.Path({str(project / 'begun')!r}).exists(): time.sleep(0.01)\nexit(1)",
+        compute_target=pair,
+    )
+    other = author.step(
+        "other", f"import time\nopen({str(project / 'begun')!r}, 'w')\ntime.sleep(1)", compute_target=pair
+    )
+    assert statuses(author.runs(bad, other)) == {"bad": "Failed", "other": "Finished"}
+
+
 def test_with_continue_on_step_failure_what_does_not_need_it_still_runs(author):
     bad, free = author.step("bad", "exit(3)"), author.step("free")
     after_bad, after_free = author.step("after_bad"), author.step("after_free")
@@ -280,7 +304,7 @@ def test_wrong_parameters_are_told_before_anything_is_sent(author):
     pipeline = Pipeline(author.ws, [step])
     before = len(list(author.ws._client.get("/runs", limit=500)))
 
-    with pytest.raises(ParameterError, match="'rounds' is of type int; 'ten' is a string"):
+    with pytest.raises(ParameterError, match="'rounds' is of type int; 'ten' is of type string"):
         pipeline.submit("scene", pipeline_parameters={"rounds": "ten"})
     with pytest.raises(ValueError, match="'speed' is not a parameter of this pipeline"):
         pipeline.submit("scene", pipeline_parameters={"speed": 1})

@@ -88,7 +88,7 @@ def test_what_was_killed_goes_on_where_it_was(own, project):
 
     kill_service(own)
     gate.touch()  # the step ends while no service is there to see it
-    until(lambda: (own.ws._root / "blobs" / "records" / run.id / "s2" / "1" / "exit").exists())
+    until(lambda: (own.ws._root / "blobs" / "records" / run.id / "s2" / "exit").exists())
     run.wait_for_completion(show_output=False)  # asking starts the service again
 
     assert run.get_status() == "Finished"
@@ -141,7 +141,7 @@ def test_a_step_whose_process_went_away_with_the_machine_is_started_again(own, p
     """
     run = own.submits(own.step("lost", text))
     until(lambda: count.exists() and count.read_text().strip())
-    group = int((own.ws._root / "blobs" / "records" / run.id / "lost" / "1" / "pid").read_text())
+    group = int((own.ws._root / "blobs" / "records" / run.id / "lost" / "pid").read_text())
     kill_service(own)
     os.killpg(group, signal.SIGKILL)  # as a machine that was switched off
     run.wait_for_completion(show_output=False)
@@ -207,3 +207,32 @@ def test_a_workspace_of_a_newer_version_is_left_alone(own, own_home):
     database.close()
     with pytest.raises(Exception, match="was written by a newer Canalis"):
         local.endpoint(own.ws._root)
+
+
+def test_a_service_of_another_version_is_started_anew_and_what_runs_goes_on(own, project, capfd):
+    gate = project / "gate"
+    run = own.submits(
+        own.step("long", f"import pathlib, time\nwhile not pathlib.Path({str(gate)!r}).exists(): time.sleep(0.01)")
+    )
+    until(lambda: run.find_step_run("long")[0].get_status() == "Running")
+    service = own.ws._root / "service.json"
+    first = process_of(own.ws._root)
+    service.write_text(json.dumps({**json.loads(service.read_text()), "version": "0.0.1"}))
+
+    again = Workspace.get("own")
+    gate.touch()
+    assert again.get_run(run.id).wait_for_completion(show_output=False) == "Finished"
+    assert not is_alive(first) and process_of(own.ws._root) != first
+    assert "Canalis has changed since its service was started" in capfd.readouterr().err
+    again._client.close()
+
+
+def test_a_header_can_be_had_before_there_is_any_workspace(own_home):
+    from canalis.authentication import InteractiveLoginAuthentication
+
+    header = InteractiveLoginAuthentication().get_authentication_header()
+    ws = Workspace.create("later", show_output=False)
+    request = urllib.request.Request(f"{ws._client.endpoint.url}/api/v1/workspace", headers=header)
+    with urllib.request.urlopen(request, timeout=5) as answer:
+        assert json.load(answer)["name"] == "later"
+    ws._client.close()

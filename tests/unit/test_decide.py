@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from canalis.contract.messages import CancelRequested, GoOn, RunSubmitted, StopStep
+from canalis.contract.messages import CancelRequested, GoOn, RecallStep, RunSubmitted, StopStep
 from canalis.contract.run import RunState
 from canalis.contract.status import Outcome, StepStatus
 from orchestrator.decide import LOST_MAX, SENDS_MAX, apply, decide
@@ -86,6 +86,24 @@ def test_after_a_failure_nothing_starts_and_what_runs_may_end():
     assert story.status == "failed"
     assert [story.step(name).name for name in "abcd"] == ["FAILED", "SUCCEEDED", "SKIPPED", "SKIPPED"]
     assert story.started == ["a", "b"]
+
+
+def test_after_a_failure_what_was_ordered_and_has_not_begun_is_called_back():
+    story, _ = tell(a_graph("a", "b", "c"), failed("a"))
+    assert [m.node for m in story.sent if isinstance(m, RecallStep)] == ["b", "c"]
+
+    story.hear(ended("b", outcome=Outcome.CANCELLED))  # it still stood in line
+    story.hear(failed("c"))  # it had begun
+    assert story.status == "failed"
+    assert [story.step(name).name for name in "abc"] == ["FAILED", "SKIPPED", "FAILED"]
+
+
+def test_a_failing_run_can_still_be_cancelled():
+    story, _ = tell(a_graph("a", "b"), failed("a"), CancelRequested(run_id=RUN))
+    assert [m.node for m in story.sent if isinstance(m, StopStep)] == ["b"]
+
+    story.hear(ended("b", outcome=Outcome.CANCELLED))
+    assert story.status == "cancelled"
 
 
 def test_with_continue_on_step_failure_only_what_needs_the_failed_step_is_skipped():

@@ -115,7 +115,7 @@ def test_values_given_at_submission_take_the_place_of_defaults():
 
 def test_a_bool_may_stand_for_an_int_and_an_int_may_not_stand_for_a_float():
     assert assign(PARAMETERS, {"rounds": True})["rounds"] is True
-    with pytest.raises(ParameterError, match="'rate' is of type float; 1 is a int"):
+    with pytest.raises(ParameterError, match="'rate' is of type float; 1 is of type int"):
         assign(PARAMETERS, {"rate": 1})
 
 
@@ -124,7 +124,7 @@ def test_every_wrong_parameter_is_named():
         assign(PARAMETERS, {"rounds": "3", "nobody": 1, "data": "d/p"})
 
     for part in (
-        "'rounds' is of type int; '3' is a string",
+        "'rounds' is of type int; '3' is of type string",
         "'nobody' is not a parameter",
         "'data' is of type datapath",
     ):

@@ -1,0 +1,81 @@
+"""The engine alone: orchestrator, bus and store on disk, with steps that end as soon as they are started."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection
+from pathlib import Path
+
+from adapters.clock import SystemClock
+from adapters.files import FileBlobs, FileStores
+from adapters.sqlite import Database, SqliteBus, SqliteDocuments, SqliteRuns
+from benchmarks.workloads import Edges
+from canalis.contract.graph import CommandWork, Graph, Node
+from canalis.contract.ports import AttemptKey, Ports
+from canalis.contract.run import ComputeChoice
+from canalis.contract.status import Outcome
+from local_app import Pump
+from orchestrator.submit import Submission, submit
+from steps.backend import Ended, Pending, Work
+
+
+class StubBackend:
+    """Every step has succeeded as soon as it is started."""
+
+    def start(self, work: Work) -> Ended:
+        """Done."""
+        return Ended(Outcome.SUCCEEDED, 0)
+
+    def check(self, work: Work, handle: str) -> Ended | Pending:
+        """Done."""
+        return self.start(work)
+
+    def stop(self, key: AttemptKey) -> bool:
+        """Nothing is left to be stopped."""
+        return False
+
+    def recall(self, key: AttemptKey) -> bool:
+        """Nothing waits."""
+        return False
+
+    def has_begun(self, key: AttemptKey) -> bool:
+        """Nothing is under way."""
+        return False
+
+    def held(self) -> Collection[AttemptKey]:
+        """Nothing is held."""
+        return ()
+
+
+def run_s(edges: Edges, folder: Path) -> float:
+    """Seconds from submission to the end of a run whose steps do nothing, every change of state on disk."""
+    clock = SystemClock()
+    folder.mkdir(parents=True, exist_ok=True)
+    database = Database(folder / "canalis.db")
+    bus = SqliteBus(database, clock)
+    ports = Ports(
+        SqliteRuns(database, bus, clock),
+        SqliteDocuments(database),
+        FileBlobs(folder / "blobs"),
+        FileStores(folder / "stores"),
+        bus,
+        clock,
+    )
+    pump = Pump(ports, bus, StubBackend())
+    pump.start()
+    work = CommandWork(line=("true",))
+    nodes = tuple(
+        Node(key=f"s{number}", name=f"s{number}", work=work, after=tuple(f"s{earlier}" for earlier in before))
+        for number, before in enumerate(edges)
+    )
+    began = time.perf_counter()
+    run = submit(
+        ports, Submission(graph=Graph(nodes=nodes), experiment="bench"), {"": ComputeChoice(backend="process")}
+    )
+    while not ports.runs.load(run.run_id).state.status.is_terminal:
+        time.sleep(0.005)
+    took = time.perf_counter() - began
+    pump.close()
+    time.sleep(0.1)
+    database.close()
+    return took
