@@ -11,8 +11,9 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 from canalis.contract.errors import CanalisError
@@ -21,7 +22,8 @@ from canalis.contract.layout import METRICS, STEP_LOG, artifacts, records
 from canalis.contract.ports import Ports
 from canalis.contract.status import Outcome, Phase
 from steps.arguments import Values, command_line, variables
-from steps.backend import Desk, Ended, Work
+from steps.backend import Ended, Work
+from steps.notes import PutOffNotes
 from steps.processes import MARK, Attached, Control, Launched, kill_marked
 from steps.stage import (
     KEPT_FOLDERS,
@@ -71,52 +73,83 @@ class Site:
     import_folders: tuple[Path, ...]
 
 
-def run_attempt(ports: Ports, site: Site, work: Work, folder: Path, control: Control, desk: Desk) -> Ended:
-    """See one attempt through, from wherever an earlier service left it. Never raises what the author can mend.
+class Attempt:
+    """One attempt, from wherever an earlier service left it: `prepare`, `run`, `finish`, in this order.
 
-    folder   the attempt's own; gone at the end
+    folder   its own working folder; gone at the end
+    Each of the three raises CanalisError or OSError for what has gone wrong; `as_ended` puts that into words.
     """
-    record, log = _record_folder(ports, work), _log_file(ports, work)
-    make_folder(log.parent)
-    started_at: float | None = None
-    try:
-        process = Attached.find(record) or _launch(ports, site, work, folder, record, log)
-        started_at = process.started_at
-        desk.note(work, {"phase": Phase.RUNNING.value, "started_at": started_at})
-        code = _wait(process, control, work.node.settings.timeout_s)
+
+    def __init__(self, ports: Ports, site: Site, work: Work, folder: Path) -> None:
+        self._ports = ports
+        self._site = site
+        self._work = work
+        self._folder = folder
+        self._record = _local(ports, records(work.step_run_id))
+        self._log = _local(ports, artifacts(work.step_run_id) + STEP_LOG)
+        self._launch: Callable[[], Launched] | None = None
+        self._started_at: float | None = None
+
+    def prepare(self) -> None:
+        """Put everything in place, so that only the process is missing."""
+        make_folder(self._log.parent)
+        if Attached.find(self._record) is None:
+            self._launch = self._put_in_place()
+
+    def run(self, control: Control, notes: PutOffNotes) -> Ended:
+        """Launch the process, or find it again, and wait until it is over."""
+        process = self._launch() if self._launch else Attached.find(self._record)
+        assert process is not None, self._record
+        self._started_at = process.started_at
+        notes.note(self._work, {"phase": Phase.RUNNING.value, "started_at": self._started_at})
+        code = _wait(process, control, self._work.node.settings.timeout_s)
         if code is None:
-            kill_marked({str(work.step_run_id)})  # its shell is gone; what it started must not go on beside a retry
-        ended = _judge(work, control, code, log, started_at)
-        _keep(ports, work, folder, ended)
-    except CanalisError as error:
-        ended = Ended(Outcome.FAILED, None, error.code, error.message, started_at)
-    except OSError as error:
-        ended = Ended(Outcome.FAILED, None, StagingFailed.code, f"{error.strerror}: {error.filename}", started_at)
-    finally:
-        # Before the last words: on a full disk this makes the room for them, and for the report that follows.
-        clear(work, folder)
-    _say(log, ended)
-    return ended
+            # Its shell is gone; what it started must not go on beside a retry.
+            kill_marked({str(self._work.step_run_id)})
+        return _judge(self._work, control, code, self._log, self._started_at)
 
+    def finish(self, ended: Ended) -> Ended:
+        """Keep what the script left, and clear up; how the attempt ended, all in all."""
+        try:
+            if self._started_at is not None:
+                _keep(self._ports, self._work, self._folder, ended)
+        except (CanalisError, OSError) as error:
+            ended = self.as_ended(error)
+        finally:
+            # Before the last words: on a full disk this makes the room for them, and for the report that follows.
+            clear(self._work, self._folder)
+        _say(self._log, ended)
+        return ended
 
-def _launch(ports: Ports, site: Site, work: Work, folder: Path, record: Path, log: Path) -> Launched:
-    interpreter = work.request.interpreter or sys.executable
-    if not os.access(interpreter, os.X_OK):
-        raise StagingFailed(f"The interpreter {interpreter}, in which this run was submitted, is not there any more")
-    clear(work, folder)  # what an earlier service left half in place
-    staged = stage(ports, work, folder)
-    script = work.node.work.script if isinstance(work.node.work, PythonWork) else None
-    if script is not None and not (staged.source / script).is_file():
-        raise StagingFailed(f"Script '{script}' is not in the snapshot of step '{work.node.name}'")
-    values = Values(staged.inputs, staged.outputs, work.request.parameters)
-    line, extra = command_line(work.node, interpreter, values)
-    environment = _environment(site, work, staged, record / "context.json", interpreter)
-    if shutil.which(staged.source / line[0] if "/" in line[0] else line[0], path=environment["PATH"]) is None:
-        raise StagingFailed(f"There is no program '{line[0]}' on this machine, which step '{work.node.name}' runs")
-    make_folder(record)
-    context = record / "context.json"
-    context.write_text(json.dumps(_context(ports, site, work, staged)))
-    return Launched(line, staged.source, environment | variables(work.node, values) | extra, record, log)
+    def as_ended(self, error: CanalisError | OSError) -> Ended:
+        """The end of an attempt that could not be prepared, run or finished."""
+        if isinstance(error, CanalisError):
+            return Ended(Outcome.FAILED, None, error.code, error.message, self._started_at)
+        message = f"{error.strerror}: {error.filename}"
+        return Ended(Outcome.FAILED, None, StagingFailed.code, message, self._started_at)
+
+    def _put_in_place(self) -> Callable[[], Launched]:
+        work, node = self._work, self._work.node
+        interpreter = work.request.interpreter or sys.executable
+        if not os.access(interpreter, os.X_OK):
+            raise StagingFailed(
+                f"The interpreter {interpreter}, in which this run was submitted, is not there any more"
+            )
+        clear(work, self._folder)  # what an earlier service left half in place
+        staged = stage(self._ports, work, self._folder)
+        if isinstance(node.work, PythonWork) and not (staged.source / node.work.script).is_file():
+            raise StagingFailed(f"Script '{node.work.script}' is not in the snapshot of step '{node.name}'")
+        values = Values(staged.inputs, staged.outputs, work.request.parameters)
+        line, extra = command_line(node, interpreter, values)
+        context = self._record / "context.json"
+        environment = _environment(self._site, work, staged, context, interpreter)
+        program = str(staged.source / line[0]) if "/" in line[0] else line[0]
+        if shutil.which(program, path=environment["PATH"]) is None:
+            raise StagingFailed(f"There is no program '{line[0]}' on this machine, which step '{node.name}' runs")
+        make_folder(self._record)
+        context.write_text(json.dumps(_context(self._ports, self._site, work, staged)))
+        environment |= variables(node, values) | extra
+        return partial(Launched, line, staged.source, environment, self._record, self._log)
 
 
 def _wait(process: Launched | Attached, control: Control, timeout_s: float | None) -> int | None:
@@ -213,14 +246,6 @@ def _full_disk(log: Path) -> str:
     found = os.statvfs(log.parent)
     is_full = found.f_bavail * found.f_frsize < _FULL_BYTES
     return f" (No space left on device: the disk that holds {log.parent} is full)" if is_full else ""
-
-
-def _record_folder(ports: Ports, work: Work) -> Path:
-    return _local(ports, records(work.step_run_id))
-
-
-def _log_file(ports: Ports, work: Work) -> Path:
-    return _local(ports, artifacts(work.step_run_id) + STEP_LOG)
 
 
 def _local(ports: Ports, key: str) -> Path:

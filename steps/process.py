@@ -7,10 +7,8 @@ import logging
 import os
 import threading
 import time
-from collections import deque
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from canalis.contract.errors import CanalisError
@@ -18,9 +16,11 @@ from canalis.contract.layout import records
 from canalis.contract.ports import AttemptKey, Ports
 from canalis.contract.run import StepRunId
 from canalis.contract.status import Outcome
-from steps.attempt import Site, run_attempt
+from steps.attempt import Attempt, Site
 from steps.backend import Desk, Ended, Pending, Work
-from steps.processes import Attached, Control, kill_leftover, kill_marked
+from steps.notes import PutOffNotes
+from steps.pool import Job, Pool
+from steps.processes import Attached, kill_leftover, kill_marked
 from steps.stage import local_path
 
 BACKEND = "process"
@@ -31,25 +31,6 @@ _HEARD_S = 2.0  # longest time that a slot stays empty after a failure
 _log = logging.getLogger("canalis.process")
 
 
-@dataclass
-class _Job:
-    work: Work
-    control: Control = field(default_factory=Control)
-
-
-@dataclass
-class _Pool:
-    """The slots of one compute target at one depth of nested runs.
-
-    A step that submits a run and waits for it holds its slot meanwhile. Were all depths to share slots, parents
-    could take all of them and wait for ever for children that find none; a deeper run has slots of its own.
-    """
-
-    slots: int = 1
-    running: int = 0
-    waiting: deque[_Job] = field(default_factory=deque)
-
-
 class ProcessBackend:
     """Runs each attempt as a process group of its own. What runs outlives this object, and is found again."""
 
@@ -58,27 +39,29 @@ class ProcessBackend:
         self._site = site
         self._folder = folder
         self._desk = desk
+        self._notes = PutOffNotes(desk)
         self._lock = threading.Lock()
-        self._jobs: dict[AttemptKey, _Job] = {}
-        self._pools: dict[tuple[str, int], _Pool] = {}
+        self._jobs: dict[AttemptKey, tuple[Job, Pool]] = {}
+        self._pools: dict[tuple[str, int], Pool] = {}
         self._ended: set[str] = set()
+        self._shaken: set[str] = set()  # runs of which a step has not succeeded
         self._threads = ThreadPoolExecutor(_THREADS_MAX, thread_name_prefix="step")
 
     def start(self, work: Work) -> Pending:
         """Give the work the next free slot of its compute target."""
-        job = _Job(work)
-        pool_name = (work.node.compute or "", work.request.depth)
-        is_under_way = self.has_begun(work.key)
+        job = Job(work)
         with self._lock:
-            if work.key not in self._jobs:
-                self._jobs[work.key] = job
-                pool = self._pools.setdefault(pool_name, _Pool())
-                pool.slots = work.compute.slots or os.cpu_count() or 1
-                if is_under_way:  # an earlier service started it, so it has a slot whatever we think
-                    self._run(pool, job)
-                else:
-                    pool.waiting.append(job)
-                    self._fill(pool)
+            if work.key in self._jobs:
+                return Pending(handle=str(work.step_run_id))
+            pool = self._pools.setdefault((work.node.compute or "", work.request.depth), Pool())
+            pool.slots = work.compute.slots or os.cpu_count() or 1
+            self._jobs[work.key] = job, pool
+        if self.has_begun(work.key):
+            pool.join_running(job)
+            self._threads.submit(self._see_through, pool, job)
+        else:
+            pool.enter(job)
+            self._go_on(pool)
         return Pending(handle=str(work.step_run_id))
 
     def check(self, work: Work, handle: str) -> Ended | Pending:
@@ -87,25 +70,22 @@ class ProcessBackend:
 
     def stop(self, key: AttemptKey) -> bool:
         """End the attempt's processes, or take it out of the line."""
+        if self._called_off(key, "Cancelled before it started"):
+            return True
         with self._lock:
-            job = self._jobs.get(key)
-            is_in_line = job is not None and self._leave_line(job)
-        if job is not None and is_in_line:
-            self._tell(job.work, Ended(Outcome.CANCELLED, error="Cancelled before it started"))
-        elif job is not None:
-            job.control.stop(Outcome.CANCELLED)
-        else:
+            job, _ = self._jobs.get(key, (None, None))
+        if job is None:
             kill_leftover(self._record(key))
-        return job is not None
+            return False
+        job.control.stop(Outcome.CANCELLED)
+        return True
 
     def recall(self, key: AttemptKey) -> bool:
         """Take the attempt out of the line; what has begun may end."""
         with self._lock:
-            job = self._jobs.get(key)
-            is_in_line = job is not None and self._leave_line(job)
-        if job is not None and is_in_line:
-            self._tell(job.work, Ended(Outcome.CANCELLED, error="Never began, since another step failed"))
-        return job is not None
+            is_here = key in self._jobs
+        self._called_off(key, "Never began, since another step failed")
+        return is_here
 
     def has_begun(self, key: AttemptKey) -> bool:
         """Whether a process was started for the attempt."""
@@ -120,55 +100,65 @@ class ProcessBackend:
         """End processes that left their group and outlived their attempt; how many there were."""
         with self._lock:
             ended, self._ended = self._ended, set()
+            self._shaken &= {key.run_id for key in self._jobs}
         return kill_marked(ended) if ended else 0
 
     def close(self) -> None:
         """Take no further work. What runs goes on, and is found again by the next service."""
-        with self._lock:
-            for pool in self._pools.values():
-                pool.waiting.clear()
+        for pool in list(self._pools.values()):
+            pool.clear()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _fill(self, pool: _Pool) -> None:
-        while pool.waiting and pool.running < pool.slots:
-            self._run(pool, pool.waiting.popleft())
+    def _go_on(self, pool: Pool) -> None:
+        while (job := pool.next()) is not None:
+            self._threads.submit(self._see_through, pool, job)
 
-    def _run(self, pool: _Pool, job: _Job) -> None:
-        pool.running += 1
-        self._threads.submit(self._see_through, pool, job)
+    def _called_off(self, key: AttemptKey, why: str) -> bool:
+        """Keep an attempt from beginning; False when it has, or is not here."""
+        with self._lock:
+            job, pool = self._jobs.get(key, (None, None))
+        if job is None or pool is None:
+            return False
+        if pool.leave_line(job):
+            self._tell(job.work, Ended(Outcome.CANCELLED, error=why))
+            return True
+        return pool.stop_before_slot(job)
 
-    def _leave_line(self, job: _Job) -> bool:
-        for pool in self._pools.values():
-            if job in pool.waiting:
-                pool.waiting.remove(job)
-                return True
-        return False
-
-    def _see_through(self, pool: _Pool, job: _Job) -> None:
-        ended = self._run_one(job)
-        if ended.outcome is Outcome.SUCCEEDED:
-            self._free(pool)  # at once: the next step starts while this one is being reported
-            self._tell(job.work, ended)
-        else:
-            self._tell(job.work, ended)
-            self._wait_until_heard(job.work)  # a failure may call back those who wait for the slot
-            self._free(pool)
-
-    def _run_one(self, job: _Job) -> Ended:
-        key = job.work.key
-        folder = self._folder / str(job.work.step_run_id)
+    def _see_through(self, pool: Pool, job: Job) -> None:
+        attempt = Attempt(self._ports, self._site, job.work, self._folder / str(job.work.step_run_id))
         try:
-            if not self.has_begun(key) and (job.control.is_stopped or not self._desk.is_wanted(job.work)):
-                return Ended(Outcome.CANCELLED, error="It was no longer wanted when a slot was free")
-            return run_attempt(self._ports, self._site, job.work, folder, job.control, self._desk)
+            ended = self._run(attempt, pool, job)
+            if ended.outcome is Outcome.SUCCEEDED:
+                self._leave(pool, job)  # at once: the next step starts while this one is being finished
+            ended = attempt.finish(ended)
         except Exception as error:
             _log.exception("step %s", job.work.step_run_id)
-            return Ended(Outcome.FAILED, None, "internal", f"Canalis could not run this step: {error!r}")
+            ended = Ended(Outcome.FAILED, None, "internal", f"Canalis could not run this step: {error!r}")
+        if ended.outcome is not Outcome.SUCCEEDED:
+            self._shaken.add(job.work.key.run_id)
+        self._tell(job.work, ended)
+        if not job.is_over:
+            self._wait_until_heard(job.work)  # a failure may call back those who wait for the slot
+            self._leave(pool, job)
 
-    def _free(self, pool: _Pool) -> None:
-        with self._lock:
-            pool.running -= 1
-            self._fill(pool)
+    def _run(self, attempt: Attempt, pool: Pool, job: Job) -> Ended:
+        try:
+            attempt.prepare()
+            if not pool.take_slot(job) or not self._is_wanted(job):
+                return Ended(Outcome.CANCELLED, error="It was no longer wanted when a slot was free")
+            return attempt.run(job.control, self._notes)
+        except (CanalisError, OSError) as error:
+            return attempt.as_ended(error)
+
+    def _leave(self, pool: Pool, job: Job) -> None:
+        job.is_over = True
+        pool.over(job)
+        self._go_on(pool)
+
+    def _is_wanted(self, job: Job) -> bool:
+        """Whether an attempt may begin. Orders to stop find it waiting; only after a failure may one be late."""
+        key = job.work.key
+        return key.run_id not in self._shaken or self.has_begun(key) or self._desk.is_wanted(job.work)
 
     def _wait_until_heard(self, work: Work) -> None:
         give_up = time.monotonic() + _HEARD_S
@@ -178,6 +168,7 @@ class ProcessBackend:
 
     def _tell(self, work: Work, ended: Ended) -> None:
         """Report until it is heard: nobody else knows how this attempt ended."""
+        self._notes.forget(work)
         rest_s = 0.2
         while True:
             try:

@@ -52,14 +52,13 @@ CREATE TABLE IF NOT EXISTS documents (
 ) WITHOUT ROWID;
 
 CREATE TABLE IF NOT EXISTS messages (
-    seq        INTEGER PRIMARY KEY AUTOINCREMENT,
+    seq        INTEGER PRIMARY KEY,
     queue      TEXT NOT NULL,
     visible_at REAL NOT NULL,
     failures   INTEGER NOT NULL DEFAULT 0,
     reason     TEXT,
     body       BLOB NOT NULL
 );
-CREATE INDEX IF NOT EXISTS messages_due ON messages (queue, visible_at, seq);
 """
 
 

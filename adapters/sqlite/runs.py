@@ -48,9 +48,8 @@ class SqliteRuns:
                     now if state.status.is_terminal else None,
                 ),
             ).rowcount
-            if created:
-                self._bus.insert(connection, sends)
-        self._bus.wake(sends)
+            kept = self._bus.insert(connection, sends) if created else []
+        self._bus.publish(kept)
         return bool(created)
 
     def load(self, run_id: str) -> Run:
@@ -88,8 +87,8 @@ class SqliteRuns:
                 raise Conflict(f"run {run.run_id} is no longer at version {run.version}", run_id=run.run_id)
             for fact in facts:
                 _merge(connection, AttemptKey(run.run_id, fact.node, fact.attempt), fact.facts, fact.ended)
-            self._bus.insert(connection, sends)
-        self._bus.wake(sends)
+            kept = self._bus.insert(connection, sends)
+        self._bus.publish(kept)
         return self._remember(Run(run.run_id, run.request, state, run.version + 1, now, ended_at))
 
     def _remember(self, run: Run) -> Run:

@@ -284,7 +284,7 @@ def test_what_a_step_prints_can_be_read_while_it_runs(author, project):
     run = author.submits(step)
     (found,) = run.get_steps()
     until(lambda: "on stderr" in found.get_stdout_log())
-    assert found.get_status() == "Running"
+    until(lambda: found.get_status() == "Running")
     (project / "go on").touch()
     run.wait_for_completion(show_output=False)
     assert found.get_stdout_log() == "half a lineon stderr\nthe end\n"
