@@ -1,5 +1,5 @@
 # The words of this project. `make setup` comes by itself with each of the others.
-.PHONY: setup lock demo serve check test bench soak clean
+.PHONY: setup lock docs demo serve check test bench soak clean
 .DEFAULT_GOAL := help
 
 python := .venv/bin/python
@@ -17,6 +17,9 @@ setup:
 
 lock: setup
 	@scripts/lock
+
+docs: setup
+	@$(python) -m tests.house.reference
 
 demo: setup
 	@.venv/bin/canalis demo

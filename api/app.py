@@ -17,9 +17,8 @@ def make_app(service: Service, guard: Guard) -> FastAPI:
         title="Canalis",
         version=service.version,
         summary="Runs machine-learning pipelines.",
-        openapi_url=f"{PREFIX}/openapi.json",
-        docs_url=None,  # the documentation page would load its scripts from elsewhere
-        redoc_url=None,
+        # Its own pages stand outside the guard, and load their scripts from elsewhere.
+        openapi_url=None,
     )
     app.state.service = service
     app.state.guard = guard

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from typing import Any, cast
+
+from fastapi import APIRouter, FastAPI, Request
 from pydantic import BaseModel
 
 from api.access import GuardedRoute, Role, needs
@@ -24,6 +26,12 @@ class Health(BaseModel):
 def health(here: Here) -> Health:
     """Answers when the service can be used."""
     return Health(status="ready", workspace=here.workspace.name, instance=here.instance, version=here.version)
+
+
+@router.get("/openapi.json", dependencies=[needs(Role.NOBODY)])
+def description(request: Request) -> dict[str, Any]:
+    """The description of this API, as OpenAPI."""
+    return cast(FastAPI, request.app).openapi()
 
 
 @router.get("/workspace", dependencies=[needs(Role.READER)])

@@ -181,3 +181,12 @@ def test_every_status_has_a_word_in_both_vocabularies():
         for phase in Phase:
             word, _ = step_words(status, phase)
             assert not status.is_terminal or word in ended, "a v1 wait loop would never end"
+
+
+@pytest.mark.parametrize("module", ["canalis.contract.patterns", "canalis.conda", "canalis.progress"])
+def test_the_examples_in_the_docstrings_are_true(module):
+    import doctest
+    import importlib
+
+    found = doctest.testmod(importlib.import_module(module))
+    assert found.attempted > 0 and found.failed == 0

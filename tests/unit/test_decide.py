@@ -188,8 +188,9 @@ def test_any_order_of_the_same_news_leads_to_the_same_end():
         assert sorted(started) == list(names), "each step is started exactly once"
 
 
-def test_random_graphs_with_random_ends_always_come_to_an_end_and_never_start_a_step_too_early():
-    for seed in range(300):
+@pytest.mark.parametrize("seeds", [range(300), pytest.param(range(300, 30_000), marks=pytest.mark.soak)])
+def test_random_graphs_with_random_ends_always_come_to_an_end_and_never_start_a_step_too_early(seeds):
+    for seed in seeds:
         choose = random.Random(seed)
         count = choose.randint(1, 9)
         edges = [f"s{a} > s{b}" for b in range(count) for a in range(b) if choose.random() < 0.4]

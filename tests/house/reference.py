@@ -1,0 +1,144 @@
+"""The pages of docs/reference, made from the code: `make docs` writes them, a test holds them against it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import typer
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = ROOT / "docs" / "reference"
+_MADE = "<!-- Made from the code by `make docs`. -->\n"
+
+
+def pages() -> dict[str, str]:
+    """The text of each page, by file name."""
+    return {
+        "errors.md": _errors(),
+        "command-line.md": _command_line(),
+        "http.md": _http(),
+        "azureml-coverage.md": _coverage(),
+    }
+
+
+def _errors() -> str:
+    import adapters.sqlite  # noqa: F401  the rooms' own errors are known once they are loaded
+    import steps.stage  # noqa: F401
+    from canalis.contract.errors import AuthorError, WorldError, all_errors
+
+    rows = []
+    for code, kind in sorted(all_errors().items()):
+        who = "the author" if issubclass(kind, AuthorError) else "time, or an operator"
+        who = who if issubclass(kind, (AuthorError, WorldError)) else "nobody outside: it is a fault of ours"
+        rows.append(f"| `{code}` | {kind.http_status} | {who} | {(kind.__doc__ or '').strip().splitlines()[0]} |")
+    return (
+        f"# Errors\n\n{_MADE}\nEvery error has a stable code. Over HTTP it comes as "
+        '`{"error": {"code", "message", "details"}}`; in Python it is an exception of `canalis.contract.errors`, or '
+        "v1's own where v1 had one (`canalis.exceptions`, with the code in `.code`).\n\n"
+        "| code | HTTP | who can mend it | what it says |\n|---|---|---|---|\n" + "\n".join(rows) + "\n\n"
+        "## Why a step ended\n\nA step's `error.code`:\n\n"
+        "| code | what happened |\n|---|---|\n"
+        "| `script_failed` | The script ended with another exit code than 0, or was killed by a signal |\n"
+        "| `timed_out` | It worked longer than its limit and was ended |\n"
+        "| `cancelled` | It was stopped |\n"
+        "| `lost` | It went away with its machine; it is tried again by itself, up to three times |\n"
+        "| `staging_failed` | What it needs could not be put in place |\n"
+        "| `internal` | Canalis could not run it; the service's log has the reason |\n\n"
+        "## What can be wrong with a graph\n\n`graph_invalid` lists every fault, each with a code of its own:\n\n"
+        + ", ".join(f"`{code}`" for code in _fault_codes())
+        + "\n"
+    )
+
+
+def _fault_codes() -> list[str]:
+    import re
+
+    source = (ROOT / "canalis" / "contract" / "faults.py").read_text()
+    return sorted(set(re.findall(r'Fault\(\s*"(\w+)"', source)))
+
+
+def _command_line() -> str:
+    from canalis.cli.commands import app
+
+    group: Any = typer.main.get_command(app)
+    parts = [
+        f"# The command line\n\n{_MADE}\n`canalis COMMAND --help` says the same. Every command that shows "
+        "something takes `--json`.\n"
+    ]
+    for name, command in sorted(_commands(group, "canalis")):
+        parts.append(f"## {name}\n\n{(command.help or '').strip()}\n")
+        rows = []
+        for parameter in command.params:
+            words = ", ".join(f"`{word}`" for word in (*parameter.opts, *parameter.secondary_opts))
+            if getattr(parameter, "param_type_name", "") == "argument":
+                words = f"`{(parameter.metavar or parameter.name).upper()}`"
+            if parameter.name != "help":
+                rows.append(f"| {words} | {getattr(parameter, 'help', '') or ''} |")
+        if rows:
+            parts.append("| word | meaning |\n|---|---|\n" + "\n".join(rows) + "\n")
+    return "\n".join(parts)
+
+
+def _commands(group: Any, prefix: str) -> list[tuple[str, Any]]:
+    found = []
+    for name, command in group.commands.items():
+        full = f"{prefix} {name}"
+        found += _commands(command, full) if hasattr(command, "commands") else [(full, command)]
+    return found
+
+
+def _http() -> str:
+    from adapters.clock import SystemClock
+    from adapters.files import FileBlobs, FileStores
+    from adapters.sqlite import Database, SqliteBus, SqliteDocuments, SqliteRuns
+    from api.access import KeptToken
+    from api.app import make_app
+    from api.service import Service, WorkspaceView
+    from canalis.contract.ports import Ports
+
+    with TemporaryDirectory() as folder:
+        root, clock = Path(folder), SystemClock()
+        database = Database(root / "canalis.db")
+        bus = SqliteBus(database, clock)
+        runs = SqliteRuns(database, bus, clock)
+        ports = Ports(runs, SqliteDocuments(database), FileBlobs(root), FileStores(root), bus, clock)
+        workspace = WorkspaceView(name="w", subscription_id="s", resource_group="r", location="l")
+        spec = make_app(Service(ports, workspace, "i", True, 1, "0"), KeptToken("t", "n")).openapi()
+        database.close()
+    rows = []
+    for path, methods in sorted(spec["paths"].items()):
+        for method, operation in methods.items():
+            said = " ".join(operation.get("description", "").split())
+            rows.append(f"| `{method.upper()}` | `{path}` | {said} |")
+    return (
+        f"# The HTTP API\n\n{_MADE}\nJSON over HTTP, described by OpenAPI at `/api/v1/openapi.json`. Every request but "
+        "`/health` and `/openapi.json` carries `Authorization: Bearer <token>`; on a laptop the token is in "
+        "`.canalis/token`. Every request may be sent twice without harm; a submission must bring its `run_id` for "
+        "that. Errors are in [errors.md](errors.md).\n\n| method | path | what it does |\n|---|---|---|\n"
+        + "\n".join(rows)
+        + "\n"
+    )
+
+
+def _coverage() -> str:
+    from canalis.azureml import coverage
+
+    rows = [f"| `{module}` | {', '.join(f'`{name}`' for name in names)} |" for module, names in coverage().items()]
+    return (
+        f"# What of azureml is here\n\n{_MADE}\nEvery import path that resolves, and the names in it. Anything else "
+        "below `azureml` fails when it is imported, and says so; so does a member of a class that is not here when it "
+        "is asked for. `canalis coverage` prints the same.\n\n| module | names |\n|---|---|\n" + "\n".join(rows) + "\n"
+    )
+
+
+def write() -> None:
+    """Write all pages."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for name, text in pages().items():
+        (FOLDER / name).write_text(text)
+
+
+if __name__ == "__main__":
+    write()
