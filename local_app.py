@@ -125,6 +125,7 @@ class Door:
         )
         # What an earlier service left behind is taken up before anything new comes in.
         sweep(self.ports, OWNER, self.backend.held(), quiet_s=0.0)
+        self.backend.clear_leftovers()
         self.pump.start()
         threading.Thread(target=self._keep_time, args=(server,), name="timer", daemon=True).start()
         _announce(self.root, self.endpoint, self.instance)

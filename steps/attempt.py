@@ -74,10 +74,10 @@ class Site:
 
 
 class Attempt:
-    """One attempt, from wherever an earlier service left it: `prepare`, `run`, `finish`, in this order.
+    """One attempt, from wherever an earlier service left it: `prepare`, `run`, `keep`, `clear`, in this order.
 
-    folder   its own working folder; gone at the end
-    Each of the three raises CanalisError or OSError for what has gone wrong; `as_ended` puts that into words.
+    folder   its own working folder; gone after `clear`
+    The first two raise CanalisError or OSError for what has gone wrong; `as_ended` puts that into words.
     """
 
     def __init__(self, ports: Ports, site: Site, work: Work, folder: Path) -> None:
@@ -108,18 +108,20 @@ class Attempt:
             kill_marked({str(self._work.step_run_id)})
         return _judge(self._work, control, code, self._log, self._started_at)
 
-    def finish(self, ended: Ended) -> Ended:
-        """Keep what the script left, and clear up; how the attempt ended, all in all."""
+    def keep(self, ended: Ended) -> Ended:
+        """Keep what the script left; how the attempt ended, all in all."""
         try:
             if self._started_at is not None:
                 _keep(self._ports, self._work, self._folder, ended)
         except (CanalisError, OSError) as error:
-            ended = self.as_ended(error)
-        finally:
-            # Before the last words: on a full disk this makes the room for them, and for the report that follows.
-            clear(self._work, self._folder)
-        _say(self._log, ended)
+            return self.as_ended(error)
         return ended
+
+    def clear(self, ended: Ended) -> None:
+        """Clear up, and say in the log why there is no more of it."""
+        # In this order: on a full disk the one makes the room for the other.
+        clear(self._work, self._folder)
+        _say(self._log, ended)
 
     def as_ended(self, error: CanalisError | OSError) -> Ended:
         """The end of an attempt that could not be prepared, run or finished."""

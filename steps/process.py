@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import shutil
 import threading
 import time
 from collections.abc import Collection
@@ -103,6 +104,18 @@ class ProcessBackend:
             self._shaken &= {key.run_id for key in self._jobs}
         return kill_marked(ended) if ended else 0
 
+    def clear_leftovers(self) -> int:
+        """Take away the working folders of attempts that have ended, which a service that died has left."""
+        cleared = 0
+        for folder in self._folder.iterdir() if self._folder.is_dir() else ():
+            step = StepRunId.parse(folder.name.removesuffix(".data"))
+            key = AttemptKey(step.run_id, step.node, step.attempt) if step else None
+            known = self._ports.runs.attempt(key) if key else None
+            if key not in self.held() and (known is None or known.ended):
+                shutil.rmtree(folder, ignore_errors=True)
+                cleared += 1
+        return cleared
+
     def close(self) -> None:
         """Take no further work. What runs goes on, and is found again by the next service."""
         for pool in list(self._pools.values()):
@@ -130,12 +143,16 @@ class ProcessBackend:
             ended = self._run(attempt, pool, job)
             if ended.outcome is Outcome.SUCCEEDED:
                 self._leave(pool, job)  # at once: the next step starts while this one is being finished
-            ended = attempt.finish(ended)
+            ended = attempt.keep(ended)
         except Exception as error:
             _log.exception("step %s", job.work.step_run_id)
             ended = Ended(Outcome.FAILED, None, "internal", f"Canalis could not run this step: {error!r}")
-        if ended.outcome is not Outcome.SUCCEEDED:
-            self._shaken.add(job.work.key.run_id)
+        if ended.outcome is Outcome.SUCCEEDED:
+            self._tell(job.work, ended)
+            attempt.clear(ended)
+            return
+        attempt.clear(ended)  # first, since on a full disk it makes the room for the report
+        self._shaken.add(job.work.key.run_id)
         self._tell(job.work, ended)
         if not job.is_over:
             self._wait_until_heard(job.work)  # a failure may call back those who wait for the slot

@@ -236,3 +236,13 @@ def test_a_header_can_be_had_before_there_is_any_workspace(own_home):
     with urllib.request.urlopen(request, timeout=5) as answer:
         assert json.load(answer)["name"] == "later"
     ws._client.close()
+
+
+def test_a_service_clears_up_after_one_that_died(own, project):
+    own.runs(own.step("a"))
+    work = own.ws._root / "work"
+    left = work / "00000000-0000-0000-0000-000000000000.train"
+    (left / "deep").mkdir(parents=True)
+    kill_service(own)
+    own.runs(own.step("b"))
+    until(lambda: list(work.iterdir()) == [])
