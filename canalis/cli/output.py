@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -132,15 +133,25 @@ def print_demo(
     rows = [(step["name"], step["run_status_v1"], _took(step), _numbers(metrics[step["name"]])) for step in steps]
     _table(("step", "status", "took", "metrics"), rows)
     root = Path(workspace._root)
+    command = _this_command()
     print(f"""
 The run   {view["id"]}: {view["run_status_v1"]}
 Files     {root / "blobs" / "artifacts" / view["id"]}
 Data      {root / "datastores" / "workspaceblobstore" / "azureml"}
 
-Next      canalis runs                   what ran here
-          canalis show {view["id"][:8]}          its steps
-          canalis logs {view["id"][:8]}          what they printed
-          canalis run my_pipeline.py     your own v1 script, as it is""")
+Next      {command} runs                   what ran here
+          {command} show {view["id"][:8]}          its steps
+          {command} logs {view["id"][:8]}          what they printed
+          {command} run my_pipeline.py     your own v1 script, as it is""")
+
+
+def _this_command() -> str:
+    """How to call the command line from here: by its name, where the shell finds it under that."""
+    called = Path(sys.argv[0]).absolute()
+    found = shutil.which("canalis")
+    if found is not None and Path(found).resolve() == called.resolve():
+        return "canalis"
+    return str(called.relative_to(Path.cwd())) if called.is_relative_to(Path.cwd()) else str(called)
 
 
 def _drawn(found: dict[str, Any]) -> RenderableType:
