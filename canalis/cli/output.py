@@ -147,7 +147,7 @@ Next      {command} runs                   what ran here
 
 def _this_command() -> str:
     """How to call the command line from here: by its name, where the shell finds it under that."""
-    called = Path(sys.argv[0]).absolute()
+    called = Path(sys.orig_argv[1]).absolute()  # sys.argv is the script's by now
     found = shutil.which("canalis")
     if found is not None and Path(found).resolve() == called.resolve():
         return "canalis"

@@ -132,3 +132,22 @@ def test_the_version_is_said():
     from canalis import __version__
 
     assert canalis("--version").stdout == f"{__version__}\n"
+
+
+def test_the_demo_ends_completed_and_says_where_everything_lies(project):
+    done = canalis("demo")
+    lines = done.stdout.splitlines()
+    assert any(line.startswith("The run") and line.endswith(": Completed") for line in lines)
+    rows = {line.split("\t")[0]: line.split("\t")[1:] for line in lines if line.count("\t") == 3}
+    assert {name: row[0] for name, row in rows.items()} == {
+        "step": "status",
+        "prepare": "Completed",
+        "train_linear": "Completed",
+        "train_forest": "Completed",
+        "compare": "Completed",
+    }
+    assert "patients 569" in rows["prepare"][2] and "accuracy 0.9" in rows["train_forest"][2]
+    files = Path(next(line for line in lines if line.startswith("Files")).split()[1])
+    assert (files / "compare" / "outputs" / "roc.png").read_bytes().startswith(b"\x89PNG")
+    data = Path(next(line for line in lines if line.startswith("Data")).split()[1])
+    assert list(data.glob("*.compare/best/model.pkl"))
