@@ -31,7 +31,6 @@ _START_S = 60.0
 _STOP_S = 20.0
 _JOIN_S = 10.0  # how long a service that somebody else started may take to answer
 _IDLE_EXIT_S = 3600.0  # a service that was started by itself ends by itself after so long with nothing to do
-_started: list[subprocess.Popen[bytes]] = []  # by this process: kept, so that one that ends is reaped
 _DOOR = Path(__file__).resolve().parent.parent / "local_app.py"
 
 
@@ -191,7 +190,7 @@ def _start(root: Path) -> Endpoint:
         found = running(root)
         if found is not None:
             print(f"Canalis serves workspace '{root.name}' at {found.url} (log: {log})", file=sys.stderr)
-            _started.append(process)
+            process.returncode = 0  # it shall outlive this process, and Popen not complain of that
             return found
         if process.poll() is not None and (process.returncode != 3 or time.monotonic() > give_up - _START_S + _JOIN_S):
             break  # 3: another service holds the workspace, and will answer soon

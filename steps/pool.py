@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
@@ -16,10 +17,15 @@ _AHEAD_MAX = 4  # attempts that are put in place while all slots are taken, so t
 
 @dataclass(eq=False)
 class Job:
-    """An attempt on its way through a pool."""
+    """An attempt on its way through a pool.
+
+    called   set when it has a slot, or will have none
+    """
 
     work: Work
     control: Control = field(default_factory=Control)
+    called: threading.Event = field(default_factory=threading.Event)
+    place: int = -1
     has_slot: bool = False
     is_over: bool = False
 
@@ -33,66 +39,80 @@ class Pool:
 
     def __init__(self) -> None:
         self.slots = 1
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
         self._line: OrderedDict[AttemptKey, Job] = OrderedDict()
+        self._places = itertools.count()
         self._in_hand = 0  # out of the line, and not over: being put in place, waiting for a slot, or running
         self._running = 0
+        self._ready: dict[int, Job] = {}  # by place: those that wait for a slot and for nothing else
 
     def enter(self, job: Job) -> None:
         """Stand in line."""
-        with self._changed:
+        with self._lock:
             self._line[job.work.key] = job
 
     def next(self) -> Job | None:
-        """The next of the line to be put in place; None when enough are in hand."""
-        with self._changed:
-            if not self._line or self._in_hand >= self.slots + min(self.slots, _AHEAD_MAX):
+        """The next of the line to be put in place; None when enough are in hand.
+
+        While slots are free, as many as there are free ones: so nobody overtakes. Once all are taken, some ahead.
+        """
+        with self._lock:
+            free = max(0, self.slots - self._running)
+            if not self._line or self._in_hand - self._running >= (free or min(self.slots, _AHEAD_MAX)):
                 return None
             self._in_hand += 1
-            return self._line.popitem(last=False)[1]
+            job = self._line.popitem(last=False)[1]
+            job.place = next(self._places)
+            return job
 
     def join_running(self, job: Job) -> None:
         """Count an attempt that an earlier service started: it has a slot, whatever we think."""
-        with self._changed:
+        with self._lock:
             self._in_hand += 1
-            self._running += 1
-            job.has_slot = True
+            self._give_slot(job)
 
     def leave_line(self, job: Job) -> bool:
         """Leave the line; False for one that stands in it no more."""
-        with self._changed:
+        with self._lock:
             return self._line.pop(job.work.key, None) is not None
 
     def take_slot(self, job: Job) -> bool:
         """Wait for a slot; False when the attempt was stopped meanwhile."""
-        with self._changed:
-            while not job.has_slot and self._running >= self.slots and not job.control.is_stopped:
-                self._changed.wait()
-            if job.control.is_stopped and not job.has_slot:
-                return False
-            if not job.has_slot:
-                self._running += 1
-                job.has_slot = True
-            return True
+        with self._lock:
+            if not job.called.is_set():
+                self._ready[job.place] = job
+                self._give_free_slots()
+        job.called.wait()
+        return job.has_slot
 
     def stop_before_slot(self, job: Job) -> bool:
         """Stop an attempt that has no slot yet; False when it has one."""
-        with self._changed:
+        with self._lock:
             if job.has_slot:
                 return False
+            self._ready.pop(job.place, None)
             job.control.stop(Outcome.CANCELLED)
-            self._changed.notify_all()
+            job.called.set()
             return True
 
     def over(self, job: Job) -> None:
         """Give the slot back, and the place among those in hand."""
-        with self._changed:
+        with self._lock:
             self._in_hand -= 1
             if job.has_slot:
                 self._running -= 1
-            self._changed.notify_all()
+            self._give_free_slots()
 
     def clear(self) -> None:
         """Send everybody in the line away."""
-        with self._changed:
+        with self._lock:
             self._line.clear()
+
+    def _give_free_slots(self) -> None:
+        while self._ready and self._running < self.slots:
+            self._give_slot(self._ready.pop(min(self._ready)))
+
+    def _give_slot(self, job: Job) -> None:
+        self._running += 1
+        job.has_slot = True
+        job.called.set()

@@ -161,7 +161,9 @@ class ProcessBackend:
     def _run(self, attempt: Attempt, pool: Pool, job: Job) -> Ended:
         try:
             attempt.prepare()
-            if not pool.take_slot(job) or not self._is_wanted(job):
+            has_slot = pool.take_slot(job)
+            self._go_on(pool)  # the next may be put in place now
+            if not has_slot or not self._is_wanted(job):
                 return Ended(Outcome.CANCELLED, error="It was no longer wanted when a slot was free")
             return attempt.run(job.control, self._notes)
         except (CanalisError, OSError) as error:

@@ -155,9 +155,6 @@ def stop_services(home: Path) -> None:
             continue
         if is_alive(process):
             os.kill(process, signal.SIGKILL)
-        for started in local._started:
-            if started.pid == process:
-                started.wait()
         for pid in root.glob("blobs/records/*/*/pid"):
             if not (pid.parent / "exit").exists():
                 try:
