@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import fcntl
+import gc
 import json
 import logging
 import os
@@ -247,6 +248,8 @@ def main() -> int:
         print(f"Canalis cannot start: {error}", file=sys.stderr)
         return 1
     print(f"Canalis serves workspace '{_workspace(door.root).name}' at {door.endpoint}", file=sys.stderr, flush=True)
+    gc.freeze()  # what is loaded by now stays; and graphs come in thousands of objects that are no garbage
+    gc.set_threshold(50_000, 20, 50)
     try:
         door.serve()
     finally:

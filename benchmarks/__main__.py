@@ -25,6 +25,8 @@ from pathlib import Path
 from benchmarks import engine
 from benchmarks.laptop import Laptop
 from benchmarks.workloads import chain, fan_out, floor_s
+from canalis.contract.faults import faults
+from canalis.contract.graph import FromStep, Graph, Input, Node, Output, PythonWork
 
 
 @dataclass
@@ -78,6 +80,7 @@ def _measure(folder: Path, rounds: int) -> list[Line]:
     finally:
         laptop.close()
     lines.append(_growth(folder, rounds))
+    lines.append(_validation())
     lines.append(Line("import canalis", _import_s("import canalis"), "s", 0.4))
     names = "from canalis import Workspace, Pipeline, PythonScriptStep"
     lines.append(Line("import what a pipeline needs", _import_s(names), "s", 0.4))
@@ -107,6 +110,27 @@ def _growth(folder: Path, rounds: int) -> Line:
         _say(f"engine, {count} steps: {costs[count]:.2f} ms a step")
     detail = ", ".join(f"{count:,}: {cost:.2f} ms a step" for count, cost in costs.items())
     return Line("fan-out of 10,000 stub steps", costs[10_000] / costs[100], "x the step at 100", 1.5, detail)
+
+
+def _validation() -> Line:
+    nodes = tuple(
+        Node(
+            key=f"s{number}",
+            name=f"s{number}",
+            work=PythonWork(script="s.py"),
+            inputs=tuple(
+                Input(name=f"from_{before}", source=FromStep(node=f"s{before}", output="out"))
+                for before in {max(0, number - back) for back in (1, 50, 99)} - {number}
+            ),
+            outputs=(Output(name="out"),),
+        )
+        for number in range(10_000)
+    )
+    document = Graph(nodes=nodes).to_bytes()
+    began = time.perf_counter()
+    assert faults(Graph.from_bytes(document)) == []
+    took = time.perf_counter() - began
+    return Line("validating 10,000 steps", took, "s", 1.0, "with three inputs each, from JSON")
 
 
 def _import_s(code: str) -> float:

@@ -25,6 +25,7 @@ from canalis.contract.graph import (
     Parameter,
     ParameterValue,
     Source,
+    collection_paused,
 )
 from canalis.contract.parameters import type_of
 from canalis.data import DataPath, PipelineData, PipelineParameter
@@ -113,7 +114,8 @@ def build(draft: Draft, snapshot_of: Callable[[str], str] | None = None) -> Grap
     snapshot_of   gives the id of a source directory's snapshot; None leaves snapshots out
     """
     environments: dict[str, dict[str, object]] = {}
-    nodes = [_node(draft, step, environments, snapshot_of) for step in draft.steps]
+    with collection_paused():
+        nodes = [_node(draft, step, environments, snapshot_of) for step in draft.steps]
     parts: dict[str, Any] = {"nodes": tuple(nodes)}
     if draft.description:
         parts["description"] = draft.description

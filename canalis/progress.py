@@ -88,7 +88,8 @@ class TerminalDisplay:
         """The step's name, dim, before what it printed."""
         from rich.text import Text
 
-        self._console.print(Text(f"{step[:_NAME_MAX]:<{_NAME_MAX}} | ", style="dim") + Text(text), soft_wrap=True)
+        named = (f"{step[:_NAME_MAX]:<{_NAME_MAX}} | ", "dim")
+        self._console.print(Text.assemble(named, text), soft_wrap=True)
 
     def news(self, text: str) -> None:
         """A line of its own."""

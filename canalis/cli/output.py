@@ -178,11 +178,9 @@ def _step_text(step: dict[str, Any], also_after: list[str]) -> Any:
     from rich.text import Text
 
     style, sign = _STYLE.get(step["run_status_v1"], ("", "?"))
-    text = Text(f"{sign} ", style=style) + Text(step["name"], style="bold")
     also = f"(and after {', '.join(also_after)})" if also_after else ""
-    for part in (step["run_status_v1"], _took(step), also, _says(step)):
-        text += Text(f"  {part}" if part else "", style="dim" if part != step["run_status_v1"] else style)
-    return text
+    said = [(f"  {part}", "dim") for part in (_took(step), also, _says(step)) if part]
+    return Text.assemble((f"{sign} ", style), (step["name"], "bold"), (f"  {step['run_status_v1']}", style), *said)
 
 
 def _edges(graph: dict[str, Any]) -> dict[str, list[str]]:
