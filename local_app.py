@@ -87,28 +87,15 @@ class Door:
         self.socket = _listen(port if port is not None else _last_port(self.root))
         self.endpoint = f"http://127.0.0.1:{self.socket.getsockname()[1]}"
 
-        clock = SystemClock()
-        self.database = Database(self.root / "canalis.db")
-        self.bus = SqliteBus(self.database, clock)
-        self.ports = Ports(
-            runs=SqliteRuns(self.database, self.bus, clock),
-            documents=SqliteDocuments(self.database),
-            blobs=FileBlobs(self.root / "blobs"),
-            stores=FileStores(self.root / "datastores"),
-            bus=self.bus,
-            clock=clock,
-        )
         workspace = _workspace(self.root)
-        self.backend = ProcessBackend(
-            self.ports,
-            _site(workspace, self.endpoint, self.token, self.root),
-            self.root / "work",
-            worker.PortsDesk(self.ports),
-        )
-        self.pump = Pump(self.ports, self.bus, self.backend)
-        _open_datastores(self.ports, self.root)
+        self.engine = Engine(self.root, _site(workspace, self.endpoint, self.token, self.root))
         service = Service(
-            self.ports, workspace, self.instance, is_local=True, default_slots=os.cpu_count() or 1, version=VERSION
+            self.engine.ports,
+            workspace,
+            self.instance,
+            is_local=True,
+            default_slots=os.cpu_count() or 1,
+            version=VERSION,
         )
         self.app = make_app(service, KeptToken(self.token, name=os.environ.get("USER", "author")))
 
@@ -124,10 +111,7 @@ class Door:
                 interface="asgi3",
             )
         )
-        # What an earlier service left behind is taken up before anything new comes in.
-        sweep(self.ports, OWNER, self.backend.held(), quiet_s=0.0)
-        self.backend.clear_leftovers()
-        self.pump.start()
+        self.engine.start()
         threading.Thread(target=self._keep_time, args=(server,), name="timer", daemon=True).start()
         _announce(self.root, self.endpoint, self.instance)
         server.run(sockets=[self.socket])
@@ -135,18 +119,14 @@ class Door:
     def close(self) -> None:
         """Take nothing further. Steps that run go on, and the next service finds them."""
         self._closing.set()
-        self.pump.close()
-        self.backend.close()
+        self.engine.close()
         (self.root / "service.json").unlink(missing_ok=True)
         self._lock.close()
 
     def _keep_time(self, server: uvicorn.Server) -> None:
         while not self._closing.wait(TICK_S):
             try:
-                held = self.backend.held()
-                self.ports.runs.renew(OWNER, held, worker.LEASE_S)
-                sweep(self.ports, OWNER, held)
-                self.backend.tidy()
+                self.engine.tick()
             except Exception as error:
                 _log.warning("the sweep will try again: %r", error)
             server.should_exit = server.should_exit or self._is_idle()
@@ -154,11 +134,56 @@ class Door:
     def _is_idle(self) -> bool:
         if self._idle_exit_s is None or time.monotonic() - self._last_request < self._idle_exit_s:
             return False
-        return not self.backend.held() and not self.ports.runs.open_runs()
+        return self.engine.is_idle()
 
     async def _watched(self, scope: Any, receive: Any, send: Any) -> None:
         self._last_request = time.monotonic()
         await self.app(scope, receive, send)
+
+
+class Engine:
+    """Everything of a service but its face: a workspace's storage, its steps, and the pump between them.
+
+    root   the workspace's folder, of which the caller holds the lock
+    """
+
+    def __init__(self, root: Path, site: Site) -> None:
+        clock = SystemClock()
+        self.database = Database(root / "canalis.db")
+        self.bus = SqliteBus(self.database, clock)
+        self.ports = Ports(
+            runs=SqliteRuns(self.database, self.bus, clock),
+            documents=SqliteDocuments(self.database),
+            blobs=FileBlobs(root / "blobs"),
+            stores=FileStores(root / "datastores"),
+            bus=self.bus,
+            clock=clock,
+        )
+        self.backend = ProcessBackend(self.ports, site, root / "work", worker.PortsDesk(self.ports))
+        self.pump = Pump(self.ports, self.bus, self.backend)
+        _open_datastores(self.ports, root)
+
+    def start(self) -> None:
+        """Begin to work: what an earlier service left behind is taken up before anything new comes in."""
+        sweep(self.ports, OWNER, self.backend.held(), quiet_s=0.0)
+        self.backend.clear_leftovers()
+        self.pump.start()
+
+    def tick(self) -> None:
+        """What is to be done every TICK_S."""
+        held = self.backend.held()
+        self.ports.runs.renew(OWNER, held, worker.LEASE_S)
+        sweep(self.ports, OWNER, held)
+        self.backend.tidy()
+
+    def is_idle(self) -> bool:
+        """Whether no run is under way."""
+        return not self.backend.held() and not self.ports.runs.open_runs()
+
+    def close(self) -> None:
+        """Take nothing further. Steps that run go on, and the next service finds them."""
+        self.pump.close()
+        self.backend.close()
 
 
 class Pump:
