@@ -21,50 +21,18 @@ import sys
 import threading
 import time
 import uuid
-from collections import defaultdict
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
 import uvicorn
-from pydantic import ValidationError
 
-from adapters.clock import SystemClock
-from adapters.files import FileBlobs, FileStores
-from adapters.sqlite import Database, SqliteBus, SqliteDocuments, SqliteRuns, Taken
 from api.access import KeptToken
 from api.app import make_app
 from api.service import Service, WorkspaceView
-from canalis.contract.errors import CanalisError, NotFound
-from canalis.contract.messages import (
-    ORCHESTRATOR_QUEUE,
-    Command,
-    Event,
-    Message,
-    from_bytes,
-    steps_queue,
-)
-from canalis.contract.ports import Ports
+from canalis.contract.errors import CanalisError
 from canalis.contract.version import VERSION
-from orchestrator.advance import EVENTS_MAX, advance
-from orchestrator.sweep import sweep
-from steps import worker
+from local_engine import TICK_S, Engine
 from steps.attempt import Site
-from steps.backend import Backend
-from steps.process import BACKEND, ProcessBackend
-
-OWNER = "laptop"  # one service serves a workspace, so what it claimed before it died is its own still
-TICK_S = 15.0
-WAIT_S = 15.0
-ORDERS_MAX = 16
-
-_DATASTORES = {  # those that every v1 workspace has
-    "workspaceblobstore": "AzureBlob",
-    "workspacefilestore": "AzureFile",
-    "workspaceartifactstore": "AzureBlob",
-    "workspaceworkingdirectory": "AzureFile",
-}
 
 _log = logging.getLogger("canalis.local")
 
@@ -139,121 +107,6 @@ class Door:
     async def _watched(self, scope: Any, receive: Any, send: Any) -> None:
         self._last_request = time.monotonic()
         await self.app(scope, receive, send)
-
-
-class Engine:
-    """Everything of a service but its face: a workspace's storage, its steps, and the pump between them.
-
-    root   the workspace's folder, of which the caller holds the lock
-    """
-
-    def __init__(self, root: Path, site: Site) -> None:
-        clock = SystemClock()
-        self.database = Database(root / "canalis.db")
-        self.bus = SqliteBus(self.database, clock)
-        self.ports = Ports(
-            runs=SqliteRuns(self.database, self.bus, clock),
-            documents=SqliteDocuments(self.database),
-            blobs=FileBlobs(root / "blobs"),
-            stores=FileStores(root / "datastores"),
-            bus=self.bus,
-            clock=clock,
-        )
-        self.backend = ProcessBackend(self.ports, site, root / "work", worker.PortsDesk(self.ports))
-        self.pump = Pump(self.ports, self.bus, self.backend)
-        _open_datastores(self.ports, root)
-
-    def start(self) -> None:
-        """Begin to work: what an earlier service left behind is taken up before anything new comes in."""
-        sweep(self.ports, OWNER, self.backend.held(), quiet_s=0.0)
-        self.backend.clear_leftovers()
-        self.pump.start()
-
-    def tick(self) -> None:
-        """What is to be done every TICK_S."""
-        held = self.backend.held()
-        self.ports.runs.renew(OWNER, held, worker.LEASE_S)
-        sweep(self.ports, OWNER, held)
-        self.backend.tidy()
-
-    def is_idle(self) -> bool:
-        """Whether no run is under way."""
-        return not self.backend.held() and not self.ports.runs.open_runs()
-
-    def close(self) -> None:
-        """Take nothing further. Steps that run go on, and the next service finds them."""
-        self.pump.close()
-        self.backend.close()
-
-
-class Pump:
-    """Carries messages from the bus to those they are for, until it is closed."""
-
-    def __init__(self, ports: Ports, bus: SqliteBus, backend: Backend) -> None:
-        self._ports = ports
-        self._bus = bus
-        self._backend = backend
-        self._closing = threading.Event()
-
-    def start(self) -> None:
-        """Begin, in threads of its own."""
-        for queue, count, handle in (
-            (ORCHESTRATOR_QUEUE, EVENTS_MAX, self._advance_all),
-            (steps_queue(BACKEND), ORDERS_MAX, self._work_all),
-        ):
-            threading.Thread(target=self._carry, args=(queue, count, handle), name=queue, daemon=True).start()
-
-    def close(self) -> None:
-        """Carry nothing further."""
-        self._closing.set()
-        self._bus.close()
-
-    def _carry(self, queue: str, count: int, handle: Callable[[list[Taken]], None]) -> None:
-        while not self._closing.is_set():
-            try:
-                handle(self._bus.take(queue, count, WAIT_S))
-            except CanalisError as error:  # the store itself refuses: the messages stay where they are
-                _log.warning("%s: %s", queue, error)
-                self._closing.wait(1.0)
-            except Exception:
-                _log.exception("%s", queue)
-                self._closing.wait(1.0)
-
-    def _advance_all(self, taken: list[Taken]) -> None:
-        """Messages for one run are applied together: one load, one commit."""
-        by_run: dict[str, list[tuple[Taken, Event]]] = defaultdict(list)
-        for message in taken:
-            event = self._read(message)
-            if isinstance(event, Event):
-                by_run[event.run_id].append((message, event))
-        for run_id, group in by_run.items():
-            events = [event for _, event in group]
-            self._settle([message for message, _ in group], partial(advance, self._ports, run_id, events))
-
-    def _work_all(self, taken: list[Taken]) -> None:
-        for message in taken:
-            command = self._read(message)
-            if isinstance(command, Command):
-                self._settle([message], partial(worker.work, self._ports, self._backend, OWNER, command))
-
-    def _settle(self, messages: list[Taken], handle: Callable[[], None]) -> None:
-        try:
-            handle()
-        except NotFound as error:
-            _log.warning("dropped a message about what is not there: %s", error)
-        except Exception as error:
-            _log.warning("a message will come again: %r", error, exc_info=not isinstance(error, CanalisError))
-            self._bus.abandon(messages, repr(error))
-            return
-        self._bus.complete(messages)
-
-    def _read(self, message: Taken) -> Message | None:
-        try:
-            return from_bytes(message.body)
-        except ValidationError as error:
-            _log.error("message %s is none of ours: %s", message.seq, error)
-            self._bus.abandon([message], str(error))
-            return None
 
 
 def main() -> int:
@@ -347,13 +200,6 @@ def _site(workspace: WorkspaceView, endpoint: str, token: str, root: Path) -> Si
         home=root,
         import_folders=(here / "canalis" / "alias",),
     )
-
-
-def _open_datastores(ports: Ports, root: Path) -> None:
-    for name, kind in _DATASTORES.items():
-        (root / "datastores" / name).mkdir(parents=True, exist_ok=True)
-        if ports.documents.get("datastores", name) is None:
-            ports.documents.put("datastores", name, {"type": kind, "container_name": f"{name}-local"})
 
 
 def _announce(root: Path, endpoint: str, instance: str) -> None:

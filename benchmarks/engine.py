@@ -14,7 +14,7 @@ from canalis.contract.graph import CommandWork, Graph, Node
 from canalis.contract.ports import AttemptKey, Ports
 from canalis.contract.run import ComputeChoice
 from canalis.contract.status import Outcome
-from local_app import Pump
+from local_engine import Pump
 from orchestrator.submit import Submission, submit
 from steps.backend import Ended, Pending, Work
 

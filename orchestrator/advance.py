@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from canalis.contract.errors import Conflict
-from canalis.contract.messages import Event, Send, StartStep, StepEnded
-from canalis.contract.ports import Fact, Ports
+from canalis.contract.messages import Event, StepAbandoned, StepEnded
+from canalis.contract.ports import Document, Fact, Ports
 from orchestrator.decide import apply, decide
 from orchestrator.plan import plan_of
 
 EVENTS_MAX = 90  # applied together: each ended step is one of the 100 rows that a table transaction may have
+_ABANDONED = "It was told to stop and did not say in time that it had: it may still be running"
 _TRIES = 8  # commits that lost against another writer before the messages go back to the bus
 
 
@@ -26,13 +27,13 @@ def advance(ports: Ports, run_id: str, events: Sequence[Event]) -> None:
         seen, facts = run.state, []
         for event in events:
             before, seen = seen, apply(plan, seen, event)
-            if seen is not before and isinstance(event, StepEnded):
-                facts.append(_fact(event))
+            if seen is not before and isinstance(event, StepEnded | StepAbandoned):
+                facts.append(_fact(event, ports.clock.now()))
         after, sends = decide(plan, seen)
         if after is run.state:
             break
         try:
-            ports.runs.commit(run, after, sends, [*facts, *_rests(sends, ports.clock.now())])
+            ports.runs.commit(run, after, sends, facts)
             break
         except Conflict:
             continue  # somebody else wrote first, so all of it is thought through again
@@ -41,15 +42,9 @@ def advance(ports: Ports, run_id: str, events: Sequence[Event]) -> None:
     ports.runs.deliver(run_id)  # also what an earlier crash left behind
 
 
-def _fact(event: StepEnded) -> Fact:
-    news = event.model_dump(mode="json", exclude={"kind", "run_id", "node", "attempt"}, exclude_none=True)
-    return Fact(event.node, event.attempt, news, ended=True)
-
-
-def _rests(sends: Iterable[Send], now: float) -> list[Fact]:
-    # The sweep must not take a resting step for one whose order was lost.
-    return [
-        Fact(send.message.node, send.message.attempt, {"not_before": now + send.delay_s})
-        for send in sends
-        if send.delay_s and isinstance(send.message, StartStep)
-    ]
+def _fact(event: StepEnded | StepAbandoned, now: float) -> Fact:
+    if isinstance(event, StepAbandoned):
+        news: Document = {"ended_at": now, "error_code": "abandoned", "error": _ABANDONED}
+    else:
+        news = event.model_dump(mode="json", exclude={"kind", "run_id", "node", "attempt"}, exclude_none=True)
+    return Fact(event.node, event.attempt, news | {"heard_at": now}, ended=True)

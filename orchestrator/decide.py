@@ -16,6 +16,7 @@ from canalis.contract.messages import (
     RecallStep,
     Send,
     StartStep,
+    StepAbandoned,
     StepEnded,
     StopStep,
 )
@@ -42,6 +43,8 @@ def apply(plan: Plan, state: RunState, event: Event) -> RunState:
         return state if state.status is RunStatus.CANCELLING else _with(state, status=RunStatus.CANCELLING)
     if isinstance(event, StepEnded):
         return _step_ended(plan, state, event)
+    if isinstance(event, StepAbandoned):
+        return _step_abandoned(plan, state, event)
     return state
 
 
@@ -67,6 +70,11 @@ def decide(plan: Plan, state: RunState) -> tuple[RunState, list[Send]]:
     return draft.result()
 
 
+def rest_s(plan: Plan, place: int, attempt: int) -> float:
+    """How long a step rests after that attempt of it, before the next: doubles with each, at most REST_S_MAX."""
+    return float(min(plan.rests_s[place] * 2 ** (attempt - 1), REST_S_MAX))
+
+
 def _step_ended(plan: Plan, state: RunState, event: StepEnded) -> RunState:
     place = plan.index.get(event.node)
     # The bus keeps no order and may say things twice: only the attempt that is under way can end.
@@ -83,6 +91,13 @@ def _step_ended(plan: Plan, state: RunState, event: StepEnded) -> RunState:
     if event.outcome is Outcome.LOST:
         return _with(fallen, lost=_put(state.lost, place, min(state.lost[place] + 1, ATTEMPTS_MAX)))
     return fallen
+
+
+def _step_abandoned(plan: Plan, state: RunState, event: StepAbandoned) -> RunState:
+    place = plan.index.get(event.node)
+    if place is None or state.attempts[place] != event.attempt or state.step(place) is not StepStatus.STOPPING:
+        return state
+    return _with_step(state, place, StepStatus.CANCELLED)
 
 
 class _Draft:
@@ -122,7 +137,7 @@ class _Draft:
         """A step that fell is tried again, or has failed and takes the steps after it with it."""
         for place in self.places(StepStatus.FELL):
             if self.status is RunStatus.RUNNING and self.may_try_again(place):
-                self.start(place, self.rest_s(place))
+                self.start(place, rest_s(self.plan, place, self.attempts[place]))
                 continue
             self.steps[place] = StepStatus.FAILED
             if self.plan.continue_on_step_failure:
@@ -134,10 +149,6 @@ class _Draft:
         """Whether the step's own retries, or those for a lost machine, allow one more attempt."""
         attempts, lost = self.attempts[place], self.before.lost[place]
         return attempts - lost <= self.plan.retries[place] and lost <= LOST_MAX and attempts < ATTEMPTS_MAX
-
-    def rest_s(self, place: int) -> float:
-        """How long the step rests before its next attempt: doubles with each, at most REST_S_MAX."""
-        return float(min(self.plan.rests_s[place] * 2 ** (self.attempts[place] - 1), REST_S_MAX))
 
     def skip_all_after(self, place: int) -> None:
         """Everything that waits for a failed step, however far, will never start."""

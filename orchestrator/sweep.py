@@ -1,15 +1,33 @@
-"""What happens on its own: messages that were lost are made again from the run's record."""
+"""What happens on its own: messages that were lost are made again from the run's record, and time runs out."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import logging
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
 
-from canalis.contract.messages import ORCHESTRATOR_QUEUE, GoOn, RecallStep, Send, StartStep, StopStep
+from canalis.contract.errors import CanalisError, NotFound, WorldError
+from canalis.contract.messages import (
+    ORCHESTRATOR_QUEUE,
+    GoOn,
+    Message,
+    RecallStep,
+    Send,
+    StartStep,
+    StepAbandoned,
+    StopStep,
+)
 from canalis.contract.ports import Attempt, AttemptKey, Ports, Run
 from canalis.contract.status import StepStatus
+from orchestrator.decide import rest_s
 from orchestrator.plan import Plan, plan_of
 
+SWEEP_S = 15.0  # between two sweeps
 QUIET_S = 15.0  # a message younger than this is more likely on its way than lost
+KILL_S = 30.0  # what was told to stop and is not heard of for so long is abandoned
+
+_log = logging.getLogger("canalis.sweep")
 
 # The order that a step in work was last given.
 _ORDERS: dict[StepStatus, type[StartStep | RecallStep | StopStep]] = {
@@ -20,57 +38,123 @@ _ORDERS: dict[StepStatus, type[StartStep | RecallStep | StopStep]] = {
 _UNDECIDED = (StepStatus.READY, StepStatus.PASSED, StepStatus.FELL)
 
 
-def sweep(ports: Ports, owner: str, held: Collection[AttemptKey], quiet_s: float = QUIET_S) -> int:
-    """Send again what every open run is waiting for and nobody is working on. Safe to call at any time.
+class Sweeper:
+    """Looks at all open runs again and again. What it remembers only saves messages; another may take over any time.
 
-    owner     whose claims count as abandoned unless they are in `held`
-    Returns   how many messages were sent
+    owner   whose claims count as abandoned unless it holds them; "" when leases alone tell
     """
-    sent = 0
-    now = ports.clock.now()
-    for run_id in ports.runs.open_runs():
-        ports.runs.deliver(run_id)
-        run = ports.runs.load(run_id)
-        if now - run.updated_at < quiet_s:
-            continue
-        attempts = {attempt.key: attempt for attempt in ports.runs.attempts(run_id)}
-        sends = missing_messages(plan_of(ports.blobs, run), run, attempts, owner, held, now)
+
+    def __init__(self, ports: Ports, owner: str = "") -> None:
+        self._ports = ports
+        self._owner = owner
+        self._last: float | None = None
+        self._unclaimed: dict[AttemptKey, float] = {}  # since when an order was seen that nobody had taken up
+
+    def sweep(self, held: Collection[AttemptKey] = frozenset(), at_once: bool = False) -> int:
+        """Send again what open runs wait for and nobody is working on. Safe to call at any time.
+
+        held      attempts that the owner has in hand
+        at_once   whether what nobody has taken up counts as lost now: when a service starts and has nothing else
+        Returns   how many messages were sent again
+        """
+        look = _Look(self._ports.clock.now(), self._last, self._owner, held, at_once, self._unclaimed)
+        sent = 0
+        for run_id in self._ports.runs.open_runs():
+            try:
+                sent += self._look_after(run_id, look)
+            except WorldError:
+                raise
+            except Exception as error:  # one run that cannot be read must not keep the others waiting
+                self._flag(run_id, error)
+        self._last, self._unclaimed = look.now, look.unclaimed
+        return sent
+
+    def _flag(self, run_id: str, error: Exception) -> None:
+        _log.warning("run %s: %r", run_id, error, exc_info=not isinstance(error, CanalisError))
+        with suppress(NotFound):  # it was never created to the end, and its author was told so
+            self._ports.runs.flag(run_id, f"It cannot be looked after: {error!r}")
+
+    def _look_after(self, run_id: str, look: _Look) -> int:
+        runs = self._ports.runs
+        runs.deliver(run_id)
+        run = runs.load(run_id)
+        live = {attempt.key: attempt for attempt in runs.attempts(run_id, live=True)}
+        plan = plan_of(self._ports.blobs, run)
+        sends = [send for send in missing_messages(plan, run, live, look) if not self._rests(plan, send.message, look)]
         if sends:
-            ports.bus.send(sends)
-            sent += len(sends)
-    return sent
+            self._ports.bus.send(sends)
+        return len(sends)
+
+    def _rests(self, plan: Plan, message: Message, look: _Look) -> bool:
+        """Whether a step waits for its next attempt, as it was told to."""
+        if not isinstance(message, StartStep) or message.attempt == 1:
+            return False
+        earlier = self._ports.runs.attempt(AttemptKey(message.run_id, message.node, message.attempt - 1))
+        if earlier is None:
+            return False
+        rest = rest_s(plan, plan.index[message.node], message.attempt - 1)
+        return look.now < float(earlier.facts.get("heard_at", 0.0)) + rest
 
 
-def missing_messages(
-    plan: Plan,
-    run: Run,
-    attempts: Mapping[AttemptKey, Attempt],
-    owner: str,
-    held: Collection[AttemptKey],
-    now: float,
-) -> list[Send]:
-    """The messages without which the run would stand still. Pure."""
+@dataclass(slots=True)
+class _Look:
+    """One look at all open runs. `since` is the look before, `known` and `unclaimed` orders seen then and now."""
+
+    now: float
+    since: float | None = None
+    owner: str = ""
+    held: Collection[AttemptKey] = frozenset()
+    at_once: bool = False
+    known: Mapping[AttemptKey, float] = field(default_factory=dict)
+    unclaimed: dict[AttemptKey, float] = field(default_factory=dict)
+
+    def is_lost(self, key: AttemptKey, live: Attempt | None) -> bool:
+        """Whether an order may have been lost, or the worker that had taken it up."""
+        if live is not None and live.owner:
+            return live.key not in self.held if live.owner == self.owner else live.lease_until <= self.now
+        first = self.unclaimed[key] = self.known.get(key, self.now)
+        return self.at_once or self._is_due(first)
+
+    def _is_due(self, first: float) -> bool:
+        """Whether an order that nobody has taken up is to be sent again.
+
+        It may be lost, or wait in a long queue, and nobody can tell. So it is sent again 15 s after it was first
+        seen, 30 s, 60 s and so on: a lost one is soon made good, one that waits for hours is doubled ten times.
+        """
+        due_s = QUIET_S
+        while self.since is not None and due_s <= self.since - first:
+            due_s *= 2
+        return self.now - first >= due_s
+
+
+def missing_messages(plan: Plan, run: Run, live: Mapping[AttemptKey, Attempt], look: _Look) -> list[Send]:
+    """The messages without which the run would stand still."""
     if run.state.status.is_terminal:
         return []
     sends = []
-    for place, node in enumerate(plan.keys):
-        status = run.state.step(place)
-        if status not in _ORDERS:
-            continue
+    for place, node in _in_work(plan, run):
+        order = _ORDERS[run.state.step(place)]
         key = AttemptKey(run.run_id, node, run.state.attempts[place])
-        if _is_cared_for(attempts.get(key), owner, held, now) and status is not StepStatus.STOPPING:
-            continue
-        order = _ORDERS[status]
-        message = order(run_id=run.run_id, node=node, attempt=key.attempt)
-        sends.append(Send(queue=plan.queues[place], message=message))
-    if any(status in run.state.steps for status in _UNDECIDED):
+        if order is StopStep:
+            stopping_s = look.now - (run.stopping_since or 0.0)
+            if stopping_s > KILL_S:
+                abandoned = StepAbandoned(run_id=run.run_id, node=node, attempt=key.attempt)
+                sends.append(Send(queue=ORCHESTRATOR_QUEUE, message=abandoned))
+            is_missing = look.at_once or stopping_s > QUIET_S
+        else:
+            is_missing = look.is_lost(key, live.get(key))
+        if is_missing:
+            message = order(run_id=run.run_id, node=node, attempt=key.attempt)
+            sends.append(Send(queue=plan.queues[place], message=message))
+    is_undecided = any(status in run.state.steps for status in _UNDECIDED)
+    if is_undecided and (look.at_once or look.now - run.updated_at >= QUIET_S):
         sends.append(Send(queue=ORCHESTRATOR_QUEUE, message=GoOn(run_id=run.run_id)))
     return sends
 
 
-def _is_cared_for(attempt: Attempt | None, owner: str, held: Collection[AttemptKey], now: float) -> bool:
-    if attempt is None:
-        return False
-    if attempt.owner == owner:
-        return attempt.key in held
-    return attempt.lease_until > now or float(attempt.facts.get("not_before", 0.0)) > now
+def _in_work(plan: Plan, run: Run) -> Iterator[tuple[int, str]]:
+    for status in _ORDERS:
+        place = run.state.steps.find(status)
+        while place >= 0:
+            yield place, plan.keys[place]
+            place = run.state.steps.find(status, place + 1)

@@ -61,11 +61,14 @@ class Ended:
 class Pending:
     """The backend has the work in hand.
 
-    check_after_s   when to ask again; None when the backend tells by itself through `report`
+    handle          what the service calls the job
+    check_after_s   when to ask again; None when the backend tells by itself through its desk
+    started_at      when the author's code began, in seconds since 1970: the step's time-out counts from there
     """
 
     handle: str
     check_after_s: float | None = None
+    started_at: float | None = None
 
 
 class Desk(Protocol):
@@ -96,13 +99,17 @@ class Backend(Protocol):
         ...
 
     def check(self, work: Work, handle: str) -> Ended | Pending:
-        """How the work is getting on."""
+        """How the work is getting on.
+
+        handle   "" when the worker that began it died before it wrote that down; the attempt's name finds it then
+        """
         ...
 
     def stop(self, key: AttemptKey) -> bool:
         """End the work if it is going on.
 
-        True when its end will be reported by whoever waits for it; False when nothing of it is left here.
+        True when its end is still to come, from whoever waits for it or from `check`; False when nothing of it
+        is left.
         """
         ...
 

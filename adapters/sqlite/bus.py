@@ -16,17 +16,24 @@ from canalis.contract.ports import Clock
 
 FAILURES_MAX = 10  # times a message may fail before it is set aside as a dead letter
 _RETRY_S_MAX = 60.0
+_REASON_MAX = 2000
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Taken:
-    """A message. `failures` counts the times that work on it failed. Ordered by when it is due."""
+    """A message. `failures` counts the times that work on it failed, last for `reason`. Ordered by when it is due."""
 
     visible_at: float
     seq: int
     queue: str
     body: bytes
     failures: int = 0
+    reason: str = ""
+
+
+def dead(queue: str) -> str:
+    """The queue of what was set aside from that one."""
+    return f"{queue}/dead"
 
 
 class SqliteBus:
@@ -47,11 +54,13 @@ class SqliteBus:
         self._completed: list[int] = []
         self._is_closed = False
         with database.read() as connection:
-            rows = connection.execute("SELECT visible_at, seq, queue, body, failures FROM messages").fetchall()
+            rows = connection.execute(
+                "SELECT visible_at, seq, queue, body, failures, coalesce(reason, '') FROM messages"
+            ).fetchall()
         self._numbers = itertools.count(max((row[1] for row in rows), default=0) + 1)
         self.publish(Taken(*row) for row in rows)
 
-    def send(self, sends: Sequence[Send]) -> None:
+    def send(self, sends: Sequence[Send], name: str = "") -> None:
         """Keep the messages; on return they outlive any crash of ours."""
         # Not synced: after a power cut the sweep makes a message again from its run's record.
         with self._database.write(durable=False) as connection:
@@ -108,13 +117,15 @@ class SqliteBus:
 
     def abandon(self, messages: Iterable[Taken], reason: str) -> None:
         """The work failed: they come again, after a rest that doubles, or are set aside in the end."""
-        again = [self._again(message) for message in messages]
-        with self._database.write(durable=False) as connection:
-            connection.executemany(
-                "UPDATE messages SET queue = ?, failures = ?, visible_at = ?, reason = ? WHERE seq = ?",
-                [(one.queue, one.failures, one.visible_at, reason[:2000], one.seq) for one in again],
-            )
-        self.publish(again)
+        again = [self._again(message, reason[:_REASON_MAX]) for message in messages]
+        try:
+            with self._database.write(durable=False) as connection:
+                connection.executemany(
+                    "UPDATE messages SET queue = ?, failures = ?, visible_at = ?, reason = ? WHERE seq = ?",
+                    [(one.queue, one.failures, one.visible_at, one.reason, one.seq) for one in again],
+                )
+        finally:
+            self.publish(again)  # on a full disk too: only the count of its failures is then forgotten by a restart
 
     def count(self, queue: str) -> int:
         """How many messages the queue holds on disk, due or not."""
@@ -130,11 +141,12 @@ class SqliteBus:
             for news in self._news.values():
                 news.notify_all()
 
-    def _again(self, message: Taken) -> Taken:
+    def _again(self, message: Taken, reason: str) -> Taken:
         failures = message.failures + 1
-        queue = f"{message.queue}/dead" if failures >= FAILURES_MAX else message.queue
-        rest_s = min(0.1 * 2**failures, _RETRY_S_MAX)
-        return Taken(self._clock.now() + rest_s, message.seq, queue, message.body, failures)
+        is_dead = failures == FAILURES_MAX
+        rest_s = 0.0 if is_dead else min(0.1 * 2**failures, _RETRY_S_MAX)
+        queue = dead(message.queue) if is_dead else message.queue
+        return Taken(self._clock.now() + rest_s, message.seq, queue, message.body, failures, reason)
 
     def _delete_completed(self, connection: sqlite3.Connection) -> None:
         with self._lock:

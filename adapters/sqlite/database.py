@@ -10,7 +10,7 @@ from pathlib import Path
 
 from canalis.contract.errors import CanalisError, StoreFull, StoreUnavailable
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS runs (
@@ -24,7 +24,9 @@ CREATE TABLE IF NOT EXISTS runs (
     parent       TEXT,
     submitted_at REAL NOT NULL,
     updated_at   REAL NOT NULL,
-    ended_at     REAL
+    ended_at     REAL,
+    stopping_since REAL,
+    attention    TEXT NOT NULL DEFAULT ''
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS runs_by_time ON runs (submitted_at DESC);
 CREATE INDEX IF NOT EXISTS runs_by_experiment ON runs (experiment, submitted_at DESC);
@@ -61,6 +63,14 @@ CREATE TABLE IF NOT EXISTS messages (
 );
 """
 
+# What makes a file of that format into one of the next.
+_UPGRADES = {
+    1: """
+ALTER TABLE runs ADD COLUMN stopping_since REAL;
+ALTER TABLE runs ADD COLUMN attention TEXT NOT NULL DEFAULT '';
+""",
+}
+
 
 class Database:
     """The file, opened. Safe to use from many threads of one process.
@@ -82,8 +92,11 @@ class Database:
                     f"{path} was written by a newer Canalis (format {found}, this one knows {SCHEMA_VERSION})"
                 )
             connection.execute("PRAGMA journal_mode = WAL")
-            connection.executescript(_SCHEMA)
-            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            steps = [_UPGRADES[format] for format in range(found, SCHEMA_VERSION)] if found else [_SCHEMA]
+            if found != SCHEMA_VERSION:
+                # One transaction: a file is of the old format or of the new one.
+                script = f"BEGIN IMMEDIATE; {' '.join(steps)} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+                connection.executescript(script)
 
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:

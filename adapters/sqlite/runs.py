@@ -13,9 +13,10 @@ from canalis.contract.errors import Conflict, NotFound
 from canalis.contract.messages import Send
 from canalis.contract.ports import Attempt, AttemptKey, Clock, Document, Fact, Run, RunQuery
 from canalis.contract.run import RunRequest, RunState
+from canalis.contract.status import RunStatus
 
 _KNOWN_MAX = 64
-_RUN = "run_id, request, state, version, updated_at, ended_at"
+_RUN = "run_id, request, state, version, updated_at, ended_at, stopping_since, attention"
 _ATTEMPT = "run_id, node, attempt, owner, fence, lease_until, ended, facts"
 
 
@@ -57,8 +58,8 @@ class SqliteRuns:
         known = self._known.get(run_id)
         with self._database.read() as connection:
             if known is not None:
-                row = connection.execute("SELECT version FROM runs WHERE run_id = ?", (run_id,)).fetchone()
-                if row is not None and row[0] == known.version:
+                row = connection.execute("SELECT version, attention FROM runs WHERE run_id = ?", (run_id,)).fetchone()
+                if row == (known.version, known.attention):
                     return known
             row = connection.execute(f"SELECT {_RUN} FROM runs WHERE run_id = ?", (run_id,)).fetchone()
         if row is None:
@@ -69,16 +70,18 @@ class SqliteRuns:
         """Put state, messages and facts in place: all or none. Raises Conflict."""
         now = self._clock.now()
         ended_at = now if state.status.is_terminal else None
+        stopping_since = run.stopping_since or (now if state.status is RunStatus.CANCELLING else None)
         with self._database.write() as connection:
             changed = connection.execute(
                 "UPDATE runs SET version = version + 1, status = ?, is_open = ?, state = ?, updated_at = ?,"
-                " ended_at = ? WHERE run_id = ? AND version = ?",
+                " ended_at = ?, stopping_since = ?, attention = '' WHERE run_id = ? AND version = ?",
                 (
                     state.status.value,
                     not state.status.is_terminal,
                     state.pack(),
                     now,
                     ended_at,
+                    stopping_since,
                     run.run_id,
                     run.version,
                 ),
@@ -89,7 +92,7 @@ class SqliteRuns:
                 _merge(connection, AttemptKey(run.run_id, fact.node, fact.attempt), fact.facts, fact.ended)
             kept = self._bus.insert(connection, sends)
         self._bus.publish(kept)
-        return self._remember(Run(run.run_id, run.request, state, run.version + 1, now, ended_at))
+        return self._remember(Run(run.run_id, run.request, state, run.version + 1, now, ended_at, stopping_since))
 
     def _remember(self, run: Run) -> Run:
         if len(self._known) >= _KNOWN_MAX:
@@ -99,6 +102,13 @@ class SqliteRuns:
 
     def deliver(self, run_id: str) -> None:
         """Nothing to do: the messages went to the bus with the commit."""
+
+    def flag(self, run_id: str, attention: str) -> None:
+        """Write down why a run needs somebody's help."""
+        with self._database.write() as connection:
+            changed = connection.execute("UPDATE runs SET attention = ? WHERE run_id = ?", (attention, run_id)).rowcount
+        if not changed:
+            raise NotFound(f"There is no run {run_id}", kind="run", name=run_id)
 
     def find(self, query: RunQuery) -> list[Run]:
         """Runs that fit, newest submission first."""
@@ -151,6 +161,17 @@ class SqliteRuns:
             _merge(connection, attempt.key, facts, ended=False)
         return True
 
+    def hold(self, attempt: Attempt, owner: str, lease_s: float, facts: Document) -> Attempt | None:
+        """Take an attempt over from its last owner, or None."""
+        until = self._clock.now() + lease_s
+        with self._database.write(durable=False) as connection:
+            found = _attempt(connection, attempt.key)
+            if found is None or found.ended or found.fence != attempt.fence:
+                return None
+            held = Attempt(attempt.key, owner, found.fence + 1, until, False, {**found.facts, **facts})
+            _write(connection, held)
+        return held
+
     def renew(self, owner: str, keys: Iterable[AttemptKey], lease_s: float) -> None:
         """Lengthen the leases of those of the attempts that `owner` still has."""
         until = self._clock.now() + lease_s
@@ -168,18 +189,19 @@ class SqliteRuns:
         with self._database.read() as connection:
             return _attempt(connection, key)
 
-    def attempts(self, run_id: str) -> list[Attempt]:
+    def attempts(self, run_id: str, live: bool = False) -> list[Attempt]:
         """All attempts of a run that are known, by node and attempt."""
+        only = " AND NOT ended" if live else ""
         with self._database.read() as connection:
             rows = connection.execute(
-                f"SELECT {_ATTEMPT} FROM attempts WHERE run_id = ? ORDER BY node, attempt", (run_id,)
+                f"SELECT {_ATTEMPT} FROM attempts WHERE run_id = ?{only} ORDER BY node, attempt", (run_id,)
             ).fetchall()
         return [_to_attempt(row) for row in rows]
 
 
 def _run(row: tuple[Any, ...]) -> Run:
-    run_id, request, state, version, updated_at, ended_at = row
-    return Run(run_id, RunRequest.model_validate_json(request), RunState.unpack(state), version, updated_at, ended_at)
+    run_id, request, state, *rest = row
+    return Run(run_id, RunRequest.model_validate_json(request), RunState.unpack(state), *rest)
 
 
 def _attempt(connection: sqlite3.Connection, key: AttemptKey) -> Attempt | None:

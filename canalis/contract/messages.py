@@ -56,6 +56,15 @@ class CancelRequested(Part):
     by: str = ""
 
 
+class StepAbandoned(Part):
+    """An attempt was ordered to stop, and nobody has said within the time for it that it did."""
+
+    kind: Literal["step_abandoned"] = "step_abandoned"
+    run_id: str
+    node: str
+    attempt: int
+
+
 class GoOn(Part):
     """There was more to decide than one commit may hold."""
 
@@ -73,12 +82,16 @@ class StartStep(Part):
 
 
 class CheckStep(Part):
-    """Look how the job of this attempt is getting on."""
+    """Look how the job of this attempt is getting on.
+
+    fence   of the claim under which it was last looked at: a second chain of looks at one job ends by itself
+    """
 
     kind: Literal["check_step"] = "check_step"
     run_id: str
     node: str
     attempt: int
+    fence: int
 
 
 class RecallStep(Part):
@@ -99,7 +112,7 @@ class StopStep(Part):
     attempt: int
 
 
-Event = RunSubmitted | StepEnded | CancelRequested | GoOn
+Event = RunSubmitted | StepEnded | StepAbandoned | CancelRequested | GoOn
 Command = StartStep | CheckStep | RecallStep | StopStep
 Message = Event | Command
 

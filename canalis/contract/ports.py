@@ -19,7 +19,11 @@ Document = dict[str, Any]  # JSON values only
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run as it was read; `version` counts its commits and guards the next one."""
+    """A run as it was read; `version` counts its commits and guards the next one.
+
+    stopping_since   when it began to be cancelled: what has not stopped in time is then abandoned
+    attention        why it cannot go on without somebody's help; "" when it can
+    """
 
     run_id: str
     request: RunRequest
@@ -27,6 +31,8 @@ class Run:
     version: int
     updated_at: float
     ended_at: float | None = None
+    stopping_since: float | None = None
+    attention: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +104,17 @@ class RunStore(Protocol):
     def commit(self, run: Run, state: RunState, sends: Sequence[Send] = (), facts: Sequence[Fact] = ()) -> Run:
         """Put the new state, the messages that follow from it and facts about attempts in place: all or none.
 
-        Returns   the run as it is now
+        Returns   the run as it is now; what wanted attention no longer does, since it goes on
         Raises    Conflict when the run's version is no longer the one that was read; nothing changed then
         """
         ...
 
     def deliver(self, run_id: str) -> None:
         """See to it that the bus has every committed message of the run, also those a crash left behind."""
+        ...
+
+    def flag(self, run_id: str, attention: str) -> None:
+        """Write down why a run needs somebody's help, whatever its version. Raises NotFound."""
         ...
 
     def find(self, query: RunQuery) -> list[Run]:
@@ -126,6 +136,14 @@ class RunStore(Protocol):
         """Merge facts into the attempt. False, and no change, when it was claimed again since, or has ended."""
         ...
 
+    def hold(self, attempt: Attempt, owner: str, lease_s: float, facts: Document) -> Attempt | None:
+        """Take an attempt over from its last owner, in good order and with facts about it.
+
+        None, and no change, when it was claimed or held again since, or has ended: of several who go on with the
+        same attempt as they read it, one goes on.
+        """
+        ...
+
     def renew(self, owner: str, keys: Iterable[AttemptKey], lease_s: float) -> None:
         """Lengthen the leases of those of the attempts that `owner` still has."""
         ...
@@ -134,8 +152,8 @@ class RunStore(Protocol):
         """What is known of that attempt; None when nobody ever claimed or ended it."""
         ...
 
-    def attempts(self, run_id: str) -> list[Attempt]:
-        """All attempts of a run that were claimed or ended, by node and attempt."""
+    def attempts(self, run_id: str, live: bool = False) -> list[Attempt]:
+        """All attempts of a run that were claimed or ended, by node and attempt; `live` leaves those not ended."""
         ...
 
 
@@ -231,8 +249,11 @@ class Stores(Protocol):
 class Bus(Protocol):
     """Carries messages to the workers. At least once, in no order, and perhaps late."""
 
-    def send(self, sends: Sequence[Send]) -> None:
-        """Hand messages over; on return they outlive any crash of ours."""
+    def send(self, sends: Sequence[Send], name: str = "") -> None:
+        """Hand messages over; on return they outlive any crash of ours.
+
+        name   of this batch: sent again under the same name, the bus may drop what it has had already
+        """
         ...
 
 

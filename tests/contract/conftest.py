@@ -10,6 +10,8 @@ import pytest
 from adapters.clock import SystemClock
 from adapters.files import FileBlobs
 from adapters.sqlite import Database, SqliteBus, SqliteDocuments, SqliteRuns
+from adapters.tables import TableRuns
+from tests.simulation.table import MemoryTable
 
 
 class StoryClock:
@@ -42,8 +44,10 @@ def bus(database, clock):
     return SqliteBus(database, clock)
 
 
-@pytest.fixture(params=["sqlite"])
+@pytest.fixture(params=["sqlite", "tables"])
 def runs(request, database, bus, clock):
+    if request.param == "tables":
+        return TableRuns(MemoryTable(), bus, clock)
     return SqliteRuns(database, bus, clock)
 
 

@@ -169,3 +169,48 @@ def test_attempts_are_listed_by_node_and_attempt(runs, run):
     runs.claim(AttemptKey("r-2", "a", 1), "one", 60)
 
     assert [(a.key.node, a.key.attempt) for a in runs.attempts("r-1")] == [("a", 1), ("a", 2), ("b", 1)]
+
+
+def test_of_several_who_go_on_with_an_attempt_as_they_read_it_one_does(runs, run):
+    first = runs.claim(KEY, "one", 60)
+    read = runs.attempt(KEY)
+
+    held = runs.hold(read, "two", 60, {"handle": "job-1"})
+    assert held is not None
+    assert (held.owner, held.fence) == ("two", first.fence + 1)
+    assert runs.attempt(KEY) == held
+    assert runs.attempt(KEY).facts["handle"] == "job-1"
+
+    assert runs.hold(read, "three", 60, {"handle": "job-2"}) is None
+    assert not runs.note(first, {"phase": "running"})
+    assert runs.attempt(KEY) == held
+
+
+def test_an_attempt_that_has_ended_is_held_by_nobody(runs, run):
+    first = runs.claim(KEY, "one", 60)
+    runs.commit(run, STATE, [], [Fact("a", 1, {"exit_code": 0}, ended=True)])
+
+    assert runs.hold(first, "one", 60, {}) is None
+    assert runs.attempts("r-1", live=True) == []
+    assert [attempt.key for attempt in runs.attempts("r-1")] == [KEY]
+
+
+def test_what_wants_attention_does_so_until_the_run_goes_on(runs, run):
+    runs.flag("r-1", "nobody knows how")
+    assert runs.load("r-1").attention == "nobody knows how"
+
+    runs.commit(runs.load("r-1"), STATE)
+    assert runs.load("r-1").attention == ""
+    with pytest.raises(NotFound):
+        runs.flag("r-9", "not there")
+
+
+def test_a_run_remembers_since_when_it_is_being_cancelled(runs, run, clock):
+    stopping = dataclasses.replace(STATE, status=RunStatus.CANCELLING)
+    asked_at = clock.now()
+    runs.commit(run, stopping)
+    clock.pass_s(10)
+
+    after = runs.commit(runs.load("r-1"), stopping)
+    assert runs.load("r-1") == after
+    assert after.stopping_since == asked_at

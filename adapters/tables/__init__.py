@@ -1,0 +1,6 @@
+"""Runs as rows of a table service: point reads, entity tags, transactions within one partition."""
+
+from adapters.tables.runs import TableRuns
+from adapters.tables.table import Delete, Insert, Merge, Operation, Replace, Row, Table
+
+__all__ = ["Delete", "Insert", "Merge", "Operation", "Replace", "Row", "Table", "TableRuns"]

@@ -1,0 +1,343 @@
+"""Runs, attempts and outboxes as rows; everything about a run lies in the partition of its id.
+
+    run                 state and version, replaced by each commit
+    request:<n>         what was asked for, in pieces; never changes
+    out:<version>       messages of that commit; deleted once the bus has them
+    try:<node>:<n>      an attempt: its claim, and a property for each fact
+
+Two partitions find runs: `open` has a row for each that has not ended, `runs` one for each, newest first.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+
+from adapters.tables.table import (
+    OPERATIONS_MAX,
+    PROPERTY_BYTES_MAX,
+    Delete,
+    Insert,
+    Merge,
+    Operation,
+    Replace,
+    Row,
+    Table,
+    Value,
+)
+from canalis.contract.errors import Conflict, NotFound, TooLarge
+from canalis.contract.messages import Send
+from canalis.contract.ports import Attempt, AttemptKey, Bus, Clock, Document, Fact, Run, RunQuery
+from canalis.contract.run import RunRequest, RunState
+from canalis.contract.status import RunStatus
+
+_OPEN, _ALL = "open", "runs"
+_KNOWN_MAX = 256
+_TRIES = 8
+_PIECES_MAX = 60  # of a request: 3.75 MiB
+_CREATED_WITHIN_S = 3600.0  # a run that was announced and is not there after so long never will be
+_FACT = "f_"
+
+
+class TableRuns:
+    """Keeps runs in a table, and their messages in an outbox until the bus has them."""
+
+    def __init__(self, table: Table, bus: Bus, clock: Clock) -> None:
+        self._table = table
+        self._bus = bus
+        self._clock = clock
+        self._requests: dict[str, RunRequest] = {}
+        self._etags: dict[str, tuple[int, str]] = {}  # version and entity tag of runs as last read or written here
+        self._outboxes: dict[str, tuple[int, Sequence[Send]]] = {}  # committed here, and not delivered yet
+
+    def create(self, run_id: str, request: RunRequest, state: RunState, sends: Sequence[Send]) -> bool:
+        """Create the run with its first messages; False when it is there already."""
+        # Found by the sweep from here on, even if we get no further than the next line.
+        self._put(_OPEN, Merge(run_id, {"since": self._clock.now()}))
+        self._put(_ALL, Merge(_newest_first(request, run_id), {}))
+        properties = _run_properties(1, state, self._clock.now(), None)
+        rows: list[Operation] = [Insert("run", properties), *_request_rows(request), *_outbox_rows(1, sends)]
+        with contextlib.suppress(Conflict):
+            self._table.transact(run_id, rows)
+            self._outboxes[run_id] = (1, sends)
+            return True
+        return False
+
+    def load(self, run_id: str) -> Run:
+        """The run as last committed. Raises NotFound."""
+        row = self._table.get(run_id, "run")
+        if row is None:
+            raise NotFound(f"There is no run {run_id}", kind="run", name=run_id)
+        request = self._request(run_id)
+        run = _to_run(run_id, request, row)
+        self._remember(run_id, run.version, row.etag)
+        return run
+
+    def commit(self, run: Run, state: RunState, sends: Sequence[Send] = (), facts: Sequence[Fact] = ()) -> Run:
+        """Put state, messages and facts in place: all or none. Raises Conflict."""
+        now = self._clock.now()
+        stopping_since = run.stopping_since or (now if state.status is RunStatus.CANCELLING else None)
+        version = run.version + 1
+        properties = _run_properties(version, state, now, stopping_since)
+        rows: list[Operation] = [Replace("run", properties, self._etag(run)), *_outbox_rows(version, sends)]
+        rows += [Merge(_try(fact.node, fact.attempt), _fact_properties(fact)) for fact in facts]
+        assert len(rows) <= OPERATIONS_MAX, (run.run_id, len(rows))
+        etag = self._table.transact(run.run_id, rows)[0]
+        self._remember(run.run_id, version, etag)
+        if sends:
+            self._outboxes[run.run_id] = (version, sends)
+        else:
+            self._outboxes.setdefault(run.run_id, (version, ()))
+        return _changed(run, state, version, now, stopping_since)
+
+    def deliver(self, run_id: str) -> None:
+        """Send what is in the run's outbox, and take it out."""
+        known = self._outboxes.pop(run_id, None)
+        found = [known] if known is not None else self._outbox(run_id)
+        for version, sends in found:
+            if sends:
+                self._bus.send(sends, f"{run_id}.{version}")
+                self._put(run_id, Delete(_out(version)))
+
+    def find(self, query: RunQuery) -> list[Run]:
+        """Runs that fit, newest submission first."""
+        found: list[Run] = []
+        for row in self._table.rows(_ALL):
+            with contextlib.suppress(NotFound):  # never created to the end
+                run = self.load(row.key.partition(":")[2])
+                if _fits(run, query):
+                    found.append(run)
+            if len(found) >= query.limit:
+                break
+        return found
+
+    def open_runs(self) -> list[str]:
+        """Ids of all runs that have not ended."""
+        found = []
+        for row in self._table.rows(_OPEN):
+            known = self._table.get(row.key, "run")
+            if known is not None and not RunStatus(str(known.properties["status"])).is_terminal:
+                found.append(row.key)
+            elif known is not None or self._clock.now() - float(row.properties["since"]) > _CREATED_WITHIN_S:
+                self._put(_OPEN, Delete(row.key))
+        return found
+
+    def flag(self, run_id: str, attention: str) -> None:
+        """Write down why a run needs somebody's help."""
+        for _ in range(_TRIES):
+            row = self._table.get(run_id, "run")
+            if row is None:
+                raise NotFound(f"There is no run {run_id}", kind="run", name=run_id)
+            with contextlib.suppress(Conflict):
+                self._put(run_id, Merge("run", {"attention": attention}, row.etag))
+                return
+        raise Conflict(f"run {run_id} was changed by others {_TRIES} times in a row", run_id=run_id)
+
+    def claim(self, key: AttemptKey, owner: str, lease_s: float) -> Attempt | None:
+        """Take an attempt for `owner`, or None."""
+        now = self._clock.now()
+        fresh = Attempt(key, owner, 1, now + lease_s, False, {"claimed_at": now})
+        with contextlib.suppress(Conflict):  # most often nobody has it
+            self._put(key.run_id, Insert(_try(key.node, key.attempt), _claim_properties(fresh)))
+            return fresh
+        row = self._attempt_row(key)
+        if row is None:
+            return None
+        found = _to_attempt(key.run_id, row)
+        if found.ended or (found.owner not in ("", owner) and found.lease_until > now):
+            return None
+        facts = {"claimed_at": now, **found.facts}
+        taken = Attempt(key, owner, found.fence + 1, now + lease_s, False, facts)
+        return taken if self._write_claim(taken, row.etag) else None
+
+    def note(self, attempt: Attempt, facts: Document) -> bool:
+        """Merge facts into an attempt that is still the caller's."""
+        for _ in range(_TRIES):
+            row = self._attempt_row(attempt.key)
+            if row is None or not _is_still(attempt, row):
+                return False
+            with contextlib.suppress(Conflict):
+                self._put(attempt.key.run_id, Merge(row.key, _facts_as_properties(facts), row.etag))
+                return True
+        return False
+
+    def hold(self, attempt: Attempt, owner: str, lease_s: float, facts: Document) -> Attempt | None:
+        """Take an attempt over from its last owner, or None."""
+        row = self._attempt_row(attempt.key)
+        if row is None or not _is_still(attempt, row):
+            return None
+        merged = {**_to_attempt(attempt.key.run_id, row).facts, **facts}
+        until = self._clock.now() + lease_s
+        held = Attempt(attempt.key, owner, attempt.fence + 1, until, False, merged)
+        return held if self._write_claim(held, row.etag) else None
+
+    def renew(self, owner: str, keys: Iterable[AttemptKey], lease_s: float) -> None:
+        """Lengthen the leases of those of the attempts that `owner` still has."""
+        until = self._clock.now() + lease_s
+        for key in keys:
+            row = self._attempt_row(key)
+            if row is not None and row.properties.get("owner") == owner and not row.properties.get("ended"):
+                with contextlib.suppress(Conflict):
+                    self._put(key.run_id, Merge(row.key, {"lease_until": until}, row.etag))
+
+    def attempt(self, key: AttemptKey) -> Attempt | None:
+        """What is known of that attempt."""
+        row = self._attempt_row(key)
+        return _to_attempt(key.run_id, row) if row is not None else None
+
+    def attempts(self, run_id: str, live: bool = False) -> list[Attempt]:
+        """All attempts of a run that are known, by node and attempt."""
+        found = [_to_attempt(run_id, row) for row in self._table.rows(run_id, "try:")]
+        return [attempt for attempt in found if not (live and attempt.ended)]
+
+    def _put(self, partition: str, operation: Operation) -> None:
+        self._table.transact(partition, [operation])
+
+    def _write_claim(self, attempt: Attempt, etag: str) -> bool:
+        key = attempt.key
+        with contextlib.suppress(Conflict):
+            self._put(key.run_id, Merge(_try(key.node, key.attempt), _claim_properties(attempt), etag))
+            return True
+        return False
+
+    def _attempt_row(self, key: AttemptKey) -> Row | None:
+        return self._table.get(key.run_id, _try(key.node, key.attempt))
+
+    def _outbox(self, run_id: str) -> list[tuple[int, Sequence[Send]]]:
+        rows = self._table.rows(run_id, "out:")
+        return [(int(row.key.partition(":")[2]), _sends(row)) for row in rows]
+
+    def _etag(self, run: Run) -> str:
+        version, etag = self._etags.get(run.run_id, (0, ""))
+        if version != run.version:
+            row = self._table.get(run.run_id, "run")
+            if row is None or row.properties["version"] != run.version:
+                raise Conflict(f"run {run.run_id} is no longer at version {run.version}", run_id=run.run_id)
+            etag = row.etag
+        return etag
+
+    def _request(self, run_id: str) -> RunRequest:
+        known = self._requests.get(run_id)
+        if known is None:
+            pieces = [row.properties["body"] for row in self._table.rows(run_id, "request:")]
+            body = zlib.decompress(b"".join(piece for piece in pieces if isinstance(piece, bytes)))
+            known = self._requests[run_id] = RunRequest.model_validate_json(body)
+        return known
+
+    def _remember(self, run_id: str, version: int, etag: str) -> None:
+        for kept in (self._requests, self._etags):
+            if len(kept) > _KNOWN_MAX:
+                kept.clear()
+        self._etags[run_id] = version, etag
+
+
+def _run_properties(version: int, state: RunState, now: float, stopping_since: float | None) -> dict[str, Value]:
+    properties: dict[str, Value] = {
+        "version": version,
+        "status": state.status.value,
+        "state": state.pack(),
+        "updated_at": now,
+    }
+    if state.status.is_terminal:
+        properties["ended_at"] = now
+    if stopping_since is not None:
+        properties["stopping_since"] = stopping_since
+    return properties
+
+
+def _request_rows(request: RunRequest) -> list[Operation]:
+    body = zlib.compress(request.model_dump_json(exclude_defaults=True).encode(), 1)
+    pieces = [body[at : at + PROPERTY_BYTES_MAX] for at in range(0, len(body), PROPERTY_BYTES_MAX)]
+    if len(pieces) > _PIECES_MAX:
+        raise TooLarge(f"What is asked of this run takes {len(body)} bytes, more than can be kept with it")
+    return [Insert(f"request:{number:02d}", {"body": piece}) for number, piece in enumerate(pieces)]
+
+
+def _outbox_rows(version: int, sends: Sequence[Send]) -> list[Operation]:
+    if not sends:
+        return []
+    body = zlib.compress(json.dumps([send.model_dump(mode="json") for send in sends]).encode(), 1)
+    return [Insert(_out(version), {"sends": body})]
+
+
+def _sends(row: Row) -> list[Send]:
+    body = row.properties["sends"]
+    assert isinstance(body, bytes), row.key
+    return [Send.model_validate(send) for send in json.loads(zlib.decompress(body))]
+
+
+def _to_run(run_id: str, request: RunRequest, row: Row) -> Run:
+    known: Mapping[str, Value] = row.properties
+    state, version, updated_at = known["state"], known["version"], known["updated_at"]
+    assert isinstance(state, bytes) and isinstance(version, int) and isinstance(updated_at, float), run_id
+    ended_at, stopping_since = known.get("ended_at"), known.get("stopping_since")
+    return Run(
+        run_id,
+        request,
+        RunState.unpack(state),
+        version,
+        updated_at,
+        float(ended_at) if ended_at is not None else None,
+        float(stopping_since) if stopping_since is not None else None,
+        str(known.get("attention", "")),
+    )
+
+
+def _changed(run: Run, state: RunState, version: int, now: float, stopping_since: float | None) -> Run:
+    return Run(run.run_id, run.request, state, version, now, now if state.status.is_terminal else None, stopping_since)
+
+
+def _to_attempt(run_id: str, row: Row) -> Attempt:
+    known = row.properties
+    _, node, number = row.key.split(":")
+    facts = {name[len(_FACT) :]: json.loads(str(value)) for name, value in known.items() if name.startswith(_FACT)}
+    return Attempt(
+        AttemptKey(run_id, node, int(number)),
+        str(known.get("owner", "")),
+        int(known.get("fence", 0)),
+        float(known.get("lease_until", 0.0)),
+        bool(known.get("ended", False)),
+        facts,
+    )
+
+
+def _claim_properties(attempt: Attempt) -> dict[str, Value]:
+    claim: dict[str, Value] = {"owner": attempt.owner, "fence": attempt.fence, "lease_until": attempt.lease_until}
+    return claim | _facts_as_properties(attempt.facts)
+
+
+def _fact_properties(fact: Fact) -> dict[str, Value]:
+    properties = _facts_as_properties(fact.facts)
+    return properties | {"ended": True} if fact.ended else properties
+
+
+def _facts_as_properties(facts: Document) -> dict[str, Value]:
+    return {f"{_FACT}{name}": json.dumps(value) for name, value in facts.items()}
+
+
+def _is_still(attempt: Attempt, row: Row) -> bool:
+    return row.properties.get("fence", 0) == attempt.fence and not row.properties.get("ended", False)
+
+
+def _fits(run: Run, query: RunQuery) -> bool:
+    return (
+        (query.experiment is None or run.request.experiment == query.experiment)
+        and (query.parent is None or run.request.parent == query.parent)
+        and (not query.status or run.state.status.value in query.status)
+        and (query.id_prefix is None or run.run_id.startswith(query.id_prefix))
+        and (query.before is None or run.request.submitted_at < query.before)
+    )
+
+
+def _newest_first(request: RunRequest, run_id: str) -> str:
+    return f"{10**13 - int(request.submitted_at * 1000):014d}:{run_id}"
+
+
+def _out(version: int) -> str:
+    return f"out:{version:08d}"
+
+
+def _try(node: str, attempt: int) -> str:
+    return f"try:{node}:{attempt:03d}"

@@ -1,0 +1,184 @@
+"""The service of one workspace on this machine without its face: storage, steps, and the pump between them."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import defaultdict
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from adapters.clock import SystemClock
+from adapters.files import FileBlobs, FileStores
+from adapters.sqlite import Database, SqliteBus, SqliteDocuments, SqliteRuns, Taken, dead
+from canalis.contract.errors import CanalisError, NotFound
+from canalis.contract.messages import ORCHESTRATOR_QUEUE, Command, Event, Message, from_bytes, steps_queue
+from canalis.contract.ports import Ports
+from orchestrator.advance import EVENTS_MAX, advance
+from orchestrator.sweep import SWEEP_S, Sweeper
+from steps import worker
+from steps.attempt import Site
+from steps.backend import Backend
+from steps.follow import LEASE_S
+from steps.process import BACKEND, ProcessBackend
+from steps.report import PortsDesk
+
+OWNER = "laptop"  # one service serves a workspace, so what it claimed before it died is its own still
+TICK_S = 7.5  # leases are renewed at a quarter of their length, so that one may fail
+WAIT_S = 15.0
+ORDERS_MAX = 16
+
+_DATASTORES = {  # those that every v1 workspace has
+    "workspaceblobstore": "AzureBlob",
+    "workspacefilestore": "AzureFile",
+    "workspaceartifactstore": "AzureBlob",
+    "workspaceworkingdirectory": "AzureFile",
+}
+
+_log = logging.getLogger("canalis.local")
+
+
+class Engine:
+    """Everything of a service but its face: a workspace's storage, its steps, and the pump between them.
+
+    root   the workspace's folder, of which the caller holds the lock
+    """
+
+    def __init__(self, root: Path, site: Site) -> None:
+        clock = SystemClock()
+        self.database = Database(root / "canalis.db")
+        self.bus = SqliteBus(self.database, clock)
+        self.ports = Ports(
+            runs=SqliteRuns(self.database, self.bus, clock),
+            documents=SqliteDocuments(self.database),
+            blobs=FileBlobs(root / "blobs"),
+            stores=FileStores(root / "datastores"),
+            bus=self.bus,
+            clock=clock,
+        )
+        self.backend = ProcessBackend(self.ports, site, root / "work", PortsDesk(self.ports))
+        self.sweeper = Sweeper(self.ports, OWNER)
+        self.pump = Pump(self.ports, self.bus, self.backend)
+        self._ticks = 0
+        _open_datastores(self.ports, root)
+
+    def start(self) -> None:
+        """Begin to work: what an earlier service left behind is taken up before anything new comes in."""
+        self.sweeper.sweep(self.backend.held(), at_once=True)
+        self.backend.clear_leftovers()
+        self.pump.start()
+
+    def tick(self) -> None:
+        """What is to be done every TICK_S."""
+        held = self.backend.held()
+        self.ports.runs.renew(OWNER, held, LEASE_S)
+        self._ticks += 1
+        if self._ticks % round(SWEEP_S / TICK_S) == 0:
+            self.sweeper.sweep(held)
+            self.pump.face_dead_letters()
+            self.backend.tidy()
+
+    def is_idle(self) -> bool:
+        """Whether no run is under way."""
+        return not self.backend.held() and not self.ports.runs.open_runs()
+
+    def close(self) -> None:
+        """Take nothing further. Steps that run go on, and the next service finds them."""
+        self.pump.close()
+        self.backend.close()
+
+
+class Pump:
+    """Carries messages from the bus to those they are for, until it is closed."""
+
+    def __init__(self, ports: Ports, bus: SqliteBus, backend: Backend) -> None:
+        self._ports = ports
+        self._bus = bus
+        self._backend = backend
+        self._closing = threading.Event()
+
+    def start(self) -> None:
+        """Begin, in threads of its own."""
+        for queue, count, handle in (
+            (ORCHESTRATOR_QUEUE, EVENTS_MAX, self._advance_all),
+            (steps_queue(BACKEND), ORDERS_MAX, self._work_all),
+        ):
+            threading.Thread(target=self._carry, args=(queue, count, handle), name=queue, daemon=True).start()
+
+    def close(self) -> None:
+        """Carry nothing further."""
+        self._closing.set()
+        self._bus.close()
+
+    def _carry(self, queue: str, count: int, handle: Callable[[list[Taken]], None]) -> None:
+        while not self._closing.is_set():
+            try:
+                handle(self._bus.take(queue, count, WAIT_S))
+            except CanalisError as error:  # the store itself refuses: the messages stay where they are
+                _log.warning("%s: %s", queue, error)
+                self._closing.wait(1.0)
+            except Exception:
+                _log.exception("%s", queue)
+                self._closing.wait(1.0)
+
+    def face_dead_letters(self) -> None:
+        """Turn what failed again and again into something that its run shows; none is dropped before."""
+        for message, event in self._read_all(self._bus.take(dead(ORCHESTRATOR_QUEUE), EVENTS_MAX, 0.0)):
+            if isinstance(event, Event):
+                why = f"What happened in it could not be carried into its record: {message.reason}"
+                self._settle([message], partial(self._ports.runs.flag, event.run_id, why))
+        for message, command in self._read_all(self._bus.take(dead(steps_queue(BACKEND)), ORDERS_MAX, 0.0)):
+            if isinstance(command, Command):
+                give_up = partial(worker.give_up, self._ports, self._backend, OWNER, command, message.reason)
+                self._settle([message], give_up)
+
+    def _advance_all(self, taken: list[Taken]) -> None:
+        """Messages for one run are applied together: one load, one commit."""
+        by_run: dict[str, list[tuple[Taken, Event]]] = defaultdict(list)
+        for message, event in self._read_all(taken):
+            if isinstance(event, Event):
+                by_run[event.run_id].append((message, event))
+        for run_id, group in by_run.items():
+            try:
+                advance(self._ports, run_id, [event for _, event in group])
+                self._bus.complete([message for message, _ in group])
+            except Exception:
+                for message, event in group:  # one of them may be what fails, and the others are not to suffer for it
+                    self._settle([message], partial(advance, self._ports, run_id, [event]))
+
+    def _work_all(self, taken: list[Taken]) -> None:
+        for message, command in self._read_all(taken):
+            if isinstance(command, Command):
+                self._settle([message], partial(worker.work, self._ports, self._backend, OWNER, command))
+
+    def _settle(self, messages: list[Taken], handle: Callable[[], None]) -> None:
+        try:
+            handle()
+        except Exception as error:
+            if not (isinstance(error, NotFound) and error.details.get("kind") == "run"):
+                _log.warning("a message will come again: %r", error, exc_info=not isinstance(error, CanalisError))
+                self._bus.abandon(messages, repr(error))
+                return
+            _log.warning("dropped a message about what is not there: %s", error)
+        self._bus.complete(messages)
+
+    def _read_all(self, taken: list[Taken]) -> list[tuple[Taken, Message]]:
+        found = []
+        for message in taken:
+            try:
+                found.append((message, from_bytes(message.body)))
+            except ValidationError as error:
+                # It names no run that could show it, so the log keeps it.
+                _log.error("message %s is none of ours: %r: %s", message.seq, message.body, error)
+                self._bus.complete([message])
+        return found
+
+
+def _open_datastores(ports: Ports, root: Path) -> None:
+    for name, kind in _DATASTORES.items():
+        (root / "datastores" / name).mkdir(parents=True, exist_ok=True)
+        if ports.documents.get("datastores", name) is None:
+            ports.documents.put("datastores", name, {"type": kind, "container_name": f"{name}-local"})

@@ -1,0 +1,59 @@
+"""How the orchestrator hears of the end of an attempt, and the desk of a backend that tells by itself."""
+
+from __future__ import annotations
+
+import logging
+
+from canalis.contract.errors import WorldError
+from canalis.contract.graphs import stored_graph
+from canalis.contract.messages import ORCHESTRATOR_QUEUE, Send, StepEnded
+from canalis.contract.ports import Attempt, Document, Ports
+from steps.backend import Ended, Work
+from steps.work import is_wanted
+
+_log = logging.getLogger("canalis.worker")
+
+
+def report(ports: Ports, attempt: Attempt, ended: Ended) -> None:
+    """Tell the orchestrator that an attempt is over. Saying it twice does no harm."""
+    key = attempt.key
+    message = StepEnded(
+        run_id=key.run_id,
+        node=key.node,
+        attempt=key.attempt,
+        outcome=ended.outcome,
+        exit_code=ended.exit_code,
+        error_code=ended.error_code,
+        error=ended.error,
+        started_at=ended.started_at,
+        ended_at=ended.ended_at if ended.ended_at is not None else ports.clock.now(),
+    )
+    ports.bus.send([Send(queue=ORCHESTRATOR_QUEUE, message=message)])
+
+
+class PortsDesk:
+    """The desk of a service: reports go to the orchestrator, notes to the attempt's record."""
+
+    def __init__(self, ports: Ports) -> None:
+        self._ports = ports
+
+    def report(self, work: Work, ended: Ended) -> None:
+        """Tell the orchestrator that an attempt is over."""
+        report(self._ports, work.attempt, ended)
+
+    def note(self, work: Work, facts: Document) -> None:
+        """Write it down; what is only for people must not end a step when it cannot be written."""
+        try:
+            self._ports.runs.note(work.attempt, facts)
+        except WorldError as error:
+            _log.warning("step %s: %s", work.step_run_id, error)
+
+    def is_wanted(self, work: Work) -> bool:
+        """Whether the run still waits for this attempt."""
+        run = self._ports.runs.load(work.key.run_id)
+        return is_wanted(run, stored_graph(self._ports.blobs, run.request.graph), work.key)
+
+    def has_been_heard(self, work: Work) -> bool:
+        """Whether the attempt counts as ended."""
+        attempt = self._ports.runs.attempt(work.key)
+        return attempt is not None and attempt.ended

@@ -1,0 +1,91 @@
+"""A table service in memory, with the real one's limits."""
+
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+from collections.abc import Sequence
+
+from adapters.tables.table import (
+    OPERATIONS_MAX,
+    PROPERTIES_MAX,
+    PROPERTY_BYTES_MAX,
+    ROW_BYTES_MAX,
+    TRANSACTION_BYTES_MAX,
+    Delete,
+    Insert,
+    Merge,
+    Operation,
+    Properties,
+    Replace,
+    Row,
+    Value,
+)
+from canalis.contract.errors import Conflict
+
+
+class MemoryTable:
+    """Keeps copies, so that nobody shares what lies in it; refuses what the real service would."""
+
+    def __init__(self) -> None:
+        self._partitions: dict[str, dict[str, Row]] = defaultdict(dict)
+        self._etags = itertools.count(1)
+        self.calls = 0
+
+    def get(self, partition: str, key: str) -> Row | None:
+        self.calls += 1
+        return self._partitions[partition].get(key)
+
+    def rows(self, partition: str, prefix: str = "") -> list[Row]:
+        self.calls += 1
+        rows = self._partitions[partition]
+        return [rows[key] for key in sorted(rows) if key.startswith(prefix)]
+
+    def transact(self, partition: str, operations: Sequence[Operation]) -> list[str]:
+        self.calls += 1
+        check_limits(partition, operations)
+        rows = self._partitions[partition]
+        for operation in operations:
+            _check_guard(rows.get(operation.key), operation)
+        return [self._do(rows, operation) for operation in operations]
+
+    def _do(self, rows: dict[str, Row], operation: Operation) -> str:
+        if isinstance(operation, Delete):
+            rows.pop(operation.key, None)
+            return ""
+        known: Properties = {}
+        if isinstance(operation, Merge) and operation.key in rows:
+            known = rows[operation.key].properties
+        etag = str(next(self._etags))
+        rows[operation.key] = row = Row(operation.key, etag, {**known, **operation.properties})
+        assert len(row.properties) <= PROPERTIES_MAX, (operation.key, len(row.properties))
+        assert sum(map(_size, row.properties.values())) <= ROW_BYTES_MAX, operation.key
+        return etag
+
+
+def check_limits(partition: str, operations: Sequence[Operation]) -> None:
+    keys = [operation.key for operation in operations]
+    assert 1 <= len(keys) <= OPERATIONS_MAX, len(keys)
+    assert len(set(keys)) == len(keys), f"a row twice in one transaction: {keys}"
+    total = 0
+    for operation in operations:
+        assert not set(operation.key + partition) & set("/\\#?\t\n\r\0"), (partition, operation.key)
+        if not isinstance(operation, Delete):
+            sizes = [_size(value) for value in operation.properties.values()]
+            assert max(sizes, default=0) <= PROPERTY_BYTES_MAX, (operation.key, max(sizes))
+            total += sum(sizes)
+    assert total <= TRANSACTION_BYTES_MAX, total
+
+
+def _check_guard(found: Row | None, operation: Operation) -> None:
+    if isinstance(operation, Insert) and found is not None:
+        raise Conflict(f"row {operation.key} is there")
+    etag = operation.etag if isinstance(operation, Replace | Merge) else None
+    if etag is not None and (found is None or found.etag != etag):
+        raise Conflict(f"row {operation.key} has another entity tag")
+
+
+def _size(value: Value) -> int:
+    if isinstance(value, str):
+        return 2 * len(value)
+    return len(value) if isinstance(value, bytes) else 8
