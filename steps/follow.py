@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 
-from canalis.contract.errors import Conflict
+from canalis.contract.errors import Conflict, WorldError
 from canalis.contract.graph import Graph
 from canalis.contract.graphs import stored_graph
 from canalis.contract.messages import CheckStep, Send, steps_queue
@@ -44,7 +45,17 @@ def follow(ports: Ports, backend: Backend, owner: str, work: Work, answer: Ended
     if held is None:
         _leave(ports, backend, work)
         return
-    come_back(ports, work.compute.backend, held, answer.check_after_s)
+    try:
+        come_back(ports, work.compute.backend, held, answer.check_after_s)
+    except WorldError:
+        release(ports, held)
+        raise
+
+
+def release(ports: Ports, attempt: Attempt) -> None:
+    """Give a claim back, so that the next order need not wait until it has run out."""
+    with suppress(WorldError):  # then it does
+        ports.runs.hold(attempt, "", 0.0, {})
 
 
 def come_back(ports: Ports, backend: str, attempt: Attempt, after_s: float) -> None:

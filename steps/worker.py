@@ -5,13 +5,16 @@ Jobs that do not report by themselves are looked after in `steps/follow.py`.
 
 from __future__ import annotations
 
-from canalis.contract.errors import AuthorError
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from canalis.contract.errors import AuthorError, WorldError
 from canalis.contract.graph import Graph
 from canalis.contract.messages import CheckStep, Command, RecallStep, Send, StartStep, StopStep, steps_queue
 from canalis.contract.ports import Attempt, AttemptKey, Ports, Run
 from canalis.contract.status import Outcome
 from steps.backend import Backend, Ended
-from steps.follow import LEASE_S, check, check_has_time, follow, look, take_up, wake
+from steps.follow import LEASE_S, check, check_has_time, follow, look, release, take_up, wake
 from steps.report import report
 from steps.work import is_wanted, make_work
 
@@ -19,7 +22,8 @@ from steps.work import is_wanted, make_work
 def work(ports: Ports, backend: Backend, owner: str, command: Command) -> None:
     """Carry out one order. Safe to call twice with the same order, from several workers at once.
 
-    owner   under whose name attempts are claimed: who asks again under that name gets them again
+    owner   under whose name attempts are claimed: who asks again under that name gets them again, so a service
+            whose workers work side by side gives each call a name of its own
     """
     key = AttemptKey(command.run_id, command.node, command.attempt)
     if isinstance(command, StartStep):
@@ -53,12 +57,13 @@ def _start(ports: Ports, backend: Backend, owner: str, key: AttemptKey) -> None:
     attempt = ports.runs.claim(key, owner, LEASE_S)
     if attempt is None:
         return  # it has ended, or another worker has it
-    # Claimed first, then looked: a cancel that is decided after this look finds the claim, and stops it.
-    run, graph = look(ports, key)
-    if is_wanted(run, graph, key):
-        _begin(ports, backend, owner, attempt, run, graph)
-    else:
-        _call_off(ports, backend, owner, attempt, "It was no longer wanted when a worker took it up")
+    with _released_on_failure(ports, attempt):
+        # Claimed first, then looked: a cancel that is decided after this look finds the claim, and stops it.
+        run, graph = look(ports, key)
+        if is_wanted(run, graph, key):
+            _begin(ports, backend, owner, attempt, run, graph)
+        else:
+            _call_off(ports, backend, owner, attempt, "It was no longer wanted when a worker took it up")
 
 
 def _begin(ports: Ports, backend: Backend, owner: str, attempt: Attempt, run: Run, graph: Graph) -> None:
@@ -77,10 +82,11 @@ def _recall(ports: Ports, backend: Backend, owner: str, key: AttemptKey) -> None
     attempt = ports.runs.claim(key, owner, LEASE_S)
     if attempt is None:
         return  # it has ended, or is going on elsewhere
-    if backend.has_begun(key):  # an earlier worker began it, so it may end
-        _begin(ports, backend, owner, attempt, *look(ports, key))
-    else:
-        _call_off(ports, backend, owner, attempt, "Never began, since another step failed")
+    with _released_on_failure(ports, attempt):
+        if backend.has_begun(key):  # an earlier worker began it, so it may end
+            _begin(ports, backend, owner, attempt, *look(ports, key))
+        else:
+            _call_off(ports, backend, owner, attempt, "Never began, since another step failed")
 
 
 def _stop(ports: Ports, backend: Backend, owner: str, key: AttemptKey) -> None:
@@ -89,7 +95,8 @@ def _stop(ports: Ports, backend: Backend, owner: str, key: AttemptKey) -> None:
         return  # whoever waits for it will report
     attempt = ports.runs.claim(key, owner, LEASE_S)
     if attempt is not None:
-        _call_off(ports, backend, owner, attempt, "Cancelled before it started")
+        with _released_on_failure(ports, attempt):
+            _call_off(ports, backend, owner, attempt, "Cancelled before it started")
     elif backend.stop(key):
         known = ports.runs.attempt(key)
         if known is not None and not known.ended:
@@ -107,6 +114,15 @@ def _call_off(ports: Ports, backend: Backend, owner: str, attempt: Attempt, why:
         order = StopStep(run_id=key.run_id, node=key.node, attempt=key.attempt)
         ports.bus.send([Send(queue=steps_queue(_queue_of(ports, key)), message=order, delay_s=LEASE_S)])
     report(ports, attempt, Ended(Outcome.CANCELLED, error=why))
+
+
+@contextmanager
+def _released_on_failure(ports: Ports, attempt: Attempt) -> Iterator[None]:
+    try:
+        yield
+    except WorldError:
+        release(ports, attempt)
+        raise
 
 
 def _queue_of(ports: Ports, key: AttemptKey) -> str:

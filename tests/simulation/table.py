@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from adapters.tables.table import (
     OPERATIONS_MAX,
@@ -31,6 +31,19 @@ class MemoryTable:
         self._partitions: dict[str, dict[str, Row]] = defaultdict(dict)
         self._etags = itertools.count(1)
         self.calls = 0
+        self.on_write: Callable[[str, list[str]], None] = lambda partition, keys: None
+
+    def find(self, partition: str, key: str) -> Row | None:
+        """A row, for those who watch."""
+        return self._partitions[partition].get(key)
+
+    def row(self, partition: str, key: str) -> Row:
+        """A row that must be there, for those who watch."""
+        return self._partitions[partition][key]
+
+    def keys(self, partition: str) -> list[str]:
+        """All keys, for those who watch."""
+        return list(self._partitions[partition])
 
     def get(self, partition: str, key: str) -> Row | None:
         self.calls += 1
@@ -47,7 +60,9 @@ class MemoryTable:
         rows = self._partitions[partition]
         for operation in operations:
             _check_guard(rows.get(operation.key), operation)
-        return [self._do(rows, operation) for operation in operations]
+        done = [self._do(rows, operation) for operation in operations]
+        self.on_write(partition, [operation.key for operation in operations if not isinstance(operation, Delete)])
+        return done
 
     def _do(self, rows: dict[str, Row], operation: Operation) -> str:
         if isinstance(operation, Delete):
