@@ -10,7 +10,6 @@ from graphlib import CycleError, TopologicalSorter
 from canalis.contract.graph import (
     NODE_KEY,
     PORT_NAME,
-    Argument,
     CommandWork,
     FromFiles,
     FromParameter,
@@ -144,7 +143,7 @@ def _edges(node: Node, nodes: dict[str, Node]) -> Iterator[Fault]:
 def _placeholders(node: Node, parameters: Mapping[str, str]) -> Iterator[Fault]:
     inputs = {port.name for port in node.inputs}
     outputs = {port.name for port in node.outputs}
-    for argument in _arguments(node):
+    for argument in node.texts():
         for piece in argument:
             if isinstance(piece, InputPath) and piece.name not in inputs:
                 yield Fault(
@@ -181,14 +180,6 @@ def _cycle(graph: Graph, nodes: dict[str, Node]) -> list[Fault]:
         ring = [nodes[key].name for key in error.args[1]]
         return [Fault("cycle", f"Steps wait for each other: {' -> '.join(ring)}", ring[0])]
     return []
-
-
-def _arguments(node: Node) -> Iterator[Argument]:
-    yield from node.arguments
-    yield from node.parameters.values()
-    yield from node.environment_variables.values()
-    if isinstance(node.work, CommandWork):
-        yield node.work.line
 
 
 def _places(node: Node) -> Iterator[str]:

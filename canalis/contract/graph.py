@@ -228,6 +228,19 @@ class Node(Part):
     environment_variables: dict[str, Argument] = Field(default_factory=dict)
     settings: Settings = Settings()
 
+    def texts(self) -> Iterator[Argument]:
+        """Everything of it in which placeholders may stand."""
+        yield from self.arguments
+        yield from self.parameters.values()
+        yield from self.environment_variables.values()
+        if isinstance(self.work, CommandWork):
+            yield self.work.line
+
+    def used_parameters(self) -> set[str]:
+        """Names of the pipeline parameters that its command line, its environment or its inputs are made of."""
+        in_texts = {piece.name for text in self.texts() for piece in text if isinstance(piece, ParameterText)}
+        return in_texts | {i.source.parameter for i in self.inputs if isinstance(i.source, FromParameter)}
+
     def predecessors(self) -> list[str]:
         """Keys of the nodes that must have succeeded before this one may start, each once."""
         by_data = (i.source.node for i in self.inputs if isinstance(i.source, FromStep))
