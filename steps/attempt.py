@@ -18,7 +18,7 @@ from pathlib import Path
 
 from canalis.contract.errors import CanalisError
 from canalis.contract.graph import PythonWork
-from canalis.contract.layout import METRICS, STEP_LOG, artifacts, records
+from canalis.contract.layout import METRICS, STEP_LOG, UNWRITTEN, artifacts, records
 from canalis.contract.ports import Ports
 from canalis.contract.status import Outcome, Phase
 from steps.arguments import Values, command_line, variables
@@ -35,6 +35,7 @@ from steps.stage import (
     make_folder,
     put_tree,
     stage,
+    unwritten,
 )
 
 _PYTHON_ERROR = re.compile(r"[A-Za-z_][\w.]*(Error|Exception|Exit|Interrupt|Warning)\b")
@@ -194,6 +195,9 @@ def _keep(ports: Ports, work: Work, folder: Path, ended: Ended) -> None:
     """Keep what the script left in outputs/ and logs/, and its uploads when it succeeded."""
     if ended.outcome is Outcome.SUCCEEDED:
         keep_uploads(ports, work, folder)
+        if empty := unwritten(ports, work):
+            # Else a run that goes on from this one would take them for deleted.
+            ports.blobs.put(records(work.step_run_id) + UNWRITTEN, json.dumps(empty).encode())
     for name in KEPT_FOLDERS:
         left = folder / name
         try:

@@ -16,7 +16,7 @@ from canalis.contract.errors import AuthorError
 from canalis.contract.graph import Input, Output, content_id
 from canalis.contract.layout import content_key, snapshot_key
 from canalis.contract.patterns import below_common, is_pattern, listing_prefix, matches
-from canalis.contract.places import Place
+from canalis.contract.places import Place, is_written
 from canalis.contract.ports import BlobStore, Ports
 from steps.backend import Work
 
@@ -64,6 +64,11 @@ def keep_uploads(ports: Ports, work: Work, folder: Path) -> None:
         if path is not None:
             place = work.outputs[port.name]
             put_tree(ports.stores.open(place.datastore), folder / path, place.path)
+
+
+def unwritten(ports: Ports, work: Work) -> list[str]:
+    """Names of the outputs at whose places nothing lies."""
+    return [port.name for port in work.node.outputs if not is_written(ports.stores, work.outputs[port.name])]
 
 
 def clear(work: Work, folder: Path) -> None:

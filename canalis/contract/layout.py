@@ -15,6 +15,7 @@ from canalis.contract.run import StepRunId
 
 STEP_LOG = "user_logs/std_log.txt"
 METRICS = "metrics.jsonl"
+UNWRITTEN = "unwritten.json"  # names of the outputs that a step left empty when it succeeded; no file: none
 RUN_ITSELF = "_run"  # takes a node's place for what belongs to the pipeline run; no node key begins with _
 
 
