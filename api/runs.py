@@ -25,6 +25,7 @@ from canalis.contract.run import StepRunId
 from canalis.contract.views import FileView, MetricPoint, OutputView, RunView, StepView
 from orchestrator import views
 from orchestrator.advance import advance
+from orchestrator.resume import Resumption, resume
 from orchestrator.submit import Submission, submit
 
 router = APIRouter(prefix="/runs", route_class=GuardedRoute, tags=["runs"])
@@ -75,8 +76,8 @@ def get_run(here: Here, name: str) -> RunView | StepView:
 @router.patch("/{name}", dependencies=[needs(Role.SUBMITTER)])
 def annotate_run(here: Here, name: str, said: Annotation) -> RunView | StepView:
     """Say something of a run: tags, properties, a name."""
-    owner = _owner(here, name)
-    identity = owner.run_id if owner == of_run(owner.run_id) else str(owner)
+    found = views.find(here.ports, name)
+    identity = found.run_id if isinstance(found, Run) else str(views.step_run_of(here.ports, found))
     for _ in range(8):
         try:
             views.annotate(here.ports, identity, said.model_dump(exclude_unset=True))
@@ -92,6 +93,13 @@ def cancel_run(here: Here, caller: CallerName, name: str) -> RunView:
     run = views.find_run(here.ports, name)
     advance(here.ports, run.run_id, [CancelRequested(run_id=run.run_id, by=caller)])
     return views.run_view(here.ports, here.ports.runs.load(run.run_id))
+
+
+@router.post("/{name}/resume", dependencies=[needs(Role.SUBMITTER)], status_code=201)
+def resume_run(here: Here, caller: CallerName, name: str, asked: Resumption | None = None) -> RunView:
+    """Start a new run that keeps what has succeeded in an ended run and is still valid, and runs the rest."""
+    run = views.find_run(here.ports, name)
+    return views.run_view(here.ports, resume(here.ports, run, asked or Resumption(), choices(here), by=caller))
 
 
 @router.get("/{name}/steps", dependencies=[needs(Role.READER)])
@@ -172,9 +180,9 @@ async def put_artifact(here: Here, name: str, path: str, request: Request) -> No
 
 
 def _owner(here: Service, name: str) -> StepRunId:
-    """Whose artifacts and metrics are meant: a step's attempt, or the pipeline run itself."""
+    """Whose artifacts and metrics are meant: a step's attempt, the one kept for it, or the pipeline run itself."""
     found = views.find(here.ports, name)
-    return views.step_run_of(here.ports, found) if isinstance(found, StepRunId) else of_run(found.run_id)
+    return views.maker_of(here.ports, found) if isinstance(found, StepRunId) else of_run(found.run_id)
 
 
 def _is_over(here: Service, owner: StepRunId) -> bool:

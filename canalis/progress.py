@@ -177,6 +177,8 @@ class Follower:
             asked_at = time.time()
             steps = self._client.get(f"/runs/{quote(self._id)}/steps", news_since=self._since)
             self._since = asked_at - _OVERLAP_S
+            # What was kept did not happen here.
+            steps = [step for step in steps if not step["kept_from"]]
         # As one would tell it: what ended first comes first.
         for step in sorted(steps, key=lambda step: step["ended_at"] or float("inf")):
             self._tell_step(step)
@@ -190,7 +192,7 @@ class Follower:
         never = view["steps"].get("skipped", 0) + view["steps"].get("cancelled", 0)
         if never and self._with_logs:
             steps = self._client.get(f"/runs/{quote(self._id)}/steps")
-            names = [step["name"] for step in steps if not step["started_at"]]
+            names = [step["name"] for step in steps if not step["started_at"] and not step["kept_from"]]
             if names:
                 more = f" and {len(names) - _NAMED_MAX} more" if len(names) > _NAMED_MAX else ""
                 self._shown.news(f"Never began: {', '.join(names[:_NAMED_MAX])}{more}")
@@ -201,9 +203,9 @@ class Follower:
         status = step["run_status_v1"]
         if self._told.get(identity) in ("Completed", "Failed", "Canceled") and status == self._told[identity]:
             return
-        if step["started_at"] and identity not in self._logs:
+        if (step["started_at"] or step["kept_from"]) and identity not in self._logs:
             again = f" (attempt {step['attempt']})" if step["attempt"] > 1 else ""
-            self._shown.news(f"{step['name']} started{again}")
+            self._shown.news(f"{step['name']} started{again}" if step["started_at"] else kept_word(step))
             self._logs[identity] = _Log(self._client, identity)
         if identity in self._logs:
             for text in self._logs[identity].new_lines():
@@ -256,6 +258,11 @@ def progress_line(view: dict[str, Any]) -> str:
         parts += [f"{count} {name}"] if count else []
     parts += [f"{steps[word]} {word}" for word in ("failed", "cancelled", "skipped") if steps.get(word)]
     return f"{view['status']}: {', '.join(parts)}"
+
+
+def kept_word(step: dict[str, Any]) -> str:
+    """Which run's step stands in for a step."""
+    return f"{step['name']} was kept from run {step['kept_from'].partition('.')[0]}"
 
 
 def step_word(step: dict[str, Any]) -> str:

@@ -82,7 +82,10 @@ class Run(Logging):
     @property
     def type(self) -> str:
         """v1's word for its kind."""
-        return "azureml.PipelineRun" if self._view()["kind"] == "pipeline" else "azureml.StepRun"
+        view = self._view()
+        if view["kind"] == "pipeline":
+            return "azureml.PipelineRun"
+        return "azureml.ReusedStepRun" if view["kept_from"] else "azureml.StepRun"
 
     @property
     def status(self) -> str:
@@ -318,6 +321,24 @@ class PipelineRun(Run):
         """
         return str(self._wait(show_output, timeout_seconds, raise_on_error)["status_v1"])
 
+    def resubmit(
+        self,
+        from_steps: str | Iterable[str] = (),
+        only_failed: bool = False,
+        pipeline_parameters: dict[str, Any] | None = None,
+    ) -> PipelineRun:
+        """Start a new run that keeps what has succeeded here and is still valid, and runs the rest. Not in v1.
+
+        from_steps    steps (names, or ids of step runs) that run again with all that comes after them
+        only_failed   keeps what succeeded even when it comes after a step that runs again
+        pipeline_parameters   other values than here; the steps that use them run again
+        Raises   NotResumable when this run has not ended, or when nothing would run
+        """
+        from canalis.submission import resume_run
+
+        run: PipelineRun = resume_run(self.experiment.workspace, self.id, from_steps, only_failed, pipeline_parameters)
+        return run
+
     def get_steps(self) -> Iterator[StepRun]:
         """Its steps' runs."""
         for view in self._client.get(f"{self._path}/steps"):
@@ -387,8 +408,14 @@ class StepRun(Run):
     def __repr__(self) -> str:
         return f"StepRun(Name: {self.name}, Id: {self.id})"
 
-    _is_reused = False
-    _reused_run_id: str | None = None
+    @property
+    def _is_reused(self) -> bool:
+        return self._reused_run_id is not None
+
+    @property
+    def _reused_run_id(self) -> str | None:
+        kept_from: str | None = self._view(allow_old=True)["kept_from"]
+        return kept_from
 
     def get_status(self) -> str:
         """How it stands: NotStarted, Queued, Running, Failed, Finished, Canceled."""

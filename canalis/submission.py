@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from canalis.building import Draft, build, raise_faults, value_of
 from canalis.contract.faults import faults
-from canalis.contract.graph import DataPathValue
+from canalis.contract.graph import DataPathValue, ParameterValue
 from canalis.contract.parameters import assign
 from canalis.contract.run import new_run_id
 from canalis.installed import tell_what_is_missing
 from canalis.snapshot import Snapshots
+from canalis.within import Within
 
 _NAMED_MAX = 30  # steps that are told one by one
 
@@ -36,7 +39,7 @@ def submit_draft(
     workspace._experiment(experiment_name)
     sketch = build(draft)
     raise_faults([str(fault) for fault in faults(sketch)])
-    values = {name: value_of(value) for name, value in (parameters or {}).items()}
+    values = _values(parameters)
     assign(sketch.parameters, values)  # wrong ones are told before anything is sent
     graph = build(draft, Snapshots(workspace._client).id_of)
     tell_what_is_missing(graph.environments.values())
@@ -44,9 +47,7 @@ def submit_draft(
         "run_id": new_run_id(),
         "graph": graph.model_dump(mode="json", exclude_unset=True),
         "experiment": experiment_name,
-        "parameters": {
-            name: value.model_dump() if isinstance(value, DataPathValue) else value for name, value in values.items()
-        },
+        "parameters": _as_json(values),
         "continue_on_step_failure": continue_on_step_failure,
         "regenerate_outputs": regenerate_outputs,
         "interpreter": sys.executable or None,
@@ -61,6 +62,39 @@ def submit_draft(
     print(f"Submitted run {run.id}: `canalis show {run.id[:8]}` shows it")
     submitted.append(run)
     return run
+
+
+def resume_run(
+    workspace: Within,
+    run_id: str,
+    from_steps: str | Iterable[str] = (),
+    only_failed: bool = False,
+    parameters: dict[str, Any] | None = None,
+) -> Any:
+    """Start the run that goes on from an ended one. Raises as PipelineRun.resubmit says."""
+    body = {
+        "run_id": new_run_id(),
+        "from_steps": [from_steps] if isinstance(from_steps, str) else list(from_steps),
+        "only_failed": only_failed,
+        "parameters": _as_json(_values(parameters)),
+        "parent": _surrounding_run(),
+    }
+    view = workspace._client.post(f"/runs/{quote(run_id)}/resume", body)
+    kept = int(view["steps"].get("reused", 0))
+    print(f"Kept {kept} of {sum(view['steps'].values())} steps of run {view['resumed_from']}; the others run")
+    run = workspace._run(view)
+    print(f"Submitted run {run.id}: `canalis show {run.id[:8]}` shows it")
+    submitted.append(run)
+    return run
+
+
+def _values(parameters: dict[str, Any] | None) -> dict[str, ParameterValue]:
+    given = parameters or {}
+    return {name: value if isinstance(value, DataPathValue) else value_of(value) for name, value in given.items()}
+
+
+def _as_json(values: dict[str, ParameterValue]) -> dict[str, Any]:
+    return {name: value.model_dump() if isinstance(value, DataPathValue) else value for name, value in values.items()}
 
 
 def _surrounding_run() -> str | None:

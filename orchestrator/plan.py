@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import threading
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from canalis.contract.graph import Graph
@@ -64,15 +65,26 @@ def make_plan(run_id: str, request: RunRequest, graph: Graph) -> Plan:
     )
 
 
-def first_state(plan: Plan) -> RunState:
-    """The state of a run in which nothing has happened: what waits for nothing is ready."""
+def first_state(plan: Plan, kept: Iterable[str] = ()) -> RunState:
+    """The state of a run in which nothing has happened: what waits for nothing is ready.
+
+    kept   keys of the steps for which an earlier run's stand in: nobody waits for them
+    """
     count = len(plan.keys)
+    waiting = list(plan.waiting)
+    reused = [plan.index[key] for key in kept]
+    for place in reused:
+        for after in plan.successors[place]:
+            waiting[after] -= 1
+    steps = bytearray(StepStatus.WAITING if waits else StepStatus.READY for waits in waiting)
+    for place in reused:
+        steps[place] = StepStatus.REUSED
     return RunState(
         status=RunStatus.RUNNING,
-        steps=bytes(StepStatus.WAITING if waits else StepStatus.READY for waits in plan.waiting),
+        steps=bytes(steps),
         attempts=bytes(count),
         lost=bytes(count),
-        waiting=struct.pack(f"<{count}H", *plan.waiting),
+        waiting=struct.pack(f"<{count}H", *waiting),
     )
 
 

@@ -49,7 +49,7 @@ def submit(ports: Ports, asked: Submission, computes: Mapping[str, ComputeChoice
     """
     check_experiment_name(asked.experiment)
     run_id = check_run_id(asked.run_id or new_run_id())
-    _check_graph(ports, asked.graph, computes)
+    chosen = chosen_computes(ports, asked.graph, computes)
     document = asked.graph.to_bytes()
     graph_id = content_id(document)
     request = RunRequest(
@@ -61,29 +61,42 @@ def submit(ports: Ports, asked: Submission, computes: Mapping[str, ComputeChoice
         continue_on_step_failure=asked.continue_on_step_failure,
         regenerate_outputs=asked.regenerate_outputs,
         interpreter=asked.interpreter,
-        computes={name: computes[name] for name in {node.compute or "" for node in asked.graph.nodes}},
+        computes=chosen,
         default_datastore=asked.graph.default_datastore or "workspaceblobstore",
         tags=asked.tags,
         properties=asked.properties,
         parent=asked.parent,
-        depth=_depth(ports, asked.parent),
+        depth=depth_below(ports, asked.parent),
         submitted_by=by,
         submitted_at=ports.clock.now(),
-        number=_next_number(ports, asked.experiment),
+        number=next_number(ports, asked.experiment),
     )
     ports.blobs.put_if_absent(graph_key(graph_id), document)
-    plan = make_plan(run_id, request, asked.graph)
+    return create(ports, run_id, request, asked.graph)
+
+
+def create(ports: Ports, run_id: str, request: RunRequest, graph: Graph) -> Run:
+    """Create a run of a stored graph together with its first orders; the run as it is now.
+
+    Raises AlreadyExists for a run_id that belongs to a run of something else
+    """
+    plan = make_plan(run_id, request, graph)
     # The first tick happens here: the first steps need not wait for the orchestrator's queue.
-    state, sends = decide(plan, first_state(plan))
+    state, sends = decide(plan, first_state(plan, request.kept))
     created = ports.runs.create(run_id, request, state, sends)
     ports.runs.deliver(run_id)
     run = ports.runs.load(run_id)
-    if not created and (run.request.graph, run.request.experiment) != (graph_id, asked.experiment):
+    if not created and _origin(run.request) != _origin(request):
         raise AlreadyExists(f"There is a run {run_id} already, of another pipeline", kind="run", name=run_id)
     return run
 
 
-def _check_graph(ports: Ports, graph: Graph, computes: Mapping[str, ComputeChoice]) -> None:
+def _origin(request: RunRequest) -> tuple[str, str, str | None]:
+    return request.graph, request.experiment, request.resumed_from
+
+
+def chosen_computes(ports: Ports, graph: Graph, computes: Mapping[str, ComputeChoice]) -> dict[str, ComputeChoice]:
+    """The compute targets that a graph's steps name. Raises as `submit` does when it could not run on them."""
     found = faults(graph, computes=computes, snapshots_needed=True)
     if found:
         raise GraphError(
@@ -93,9 +106,11 @@ def _check_graph(ports: Ports, graph: Graph, computes: Mapping[str, ComputeChoic
     for snapshot in {node.snapshot for node in graph.nodes if node.snapshot}:
         if ports.blobs.info(snapshot_key(snapshot)) is None:
             raise NotFound(f"Snapshot {snapshot} was never uploaded", kind="snapshot", name=snapshot)
+    return {name: computes[name] for name in {node.compute or "" for node in graph.nodes}}
 
 
-def _depth(ports: Ports, parent: str | None) -> int:
+def depth_below(ports: Ports, parent: str | None) -> int:
+    """How deep a run is that this run or step's run submits. Raises NotFound, GraphError for a chain too long."""
     if parent is None:
         return 0
     step = StepRunId.parse(parent)
@@ -105,7 +120,7 @@ def _depth(ports: Ports, parent: str | None) -> int:
     return depth
 
 
-def _next_number(ports: Ports, experiment: str) -> int:
+def next_number(ports: Ports, experiment: str) -> int:
     """The number of the next run of an experiment, from 1 on. A submission that is not completed leaves a gap."""
     while True:
         known = ports.documents.get("experiments", experiment)

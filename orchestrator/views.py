@@ -15,6 +15,7 @@ from canalis.contract.views import ErrorView, OutputView, RunView, StepView
 
 _PREFIX_MIN = 4  # characters of an id that may stand for it
 _IN_WORK = (StepStatus.STARTED, StepStatus.RECALLED, StepStatus.STOPPING)
+_DONE = (StepStatus.SUCCEEDED, StepStatus.REUSED)
 _NAMED_MAX = 5  # steps that a waiting step names
 ANNOTATIONS = "annotations"  # kind of the documents with what people say of runs: tags, properties, names
 
@@ -65,6 +66,8 @@ def run_view(ports: Ports, run: Run, with_error: bool = True) -> RunView:
         tags=_merged(run.request.tags, notes.get("tags", {})),
         properties=_merged(run.request.properties, notes.get("properties", {})),
         parent=run.request.parent,
+        resumed_from=run.request.resumed_from,
+        resumed_by=_oldest_first(notes.get("resumed_by", {})),
         graph=run.request.graph,
         continue_on_step_failure=run.request.continue_on_step_failure,
         submitted_by=run.request.submitted_by,
@@ -118,11 +121,19 @@ def step_run_of(ports: Ports, step: StepRunId) -> StepRunId:
     return StepRunId(step.run_id, step.node, max(1, run.state.attempts[place]))
 
 
+def maker_of(ports: Ports, step: StepRunId) -> StepRunId:
+    """The step run whose outputs, log, metrics and files are meant: the one that was kept, for a step that was."""
+    if step.attempt > 1:
+        return step
+    run = ports.runs.load(step.run_id)
+    return run.maker(step.node, stored_graph(ports.blobs, run.request.graph).places[step.node])
+
+
 def output_views(ports: Ports, step: StepRunId) -> list[OutputView]:
     """Where the outputs of a step lie, whether or not it has written them."""
     run = ports.runs.load(step.run_id)
     node = stored_graph(ports.blobs, run.request.graph).node(step.node)
-    owner = step_run_of(ports, step)
+    owner = maker_of(ports, step)
     places = [(port, output_place(run.request, port, owner)) for port in node.outputs]
     return [
         OutputView(name=port.name, datastore=place.datastore, path=place.path, pipeline_output=port.pipeline_output)
@@ -152,6 +163,10 @@ def _merged(first: dict[str, str], said: Document) -> dict[str, str]:
     return {name: value for name, value in {**first, **said}.items() if value is not None}
 
 
+def _oldest_first(submitted_at: dict[str, float]) -> tuple[str, ...]:
+    return tuple(sorted(submitted_at, key=lambda run_id: submitted_at[run_id]))
+
+
 def _step_view(
     run: Run, graph: Graph, place: int, attempts: dict[AttemptKey, Attempt], notes: dict[str, Document]
 ) -> StepView:
@@ -163,6 +178,7 @@ def _step_view(
     phase = Phase(facts.get("phase", "queued"))
     word_v1, run_word_v1 = step_words(status, phase)
     identity = str(StepRunId(run.run_id, node.key, max(1, number)))
+    kept = run.maker(node.key, place) if status is StepStatus.REUSED else None
     said = notes.get(identity, {})
     error = None
     if facts.get("error"):
@@ -188,11 +204,23 @@ def _step_view(
         exit_code=facts.get("exit_code"),
         error=error,
         waits_for=_waits_for(run, graph, node, status, phase),
+        kept_from=str(kept) if kept else None,
         snapshot=node.snapshot,
         tags=_merged({}, said.get("tags", {})),
-        properties=_merged({}, said.get("properties", {})),
+        properties=_merged(_reuse_properties(kept), said.get("properties", {})),
         display_name=said.get("display_name", ""),
     )
+
+
+def _reuse_properties(kept: StepRunId | None) -> dict[str, str]:
+    """What v1 writes down about a step for which an earlier one stands in. Source   reference section 11"""
+    if kept is None:
+        return {}
+    return {
+        "azureml.reusedrunid": str(kept),
+        "azureml.reusednodeid": kept.node,
+        "azureml.reusedpipeline": kept.run_id,
+    }
 
 
 def _waits_for(run: Run, graph: Graph, node: Node, status: StepStatus, phase: Phase) -> tuple[str, ...]:
@@ -201,7 +229,7 @@ def _waits_for(run: Run, graph: Graph, node: Node, status: StepStatus, phase: Ph
     if status is not StepStatus.WAITING:
         return ()
     places = [graph.places[key] for key in node.predecessors()]
-    names = [graph.nodes[place].name for place in places if run.state.step(place) is not StepStatus.SUCCEEDED]
+    names = [graph.nodes[place].name for place in places if run.state.step(place) not in _DONE]
     more = (f"and {len(names) - _NAMED_MAX} more",) if len(names) > _NAMED_MAX else ()
     return tuple(f"step {name}" for name in names[:_NAMED_MAX]) + more
 

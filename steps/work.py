@@ -48,7 +48,7 @@ def _input_places(run: Run, graph: Graph, port: Input) -> tuple[Place, ...]:
         return (Place(value.datastore, value.path.strip("/")),)
     assert isinstance(source, FromStep), source
     writer = graph.node(source.node)
-    owner = StepRunId(run.run_id, writer.key, run.state.attempts[graph.places[writer.key]])
+    owner = run.maker(writer.key, graph.places[writer.key])
     return (output_place(run.request, writer.output(source.output), owner),)
 
 

@@ -203,6 +203,38 @@ def cancel(
 
 
 @app.command()
+def resume(
+    run: RunId,
+    from_steps: Annotated[
+        list[str] | None, typer.Option("--from", metavar="STEP", help="Run this step again, and all after it.")
+    ] = None,
+    only_failed: Annotated[
+        bool, typer.Option("--only-failed", help="Keep what succeeded even after a step that runs again.")
+    ] = False,
+    parameters: Annotated[
+        list[str] | None, typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="Another value than before.")
+    ] = None,
+    wait: Annotated[bool, typer.Option(help="Wait for the new run.")] = True,
+    workspace: WorkspaceName = None,
+    as_json: Json = False,
+) -> None:
+    """Go on from a run that has ended: a new run keeps what succeeded and is still valid, and runs the rest.
+
+    The new run has the graph and the files of the old one: after a change to a script, submit the pipeline anew.
+    """
+    from canalis.submission import resume_run
+
+    where = _workspace(workspace)
+    values = _typed(where, run, parameters or [])
+    with output.prints_aside(as_json):
+        resumed = resume_run(where, run, from_steps or (), only_failed, values)
+    view = _followed(resumed, show=wait and not as_json, wait=wait)
+    if as_json:
+        output.print_json(view)
+    raise typer.Exit(EXIT_CODES.get(view["run_status_v1"], 0))
+
+
+@app.command()
 def coverage(as_json: Json = False) -> None:
     """List the names of azureml that are here."""
     from canalis.azureml import coverage as found
@@ -249,6 +281,20 @@ def _followed(submitted: Any, show: bool, wait: bool) -> dict[str, Any]:
         view: dict[str, Any] = submitted._view()
         return view
     return follow(submitted, show)
+
+
+def _typed(workspace: Workspace, run: str, given: list[str]) -> dict[str, Any]:
+    """Parameters as they were typed, each read as a value of the type that it has in the run's graph."""
+    from canalis.contract.parameters import value_from
+
+    wrong = [text for text in given if "=" not in text]
+    if wrong:
+        raise UserErrorException(f"'{wrong[0]}' is not NAME=VALUE")
+    graph = workspace._client.get(f"/runs/{quote(run)}/graph") if given else {"parameters": []}
+    types = {parameter["name"]: parameter["type"] for parameter in graph["parameters"]}
+    pairs = (text.partition("=") for text in given)
+    # One that is not there is told by the service, which names those that are.
+    return {name: value_from(name, types.get(name, "string"), value) for name, _, value in pairs}
 
 
 def _root(name: str | None) -> Path:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -56,6 +58,11 @@ class Shown:
 def print_json(value: Any) -> None:
     """JSON, for programs."""
     print(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def prints_aside(is_aside: bool) -> AbstractContextManager[object]:
+    """Within, what is printed goes to stderr when stdout is for something else."""
+    return contextlib.redirect_stdout(sys.stderr) if is_aside else contextlib.nullcontext()
 
 
 def print_runs(views: list[dict[str, Any]]) -> None:
@@ -197,12 +204,16 @@ def _title(run: dict[str, Any]) -> str:
         return f"Step {run['name']} of run {run['run_id']}: {run['run_status_v1']}"
     took = duration((run["ended_at"] or time.time()) - run["submitted_at"])
     error = f"\n{run['error']['message']}" if run.get("error") else ""
-    return f"Run {run['id']} of {run['experiment']}, {progress_line(run)}, {took}{error}"
+    before = f"\nGoes on from run {run['resumed_from']}" if run["resumed_from"] else ""
+    after = f"\nResumed as run {', '.join(run['resumed_by'])}" if run["resumed_by"] else ""
+    return f"Run {run['id']} of {run['experiment']}, {progress_line(run)}, {took}{before}{after}{error}"
 
 
 def _says(step: dict[str, Any]) -> str:
     if step["error"]:
         return str(step["error"]["message"])
+    if step["kept_from"]:
+        return f"kept from run {step['kept_from'].partition('.')[0]}"
     return f"waits for {', '.join(step['waits_for'])}" if step["waits_for"] else ""
 
 

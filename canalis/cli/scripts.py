@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import runpy
 import sys
 import traceback
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from canalis.azureml import install_as_azureml
+from canalis.cli.output import prints_aside
 from canalis.exceptions import ActivityFailedException, UserErrorException
 
 if TYPE_CHECKING:
@@ -34,8 +34,7 @@ def run_script(script: Path, arguments: list[str], quiet: bool = False) -> list[
     install_as_azureml()
     sys.argv = [str(script), *arguments]
     sys.path.insert(0, str(script.resolve().parent))
-    where = contextlib.redirect_stdout(sys.stderr) if quiet else contextlib.nullcontext()
-    with where:
+    with prints_aside(quiet):
         try:
             runpy.run_path(str(script), run_name="__main__")
         except SystemExit as leaving:

@@ -8,6 +8,7 @@
     |  |- NotFound            nothing has that name
     |  |- AlreadyExists       something else has that name
     |  |- NotAllowed          who asks is unknown, or may not do this
+    |  |- NotResumable        a run has nothing to go on with, or not yet
     |  |- BadRequest          the request itself cannot be read
     |  `- TooLarge            over a stated limit
     `- WorldError             time or an operator can mend it: leave the message on the bus
@@ -80,6 +81,13 @@ class NotAllowed(AuthorError):
 
     code = "not_allowed"
     http_status = 401
+
+
+class NotResumable(AuthorError):
+    """The run has not ended, or nothing of it would run again."""
+
+    code = "not_resumable"
+    http_status = 409
 
 
 class BadRequest(AuthorError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Mapping
 
 from canalis.contract.errors import ParameterError
@@ -46,6 +47,25 @@ def assign(parameters: Iterable[Parameter], given: Mapping[str, ParameterValue])
     if wrong:
         raise ParameterError("; ".join(wrong), names=sorted(given))
     return {name: given.get(name, parameter.default) for name, parameter in known.items()}
+
+
+def value_from(name: str, wanted: ParameterType, text: str) -> ParameterValue:
+    """The value that somebody typed for a parameter of that type; a data path is typed as <datastore>/<path>.
+
+    Raises ParameterError when it cannot be read as one.
+    """
+    if wanted == "string":
+        return text
+    if wanted == "bool" and text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    if wanted == "datapath" and "/" in text.strip("/"):
+        datastore, _, path = text.partition("/")
+        return DataPathValue(datastore=datastore, path=path)
+    if wanted in ("int", "float"):
+        with contextlib.suppress(ValueError):
+            return int(text) if wanted == "int" else float(text)
+    how = {"datapath": "typed as <datastore>/<path>", "bool": "true or false"}.get(wanted, f"of type {wanted}")
+    raise ParameterError(f"Parameter '{name}' must be {how}, and '{text}' is not", names=[name])
 
 
 def text_of(value: ParameterValue) -> str:

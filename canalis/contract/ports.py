@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 from canalis.contract.messages import Send
-from canalis.contract.run import RunRequest, RunState
+from canalis.contract.run import RunRequest, RunState, StepRunId
 
 Document = dict[str, Any]  # JSON values only
 
@@ -33,6 +33,14 @@ class Run:
     ended_at: float | None = None
     stopping_since: float | None = None
     attention: str = ""
+
+    def maker(self, node: str, place: int) -> StepRunId:
+        """The step run whose outputs, log and metrics are the step's: its own, or the one that was kept for it.
+
+        place   of the node among the graph's nodes
+        """
+        kept = StepRunId.parse(self.request.kept.get(node, ""))
+        return kept or StepRunId(self.run_id, node, max(1, self.state.attempts[place]))
 
 
 @dataclass(frozen=True, slots=True)

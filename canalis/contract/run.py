@@ -41,6 +41,8 @@ class RunRequest(Part):
     computes      by name of compute target; "" stands for none given
     depth         0 for a run that no step submitted, else one more than the submitting run's
     number        which run of its experiment it is, from 1 on
+    resumed_from  id of the run that this one goes on from
+    kept          by node, the step run that stands in for the step here: the one that truly made its outputs
     """
 
     schema_version: Literal[1] = 1
@@ -61,6 +63,8 @@ class RunRequest(Part):
     submitted_by: str = ""
     submitted_at: float = 0.0
     number: int = 0
+    resumed_from: str | None = None
+    kept: dict[str, str] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

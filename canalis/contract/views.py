@@ -23,6 +23,7 @@ class StepView(Part):
     id          the step run's id; changes with each attempt
     status      our word; status_v1 is PipelineRun's vocabulary, run_status_v1 that of Run.status
     waits_for   what must happen before it goes on, in words; empty when it is not waiting
+    kept_from   the step run that stands in for it, in a run that was resumed; its outputs, log and metrics are read
     *_at        seconds since 1970, UTC
     """
 
@@ -47,6 +48,7 @@ class StepView(Part):
     exit_code: int | None = None
     error: ErrorView | None = None
     waits_for: tuple[str, ...] = ()
+    kept_from: str | None = None
     snapshot: str | None = None
     tags: dict[str, str] = Field(default_factory=dict)
     properties: dict[str, str] = Field(default_factory=dict)
@@ -58,6 +60,7 @@ class RunView(Part):
 
     steps      how many of its steps stand how, by our words
     version    changes whenever anything above the steps' phases does
+    resumed_from, resumed_by   the run that it goes on from, and those that go on from it
     """
 
     kind: Literal["pipeline"] = "pipeline"
@@ -72,6 +75,8 @@ class RunView(Part):
     tags: dict[str, str]
     properties: dict[str, str]
     parent: str | None
+    resumed_from: str | None = None
+    resumed_by: tuple[str, ...] = ()
     graph: str
     continue_on_step_failure: bool
     submitted_by: str

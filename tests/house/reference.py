@@ -115,8 +115,8 @@ def _http() -> str:
     return (
         f"# The HTTP API\n\n{_MADE}\nJSON over HTTP, described by OpenAPI at `/api/v1/openapi.json`. Every request but "
         "`/health` and `/openapi.json` carries `Authorization: Bearer <token>`; on a laptop the token is in "
-        "`.canalis/token`. Every request may be sent twice without harm; a submission must bring its `run_id` for "
-        "that. Errors are in [errors.md](errors.md).\n\n| method | path | what it does |\n|---|---|---|\n"
+        "`.canalis/token`. Every request may be sent twice without harm; one that makes a run must bring its "
+        "`run_id` for that. Errors are in [errors.md](errors.md).\n\n| method | path | what it does |\n|---|---|---|\n"
         + "\n".join(rows)
         + "\n"
     )
