@@ -22,12 +22,12 @@ class Fate(IntEnum):
     FAILS = 1
     IS_SLOW = 2  # and succeeds
     VANISHES = 3  # and was never heard of again
-    IS_DEAF = 4  # slow, and goes on long after it was told to stop
-    HANGS = 5  # until it is told to stop
+    HANGS = 4  # until it is told to stop
+    IS_DEAF = 5  # hangs, and goes on when it is told to stop
 
 
-_LASTS_S = {Fate.IS_SLOW: 70.0, Fate.IS_DEAF: 100.0, Fate.HANGS: 1e9}
-DEAF_S = 45.0  # longer than anybody waits
+_FOR_EVER_S = 1e9
+_LASTS_S = {Fate.IS_SLOW: 70.0, Fate.IS_DEAF: _FOR_EVER_S, Fate.HANGS: _FOR_EVER_S}
 
 
 @dataclass(eq=False)
@@ -41,7 +41,7 @@ class Job:
     outputs: tuple[str, ...]
     outcome: Outcome | None = None  # None while it lives
     is_gone: bool = False
-    is_told: bool = False
+    told_at: float | None = None  # when it was told to stop
 
 
 class JobService:
@@ -49,6 +49,7 @@ class JobService:
 
     def __init__(self, world: World) -> None:
         self.world = world
+        self.will_be_cancelled = False
         self.jobs: dict[str, Job] = {}
         self.written: dict[str, AttemptKey] = {}  # by path: who made it
         self.on_submit: Callable[[Work], None] = lambda work: None
@@ -62,7 +63,7 @@ class JobService:
         self.on_submit(work)
         rate = world.swarm.jobs if world.now < world.fault_until else 0.0
         fate = Fate(world.choices.chance(rate, len(Fate))) if rate else Fate.SUCCEEDS
-        if fate is Fate.HANGS and work.node.settings.timeout_s is None:
+        if fate in (Fate.HANGS, Fate.IS_DEAF) and not (self.will_be_cancelled or work.node.settings.timeout_s):
             fate = Fate.IS_SLOW  # nobody would ever end it, and that is as it should be
         paths = tuple(place.path for place in work.outputs.values())
         job = Job(work.key, fate, world.now, world.now + _LASTS_S.get(fate, 4.0), paths)
@@ -80,9 +81,10 @@ class JobService:
         job = self.get(token)
         if job is None:
             return False
-        if not job.is_told:
-            job.is_told = True
-            self.world.at(DEAF_S if job.fate is Fate.IS_DEAF else 1.0, lambda: self._end(job, Outcome.CANCELLED))
+        if job.told_at is None:
+            job.told_at = self.world.now
+            if job.fate is not Fate.IS_DEAF:
+                self.world.at(1.0, lambda: self._end(job, Outcome.CANCELLED))
         return True
 
     def kill(self, token: str) -> None:

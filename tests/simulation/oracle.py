@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 
 from canalis.contract.graph import FromStep, Graph
@@ -10,11 +11,14 @@ from canalis.contract.ports import AttemptKey
 from canalis.contract.run import RunState
 from canalis.contract.status import Outcome, RunStatus, StepStatus
 from orchestrator.decide import LOST_MAX
+from orchestrator.sweep import KILL_S, SWEEP_S
 from steps.backend import Work
 from tests.simulation.jobs import Fate, Job, JobService, token_of
 from tests.simulation.table import MemoryTable
 from tests.simulation.world import World
 
+SKEW_S = 2.0  # what clocks of hosts differ from the world's, at most
+CANCEL_S = KILL_S + 2 * SWEEP_S
 _WON = (StepStatus.PASSED, StepStatus.SUCCEEDED)
 
 
@@ -91,8 +95,11 @@ class Oracle:
             raise Violation("S4", f"{node} was {was.name} and became {now.name}")
         if after.attempts[place] not in (before.attempts[place], before.attempts[place] + 1):
             raise Violation("S5", f"{node} went from attempt {before.attempts[place]} to {after.attempts[place]}")
-        if after.attempts[place] > self.graph.nodes[place].settings.retries + 1 + LOST_MAX:
-            raise Violation("S5", f"{node} is at attempt {after.attempts[place]}")
+        tries, lost = after.attempts[place] - after.lost[place], after.lost[place]
+        if tries > self.graph.nodes[place].settings.retries + 1 or lost > LOST_MAX + 1:
+            raise Violation("S5", f"{node} is at attempt {after.attempts[place]}, {lost} of them lost")
+        if after.attempts[place] != before.attempts[place] and before.status is not RunStatus.RUNNING:
+            raise Violation("S2", f"{node} was ordered although the run is {before.status.value}")
         key = AttemptKey(self.run_id, node, before.attempts[place])
         if was is StepStatus.STARTED and (
             now is not StepStatus.STARTED or after.attempts[place] != before.attempts[place]
@@ -132,9 +139,17 @@ class Oracle:
             if state.step(place) is not StepStatus.SUCCEEDED:
                 raise Violation("S9", f"{name} was begun while {before} is {state.step(place).name}")
         self._check_inputs(work, state)
+        self._check_rest(key)
         earlier = self.service.jobs.get(token_of(AttemptKey(key.run_id, key.node, key.attempt - 1)))
         if earlier is not None and earlier.outcome is None and not self._is_abandoned(earlier):
             raise Violation("S5", f"{name} was begun while the attempt before it lives")
+
+    def _check_rest(self, key: AttemptKey) -> None:
+        row = self.table.find(self.run_id, f"try:{key.node}:{key.attempt - 1:03d}")
+        if row is not None:
+            rest_s = self.graph.node(key.node).settings.retry_rest_s * 2 ** (key.attempt - 2)
+            if self.world.now < float(json.loads(str(row.properties["f_heard_at"]))) + rest_s - 2 * SKEW_S:
+                raise Violation("S5", f"{key.node}.{key.attempt} was begun before it had rested")
 
     def _check_inputs(self, work: Work, state: RunState) -> None:
         for port in work.node.inputs:
@@ -163,10 +178,12 @@ class Oracle:
                 raise Violation("L1", f"the run stands still: {self._standing()}")
             return
         self._check_last_word()
+        self._check_cancel_was_quick()
         if [key for key in self.table.keys(self.run_id) if key.startswith("out:")]:
             raise Violation("L3", "something is left in the outbox")
         self._check_nothing_lives("L4")
-        if self.world.swarm.is_benign and self.world.faults == 0 and swept:
+        is_deaf = any(job.fate is Fate.IS_DEAF for job in self.service.jobs.values())  # what is told again
+        if self.world.swarm.is_benign and self.world.faults == 0 and swept and not is_deaf:
             raise Violation("L6", f"{swept} messages were sent again although nothing had gone wrong")
         if dead:
             raise Violation("L7", f"{dead} dead letters led to nothing")
@@ -183,6 +200,16 @@ class Oracle:
         if self.cancel_accepted_at is not None and self.status is RunStatus.RUNNING:
             raise Violation("L2", "not cancelled")
 
+    def _check_cancel_was_quick(self) -> None:
+        asked_at = self.cancel_accepted_at
+        if asked_at is None or self.ended_at is None or self.status is not RunStatus.CANCELLED:
+            return
+        since = (
+            asked_at if self.world.swarm.is_benign and not self.world.faults else max(asked_at, self.world.fault_until)
+        )
+        if self.ended_at - since > CANCEL_S:
+            raise Violation("L2", f"the run was cancelled {self.ended_at - since:.0f} s after it was asked for")
+
     def _check_nothing_lives(self, invariant: str) -> None:
         for job in self.service.jobs.values():
             if job.outcome is None and not self._is_abandoned(job):
@@ -193,7 +220,8 @@ class Oracle:
         key = job.key
         row = self.table.find(self.run_id, f"try:{key.node}:{key.attempt:03d}")
         code = str(row.properties.get("f_error_code", "")) if row is not None else ""
-        return job.fate is Fate.IS_DEAF and job.is_told and code in ('"abandoned"', '"timed_out"')
+        waited_s = self.world.now - job.told_at if job.told_at is not None else 0.0
+        return job.fate is Fate.IS_DEAF and waited_s > KILL_S - 2 * SKEW_S and code in ('"abandoned"', '"timed_out"')
 
     def _standing(self) -> str:
         if self.state is None:

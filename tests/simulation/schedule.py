@@ -96,7 +96,7 @@ def a_graph(*edges: str, retries: int = 0, rest_s: float = 0.0, timeout_s: float
 
 SCENARIOS = (
     Scenario("diamond", a_graph("a > b > d", "a > c > d")),
-    Scenario("chain", a_graph("a > b", retries=1, rest_s=10.0)),
+    Scenario("chain", a_graph("a > b", retries=1, rest_s=40.0)),
     Scenario("fan", a_graph("a > b", "a > c", "d", retries=1), continues=True),
     Scenario("limit", a_graph("a > b", "c", retries=1, timeout_s=20.0)),
     Scenario("laptop", a_graph("a > b > d", "a > c > d", retries=1, timeout_s=90.0), is_laptop=True),
@@ -244,6 +244,7 @@ class Schedule:
         """Let it happen."""
         world = self.world
         _warm(self.scenario)
+        self.jobs.will_be_cancelled = cancel_after_s is not None
         self._as_author(self._submit)
         if cancel_after_s is not None:
             world.at(cancel_after_s, lambda: self._as_author(self._cancel))

@@ -51,11 +51,14 @@ class Swarm:
 
     @classmethod
     def drawn(cls, choices: Choices) -> Swarm:
-        """A swarm of this schedule's own."""
+        """A swarm of this schedule's own. One in six has only jobs that go wrong."""
+        jobs = (0.0, 0.15, 0.4, 0.8)[choices.pick(4)]
+        if choices.pick(6) == 0:
+            return cls(jobs=jobs)
         kinds = tuple(kind for kind in Fault if kind and choices.pick(2))
         rate = lambda: RATES[choices.pick(len(RATES))]  # noqa: E731
         calls = rate() if kinds else 0.0
-        return cls(calls, kinds, rate(), rate(), rate(), 2 * rate(), 4 * rate(), 4 * rate(), bool(choices.pick(2)))
+        return cls(calls, kinds, rate(), rate(), rate(), 2 * rate(), jobs, 4 * rate(), bool(choices.pick(2)))
 
     @property
     def is_benign(self) -> bool:
