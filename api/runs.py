@@ -22,7 +22,7 @@ from canalis.contract.layout import METRICS, STEP_LOG, artifacts, of_run, record
 from canalis.contract.messages import CancelRequested
 from canalis.contract.ports import Run, RunQuery
 from canalis.contract.run import StepRunId
-from canalis.contract.views import FileView, MetricPoint, OutputView, RunView, StepView
+from canalis.contract.views import FileView, MetricPoint, OutputView, RunView, StepView, TimesView
 from orchestrator import views
 from orchestrator.advance import advance
 from orchestrator.resume import Resumption, resume
@@ -106,6 +106,12 @@ def resume_run(here: Here, caller: CallerName, name: str, asked: Resumption | No
 def list_steps(here: Here, name: str, news_since: float | None = None) -> list[StepView]:
     """All steps of a run, in the order of its graph; with `news_since` those started, or ended since that time."""
     return views.step_views(here.ports, views.find_run(here.ports, name), news_since)
+
+
+@router.get("/{name}/times", dependencies=[needs(Role.READER)])
+def get_times(here: Here, name: str) -> TimesView:
+    """Where the time of a run went: the steps that it had to wait for, and what they did meanwhile."""
+    return views.times_view(here.ports, views.find_run(here.ports, name))
 
 
 @router.get("/{name}/graph", dependencies=[needs(Role.READER)])

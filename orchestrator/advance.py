@@ -24,11 +24,11 @@ def advance(ports: Ports, run_id: str, events: Sequence[Event]) -> None:
     for _ in range(_TRIES):
         run = ports.runs.load(run_id)
         plan = plan_of(ports.blobs, run)
-        seen, facts = run.state, []
+        seen, facts, now = run.state, list[Fact](), ports.clock.now()
         for event in events:
             before, seen = seen, apply(plan, seen, event)
             if seen is not before and isinstance(event, StepEnded | StepAbandoned):
-                facts.append(_fact(event, ports.clock.now()))
+                facts.append(_fact(event, now))
         after, sends = decide(plan, seen)
         if after is run.state:
             break

@@ -26,7 +26,6 @@ from orchestrator.plan import Plan
 
 SENDS_MAX = 100  # orders of one commit: they travel in one table row of at most 64 KiB
 LOST_MAX = 3  # times a step is started again after its machine went away
-REST_S_MAX = 900.0
 
 _OPEN = tuple(status for status in StepStatus if not status.is_terminal)
 _IN_WORK = (StepStatus.STARTED, StepStatus.RECALLED, StepStatus.STOPPING)
@@ -68,11 +67,6 @@ def decide(plan: Plan, state: RunState) -> tuple[RunState, list[Send]]:
         draft.call_off(RecallStep, StepStatus.RECALLED, StepStatus.STARTED)
     draft.roll_up()
     return draft.result()
-
-
-def rest_s(plan: Plan, place: int, attempt: int) -> float:
-    """How long a step rests after that attempt of it, before the next: doubles with each, at most REST_S_MAX."""
-    return float(min(plan.rests_s[place] * 2 ** (attempt - 1), REST_S_MAX))
 
 
 def _step_ended(plan: Plan, state: RunState, event: StepEnded) -> RunState:
@@ -137,7 +131,7 @@ class _Draft:
         """A step that fell is tried again, or has failed and takes the steps after it with it."""
         for place in self.places(StepStatus.FELL):
             if self.status is RunStatus.RUNNING and self.may_try_again(place):
-                self.start(place, rest_s(self.plan, place, self.attempts[place]))
+                self.start(place, self.plan.settings[place].rest_s(self.attempts[place]))
                 continue
             self.steps[place] = StepStatus.FAILED
             if self.plan.continue_on_step_failure:
@@ -148,7 +142,7 @@ class _Draft:
     def may_try_again(self, place: int) -> bool:
         """Whether the step's own retries, or those for a lost machine, allow one more attempt."""
         attempts, lost = self.attempts[place], self.before.lost[place]
-        return attempts - lost <= self.plan.retries[place] and lost <= LOST_MAX and attempts < ATTEMPTS_MAX
+        return attempts - lost <= self.plan.settings[place].retries and lost <= LOST_MAX and attempts < ATTEMPTS_MAX
 
     def skip_all_after(self, place: int) -> None:
         """Everything that waits for a failed step, however far, will never start."""

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from canalis.contract.graph import Graph
+from canalis.contract.graph import Graph, Settings
 from canalis.contract.graphs import stored_graph
 from canalis.contract.messages import steps_queue
 from canalis.contract.ports import BlobStore, Run
@@ -28,7 +28,7 @@ class Plan:
     successors   places of the steps that wait for each step
     waiting      how many steps each step waits for at the beginning
     queues       where the orders for each step go
-    retries, rests_s   tries after the first one, and the rest before the second
+    settings     how hard each step is tried
     """
 
     run_id: str
@@ -37,8 +37,7 @@ class Plan:
     successors: tuple[tuple[int, ...], ...]
     waiting: tuple[int, ...]
     queues: tuple[str, ...]
-    retries: tuple[int, ...]
-    rests_s: tuple[float, ...]
+    settings: tuple[Settings, ...]
     continue_on_step_failure: bool
 
 
@@ -59,8 +58,7 @@ def make_plan(run_id: str, request: RunRequest, graph: Graph) -> Plan:
         successors=tuple(map(tuple, successors)),
         waiting=tuple(waiting),
         queues=tuple(steps_queue(request.computes[node.compute or ""].backend) for node in graph.nodes),
-        retries=tuple(node.settings.retries for node in graph.nodes),
-        rests_s=tuple(node.settings.retry_rest_s for node in graph.nodes),
+        settings=tuple(node.settings for node in graph.nodes),
         continue_on_step_failure=request.continue_on_step_failure,
     )
 

@@ -20,7 +20,6 @@ from canalis.contract.messages import (
 )
 from canalis.contract.ports import Attempt, AttemptKey, Ports, Run
 from canalis.contract.status import StepStatus
-from orchestrator.decide import rest_s
 from orchestrator.plan import Plan, plan_of
 
 SWEEP_S = 15.0  # between two sweeps
@@ -92,8 +91,8 @@ class Sweeper:
         earlier = self._ports.runs.attempt(AttemptKey(message.run_id, message.node, message.attempt - 1))
         if earlier is None:
             return False
-        rest = rest_s(plan, plan.index[message.node], message.attempt - 1)
-        return look.now < float(earlier.facts.get("heard_at", 0.0)) + rest
+        rest_s = plan.settings[plan.index[message.node]].rest_s(earlier.key.attempt)
+        return look.now < float(earlier.facts.get("heard_at", 0.0)) + rest_s
 
 
 @dataclass(slots=True)

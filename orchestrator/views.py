@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections import Counter
 
 from canalis.contract.errors import NotFound
-from canalis.contract.graph import Graph, Node
+from canalis.contract.graph import Graph
 from canalis.contract.graphs import stored_graph
 from canalis.contract.places import output_place
 from canalis.contract.ports import Attempt, AttemptKey, Document, Ports, Run, RunQuery
 from canalis.contract.run import StepRunId, check_run_id
 from canalis.contract.status import Phase, RunStatus, StepStatus, pipeline_word, run_word, step_words
-from canalis.contract.views import ErrorView, OutputView, RunView, StepView
+from canalis.contract.times import CAPACITY, QUEUE, REST
+from canalis.contract.views import ErrorView, OutputView, PathView, RunView, StepView, TimesView
+from orchestrator.times import Timeline
 
 _PREFIX_MIN = 4  # characters of an id that may stand for it
 _IN_WORK = (StepStatus.STARTED, StepStatus.RECALLED, StepStatus.STOPPING)
 _DONE = (StepStatus.SUCCEEDED, StepStatus.REUSED)
 _NAMED_MAX = 5  # steps that a waiting step names
+_READ_EACH_MAX = 16  # attempts read one by one; of more, all of the run are read at once
 ANNOTATIONS = "annotations"  # kind of the documents with what people say of runs: tags, properties, names
 
 
@@ -97,7 +100,8 @@ def step_views(ports: Ports, run: Run, news_since: float | None = None) -> list[
         or run.state.step(place) in _IN_WORK
         or _ended_at(attempts.get(AttemptKey(run.run_id, node.key, run.state.attempts[place]))) >= news_since
     ]
-    return [_step_view(run, graph, place, attempts, notes) for place in places]
+    line = Timeline(run, graph, attempts, ports.clock.now())
+    return [_step_view(run, graph, place, attempts, notes, line) for place in places]
 
 
 def step_view(ports: Ports, step: StepRunId) -> StepView:
@@ -105,11 +109,23 @@ def step_view(ports: Ports, step: StepRunId) -> StepView:
     run = ports.runs.load(step.run_id)
     graph = stored_graph(ports.blobs, run.request.graph)
     place = graph.places[step.node]
-    key = AttemptKey(run.run_id, step.node, run.state.attempts[place])
-    attempt = ports.runs.attempt(key)
-    owner = str(StepRunId(run.run_id, step.node, max(1, key.attempt)))
+    attempts = _attempts_around(ports, run, graph, place)
+    owner = str(StepRunId(run.run_id, step.node, max(1, run.state.attempts[place])))
     notes = {owner: _annotations(ports, owner)}
-    return _step_view(run, graph, place, {key: attempt} if attempt else {}, notes)
+    return _step_view(run, graph, place, attempts, notes, Timeline(run, graph, attempts, ports.clock.now()))
+
+
+def times_view(ports: Ports, run: Run) -> TimesView:
+    """Where the time of a run went: the steps that it had to wait for, and what they did meanwhile."""
+    graph = stored_graph(ports.blobs, run.request.graph)
+    attempts = {attempt.key: attempt for attempt in ports.runs.attempts(run.run_id)}
+    line = Timeline(run, graph, attempts, ports.clock.now())
+    path = []
+    for place in line.critical_path():
+        node = graph.nodes[place]
+        identity = str(StepRunId(run.run_id, node.key, run.state.attempts[place]))
+        path.append(PathView(id=identity, node=node.key, name=node.name, times=line.own_times(place)))
+    return TimesView(run_id=run.run_id, path=path, times=line.path_times(), wall_s=round(line.wall_s(), 3))
 
 
 def step_run_of(ports: Ports, step: StepRunId) -> StepRunId:
@@ -150,6 +166,18 @@ def annotate(ports: Ports, name: str, news: Document) -> None:
     ports.documents.put(ANNOTATIONS, name, body, etag=known.etag if known else None, if_absent=known is None)
 
 
+def _attempts_around(ports: Ports, run: Run, graph: Graph, place: int) -> dict[AttemptKey, Attempt]:
+    """The attempts of a step, and those that the steps right before it ended with."""
+    state, node = run.state, graph.nodes[place]
+    was_skipped = state.step(place) is StepStatus.SKIPPED and not state.attempts[place]
+    before = [graph.places[key] for key in node.predecessors()]
+    if was_skipped or len(before) > _READ_EACH_MAX:
+        return {attempt.key: attempt for attempt in ports.runs.attempts(run.run_id)}
+    keys = [AttemptKey(run.run_id, node.key, attempt) for attempt in range(1, state.attempts[place] + 1)]
+    keys += [AttemptKey(run.run_id, graph.nodes[earlier].key, state.attempts[earlier]) for earlier in before]
+    return {key: attempt for key in keys if (attempt := ports.runs.attempt(key)) is not None}
+
+
 def _ended_at(attempt: Attempt | None) -> float:
     return float(attempt.facts.get("ended_at", 0.0)) if attempt else 0.0
 
@@ -168,7 +196,12 @@ def _oldest_first(submitted_at: dict[str, float]) -> tuple[str, ...]:
 
 
 def _step_view(
-    run: Run, graph: Graph, place: int, attempts: dict[AttemptKey, Attempt], notes: dict[str, Document]
+    run: Run,
+    graph: Graph,
+    place: int,
+    attempts: dict[AttemptKey, Attempt],
+    notes: dict[str, Document],
+    line: Timeline,
 ) -> StepView:
     node = graph.nodes[place]
     status = run.state.step(place)
@@ -183,6 +216,8 @@ def _step_view(
     error = None
     if facts.get("error"):
         error = ErrorView(code=facts.get("error_code", ""), message=facts["error"], step=identity)
+    segment, since = line.current(place)
+    waits_for = _waits_for(run, graph, place, segment)
     return StepView(
         id=identity,
         run_id=run.run_id,
@@ -203,8 +238,10 @@ def _step_view(
         ended_at=facts.get("ended_at") if status.is_terminal else None,
         exit_code=facts.get("exit_code"),
         error=error,
-        waits_for=_waits_for(run, graph, node, status, phase),
         kept_from=str(kept) if kept else None,
+        waits_for=waits_for,
+        waits_since=since if waits_for else None,
+        times=line.times(place),
         snapshot=node.snapshot,
         tags=_merged({}, said.get("tags", {})),
         properties=_merged(_reuse_properties(kept), said.get("properties", {})),
@@ -223,9 +260,15 @@ def _reuse_properties(kept: StepRunId | None) -> dict[str, str]:
     }
 
 
-def _waits_for(run: Run, graph: Graph, node: Node, status: StepStatus, phase: Phase) -> tuple[str, ...]:
-    if status is StepStatus.STARTED and phase is Phase.QUEUED:
-        return (f"a free slot of {node.compute or 'this machine'}",)
+def _waits_for(run: Run, graph: Graph, place: int, segment: str) -> tuple[str, ...]:
+    node, status = graph.nodes[place], run.state.step(place)
+    if status is StepStatus.STARTED:
+        said = {
+            REST: f"the end of its rest before attempt {run.state.attempts[place]}",
+            QUEUE: "a worker to take it up",
+            CAPACITY: f"a free slot of {node.compute or 'this machine'}",
+        }
+        return (said[segment],) if segment in said else ()
     if status is not StepStatus.WAITING:
         return ()
     places = [graph.places[key] for key in node.predecessors()]

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from canalis.contract.graph import PythonWork
 from canalis.contract.layout import METRICS, STEP_LOG, UNWRITTEN, artifacts, records
 from canalis.contract.ports import Ports
 from canalis.contract.status import Outcome, Phase
+from canalis.contract.times import CAPACITY, DATA_IN, DATA_OUT, FINISHING, USER_CODE, Mark
 from steps.arguments import Values, command_line, variables
 from steps.backend import Ended, Work
 from steps.notes import PutOffNotes
@@ -90,23 +91,34 @@ class Attempt:
         self._log = _local(ports, artifacts(work.step_run_id) + STEP_LOG)
         self._launch: Callable[[], Launched] | None = None
         self._started_at: float | None = None
+        self.marks: list[Mark] = []  # which segment of its time began when
 
-    def prepare(self) -> None:
+    def prepare(self, notes: PutOffNotes) -> None:
         """Put everything in place, so that only the process is missing."""
         make_folder(self._log.parent)
-        if Attached.find(self._record) is None:
-            self._launch = self._put_in_place()
+        if Attached.find(self._record) is not None:  # begun by an earlier service, which may have left its marks
+            self.marks = [(segment, at) for segment, at in self._work.attempt.facts.get("marks", ())]
+            return
+        self._mark(DATA_IN)
+        notes.note(self._work, {"phase": Phase.PREPARING.value, "marks": list(self.marks)})
+        self._launch = self._put_in_place()
+        self._mark(CAPACITY)
+        if not notes.forget(self._work):  # it took long enough to be seen, so its end must be seen too
+            notes.note(self._work, {"phase": Phase.QUEUED.value, "marks": list(self.marks)})
 
     def run(self, control: Control, notes: PutOffNotes) -> Ended:
         """Launch the process, or find it again, and wait until it is over."""
         process = self._launch() if self._launch else Attached.find(self._record)
         assert process is not None, self._record
         self._started_at = process.started_at
-        notes.note(self._work, {"phase": Phase.RUNNING.value, "started_at": self._started_at})
+        self._mark(USER_CODE, self._started_at)
+        running = {"phase": Phase.RUNNING.value, "started_at": self._started_at, "marks": list(self.marks)}
+        notes.note(self._work, running)
         code = _wait(process, control, self._work.node.settings.timeout_s)
         if code is None:
             # Its shell is gone; what it started must not go on beside a retry.
             kill_marked({str(self._work.step_run_id)})
+        self._mark(DATA_OUT)
         return _judge(self._work, control, code, self._log, self._started_at)
 
     def keep(self, ended: Ended) -> Ended:
@@ -115,8 +127,9 @@ class Attempt:
             if self._started_at is not None:
                 _keep(self._ports, self._work, self._folder, ended)
         except (CanalisError, OSError) as error:
-            return self.as_ended(error)
-        return ended
+            ended = self.as_ended(error)
+        self._mark(FINISHING)
+        return replace(ended, marks=tuple(self.marks))
 
     def clear(self, ended: Ended) -> None:
         """Clear up, and say in the log why there is no more of it."""
@@ -130,6 +143,10 @@ class Attempt:
             return Ended(Outcome.FAILED, None, error.code, error.message, self._started_at)
         message = f"{error.strerror}: {error.filename}"
         return Ended(Outcome.FAILED, None, StagingFailed.code, message, self._started_at)
+
+    def _mark(self, segment: str, at: float | None = None) -> None:
+        """That segment of its time begins: now, when no time is given."""
+        self.marks.append((segment, round(time.time() if at is None else at, 3)))
 
     def _put_in_place(self) -> Callable[[], Launched]:
         work, node = self._work, self._work.node

@@ -11,6 +11,7 @@ from canalis.contract.places import Place
 from canalis.contract.ports import Attempt, AttemptKey, Document
 from canalis.contract.run import ComputeChoice, RunRequest, StepRunId
 from canalis.contract.status import Outcome
+from canalis.contract.times import Mark
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ class Ended:
     exit_code    as a shell counts it; None when no script ran to its end
     error_code   stable word, with `error` in plain words, when it did not succeed
     started_at, ended_at   seconds since 1970; started_at None when nothing was started
+    marks        which segment of its time began when (canalis.contract.times), as far as the backend can tell
     """
 
     outcome: Outcome
@@ -55,6 +57,7 @@ class Ended:
     error: str = ""
     started_at: float | None = None
     ended_at: float | None = None
+    marks: tuple[Mark, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

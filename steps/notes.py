@@ -29,10 +29,10 @@ class PutOffNotes:
                 self._timer.daemon = True
                 self._timer.start()
 
-    def forget(self, work: Work) -> None:
-        """The work has ended, and its report says it all."""
+    def forget(self, work: Work) -> bool:
+        """Drop what has not been handed on: the work has ended, or is further on. Whether there was something."""
         with self._lock:
-            self._waiting.pop(work.key, None)
+            return self._waiting.pop(work.key, None) is not None
 
     def _hand_on(self) -> None:
         with self._lock:

@@ -160,7 +160,7 @@ class ProcessBackend:
 
     def _run(self, attempt: Attempt, pool: Pool, job: Job) -> Ended:
         try:
-            attempt.prepare()
+            attempt.prepare(self._notes)
             has_slot = pool.take_slot(job)
             self._go_on(pool)  # the next may be put in place now
             if not has_slot or not self._is_wanted(job):

@@ -188,19 +188,30 @@ class CommandWork(Kinded):
 Work = Annotated[PythonWork | CommandWork, Field(discriminator="kind")]
 
 
+REST_S_MAX = 900.0
+
+
 class Settings(Part):
     """How hard a node is tried.
 
     retries         tries after the first one, for a script that failed or ran out of time
-    retry_rest_s    rest before the first retry; doubles with each further one, at most 900 s
+    retry_rest_s    rest before the first retry; doubles with each further one, at most REST_S_MAX
     timeout_s       longest time one attempt may work, counted from its start; None is no limit
     reuse           whether an earlier result may stand in for this node
     """
 
     retries: int = Field(default=0, ge=0, le=100)
-    retry_rest_s: float = Field(default=0.0, ge=0.0, le=900.0)
+    retry_rest_s: float = Field(default=0.0, ge=0.0, le=REST_S_MAX)
     timeout_s: float | None = Field(default=None, gt=0.0)
     reuse: bool = True
+
+    def rest_s(self, attempt: int) -> float:
+        """How long the step rests after that attempt, counted from 1, before the next.
+
+        >>> [Settings(retry_rest_s=10).rest_s(attempt) for attempt in (1, 2, 3, 9)]
+        [10.0, 20.0, 40.0, 900.0]
+        """
+        return float(min(self.retry_rest_s * 2 ** (attempt - 1), REST_S_MAX))
 
 
 class Node(Part):

@@ -12,6 +12,7 @@ from pydantic import Field, TypeAdapter
 
 from canalis.contract.graph import Part
 from canalis.contract.status import Outcome
+from canalis.contract.times import Mark
 
 ORCHESTRATOR_QUEUE = "orchestrator"
 
@@ -34,6 +35,7 @@ class StepEnded(Part):
     exit_code       of the script as a shell counts it (128 + n when signal n killed it); None when none ran
     error_code      stable word for why it did not succeed, with `error` in plain words
     started_at, ended_at   seconds since 1970, UTC; started_at None when the author's code never began
+    marks           which segment of its time began when, in order, from when a worker had it in hand
     """
 
     kind: Literal["step_ended"] = "step_ended"
@@ -46,6 +48,7 @@ class StepEnded(Part):
     error: str = ""
     started_at: float | None = None
     ended_at: float | None = None
+    marks: tuple[Mark, ...] = ()
 
 
 class CancelRequested(Part):

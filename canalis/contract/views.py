@@ -24,7 +24,10 @@ class StepView(Part):
     status      our word; status_v1 is PipelineRun's vocabulary, run_status_v1 that of Run.status
     waits_for   what must happen before it goes on, in words; empty when it is not waiting
     kept_from   the step run that stands in for it, in a run that was resumed; its outputs, log and metrics are read
-    *_at        seconds since 1970, UTC
+    waits_since when it began to wait for that
+    times       seconds by segment (canalis.contract.times), those that took time; they do not overlap, and
+                together are the time from the run's submission to the step's end, or to now
+    *_at, *_since   seconds since 1970, UTC
     """
 
     kind: Literal["step"] = "step"
@@ -49,6 +52,8 @@ class StepView(Part):
     error: ErrorView | None = None
     waits_for: tuple[str, ...] = ()
     kept_from: str | None = None
+    waits_since: float | None = None
+    times: dict[str, float] = Field(default_factory=dict)
     snapshot: str | None = None
     tags: dict[str, str] = Field(default_factory=dict)
     properties: dict[str, str] = Field(default_factory=dict)
@@ -87,6 +92,29 @@ class RunView(Part):
     steps: dict[str, int]
     version: int
     error: ErrorView | None = None
+
+
+class PathView(Part):
+    """A step on a run's critical path. `times` counts from the moment at which the step before it had ended."""
+
+    id: str
+    node: str
+    name: str
+    times: dict[str, float]
+
+
+class TimesView(Part):
+    """Where the time of a run went.
+
+    path     the steps that it had to wait for, from the first to the last
+    times    seconds by segment along that path; together they are `wall_s`
+    wall_s   from its submission to its end, or to now
+    """
+
+    run_id: str
+    path: list[PathView]
+    times: dict[str, float]
+    wall_s: float
 
 
 class OutputView(Part):

@@ -171,9 +171,11 @@ def test_a_run_is_submitted_with_nothing_but_http(ask):
     run = a_run(ask)
     assert (run["status"], run["steps"], run["number"]) == ("running", {"started": 1}, 1)
     (step,) = ask("GET", f"/runs/{run['id']}/steps").json()
-    assert step["waits_for"] == ["a free slot of this machine"]
+    assert step["waits_for"] == ["a worker to take it up"]
     assert ask("GET", f"/runs/{run['id'][:8]}").json()["id"] == run["id"]
-    assert ask("GET", f"/runs/{step['id']}").json() == step
+    again = ask("GET", f"/runs/{step['id']}").json()
+    assert again == step | {"times": again["times"]} and again["times"].keys() == step["times"].keys() == {"queue"}
+    assert ask("GET", f"/runs/{run['id']}/times").json()["path"][0]["node"] == step["node"]
     assert ask("GET", "/runs").json()[0]["id"] == run["id"]
 
 

@@ -118,6 +118,7 @@ PURE = (
     "orchestrator/decide.py",
     "orchestrator/plan.py",
     "steps/work.py",
+    "orchestrator/times.py",
     "canalis/contract/faults.py",
     "canalis/contract/metrics.py",
     "steps/arguments.py",

@@ -158,7 +158,10 @@ MUTANTS = (
         "self.may",
     ),
     Mutant(
-        "a step is tried for ever", f"{_D}:_Draft.may_try_again", "attempts - lost <= self.plan.retries[place] and", ""
+        "a step is tried for ever",
+        f"{_D}:_Draft.may_try_again",
+        "attempts - lost <= self.plan.settings[place].retries and",
+        "",
     ),
     Mutant("a lost step is tried for ever", f"{_D}:_Draft.may_try_again", "and lost <= LOST_MAX", "", _UNIT),
     Mutant(
@@ -202,7 +205,13 @@ MUTANTS = (
     Mutant(
         "the rest of a full commit is forgotten", f"{_D}:_Draft.result", "if self.is_unfinished:", "if False:", _UNIT
     ),
-    Mutant("a retry does not rest", f"{_D}:rest_s", "plan.rests_s[place] * 2 ** (attempt - 1)", "0.0", _UNIT),
+    Mutant(
+        "a retry does not rest",
+        "canalis.contract.graph:Settings.rest_s",
+        "self.retry_rest_s * 2 ** (attempt - 1)",
+        "0.0",
+        _UNIT,
+    ),
     # Carrying an event
     Mutant("who lost against another writer gives up", f"{_A}:advance", "continue  # somebody", "break  # somebody"),
     Mutant("messages are left in the outbox", f"{_A}:advance", "ports.runs.deliver(run_id)", "pass"),
