@@ -12,7 +12,7 @@ from urllib.parse import quote
 import typer
 
 from canalis import local
-from canalis.cli import output
+from canalis.cli import figures, output
 from canalis.contract.version import VERSION
 from canalis.exceptions import UserErrorException
 
@@ -143,18 +143,23 @@ def runs(
 def show(
     run: RunId,
     watch: Annotated[bool, typer.Option("--watch", "-f", help="Keep showing it until it has ended.")] = False,
+    times: Annotated[bool, typer.Option("--times", help="Where the time of each step went, and of the run.")] = False,
+    cost: Annotated[bool, typer.Option("--cost", help="Its storage operations and messages, counted.")] = False,
     workspace: WorkspaceName = None,
     as_json: Json = False,
 ) -> None:
-    """Show a run and its steps."""
-    client = _workspace(workspace)._client
-    shown = output.Shown(client, run)
-    if as_json:
-        output.print_json(shown.read())
-    elif watch:
+    """Show a run and its steps, or one step and where its time went."""
+    shown = output.Shown(_workspace(workspace)._client, run)
+    if watch and not as_json:
         output.watch(shown)
+        return
+    found = shown.read()
+    asked = [noun for noun, wanted in (("times", times), ("cost", cost)) if wanted]
+    found |= {noun: shown.figures(noun, found["run"]) for noun in asked}
+    if as_json:
+        output.print_json(found)
     else:
-        output.print_run(shown.read())
+        figures.print_shown(found)
 
 
 @app.command()

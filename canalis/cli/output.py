@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from canalis.cli.segments import brief
 from canalis.progress import duration, progress_line
 
 if TYPE_CHECKING:
@@ -54,6 +55,11 @@ class Shown:
             self._edges = _edges(self._client.get(f"/runs/{identity}/graph"))
         return {"run": run, "steps": self._client.get(f"/runs/{identity}/steps"), "after": self._edges}
 
+    def figures(self, noun: str, run: dict[str, Any]) -> dict[str, Any]:
+        """The `times` or the `cost` of a run; of the run it belongs to, for a step."""
+        found: dict[str, Any] = self._client.get(f"/runs/{quote(run.get('run_id') or run['id'])}/{noun}")
+        return found
+
 
 def print_json(value: Any) -> None:
     """JSON, for programs."""
@@ -79,7 +85,7 @@ def print_runs(views: list[dict[str, Any]]) -> None:
         for view in views
     ]
     if rows:
-        _table(("run", "experiment", "status", "steps done", "submitted", "took"), rows)
+        table(("run", "experiment", "status", "steps done", "submitted", "took"), rows)
     else:
         print("No runs yet. `canalis run SCRIPT` runs a pipeline, `canalis demo` the example.")
 
@@ -88,7 +94,7 @@ def print_computes(found: list[dict[str, Any]]) -> None:
     """Compute targets as a table."""
     rows = [(one["name"], str(one.get("type", "")), str(one.get("max_nodes", 1))) for one in found]
     if rows:
-        _table(("compute", "type", "steps at once"), rows)
+        table(("compute", "type", "steps at once"), rows)
     else:
         print("No compute targets. Steps that name none run on this machine.")
 
@@ -101,9 +107,9 @@ def print_run(found: dict[str, Any]) -> None:
         Console(highlight=False).print(_drawn(found))
         return
     run = found["run"]
-    print(_title(run))
+    print(title(run))
     for step in found["steps"]:
-        print("\t".join((step["name"], step["run_status_v1"], _took(step), _says(step))))
+        print("\t".join((step["name"], step["run_status_v1"], _took(step), brief(step), _says(step))))
 
 
 def print_logs(logs: list[tuple[str, str]]) -> None:
@@ -138,7 +144,7 @@ def print_demo(
     """What the example has found, and where its files lie."""
     print()
     rows = [(step["name"], step["run_status_v1"], _took(step), _numbers(metrics[step["name"]])) for step in steps]
-    _table(("step", "status", "took", "metrics"), rows)
+    table(("step", "status", "took", "metrics"), rows)
     root = Path(workspace._root)
     command = _this_command()
     print(f"""
@@ -166,7 +172,7 @@ def _drawn(found: dict[str, Any]) -> RenderableType:
     from rich.tree import Tree
 
     run, steps = found["run"], found["steps"]
-    tree = Tree(Text(_title(run)))
+    tree = Tree(Text(title(run)))
     shown = steps
     if len(steps) > _TREE_STEPS_MAX:  # nobody reads ten thousand lines: what goes on or went wrong is left
         shown = [step for step in steps if step["run_status_v1"] not in ("Completed", "NotStarted", "Queued")]
@@ -186,7 +192,7 @@ def _step_text(step: dict[str, Any], also_after: list[str]) -> Any:
 
     style, sign = _STYLE.get(step["run_status_v1"], ("", "?"))
     also = f"(and after {', '.join(also_after)})" if also_after else ""
-    said = [(f"  {part}", "dim") for part in (_took(step), also, _says(step)) if part]
+    said = [(f"  {part}", "dim") for part in (_took(step), brief(step), also, _says(step)) if part]
     return Text.assemble((f"{sign} ", style), (step["name"], "bold"), (f"  {step['run_status_v1']}", style), *said)
 
 
@@ -199,7 +205,8 @@ def _edges(graph: dict[str, Any]) -> dict[str, list[str]]:
     return found
 
 
-def _title(run: dict[str, Any]) -> str:
+def title(run: dict[str, Any]) -> str:
+    """A run or a step in a line: how it stands, and what went wrong."""
     if run["kind"] == "step":
         return f"Step {run['name']} of run {run['run_id']}: {run['run_status_v1']}"
     took = duration((run["ended_at"] or time.time()) - run["submitted_at"])
@@ -246,7 +253,8 @@ def _has_ended(found: dict[str, Any]) -> bool:
     return found["run"]["run_status_v1"] in ("Completed", "Failed", "Canceled")
 
 
-def _table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+def table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    """A table on a terminal, lines with tabs elsewhere."""
     if not sys.stdout.isatty():
         for row in (columns, *rows):
             print("\t".join(row))
