@@ -64,6 +64,8 @@ class Door:
             is_local=True,
             default_slots=os.cpu_count() or 1,
             version=VERSION,
+            counted=self.engine.counted,
+            counts=self.engine.meter.counts,
         )
         self.app = make_app(service, KeptToken(self.token, name=os.environ.get("USER", "author")))
 

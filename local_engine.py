@@ -12,8 +12,10 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from adapters.clock import SystemClock
+from adapters.counted import Meter, counted
 from adapters.files import FileBlobs, FileStores
 from adapters.sqlite import Database, SqliteBus, SqliteDocuments, SqliteRuns, Taken, dead
+from canalis.contract.costs import SERVICE
 from canalis.contract.errors import CanalisError, NotFound
 from canalis.contract.messages import ORCHESTRATOR_QUEUE, Command, Event, Message, from_bytes, steps_queue
 from canalis.contract.ports import Ports
@@ -59,9 +61,12 @@ class Engine:
             bus=self.bus,
             clock=clock,
         )
-        self.backend = ProcessBackend(self.ports, site, root / "work", PortsDesk(self.ports))
-        self.sweeper = Sweeper(self.ports, OWNER)
-        self.pump = Pump(self.ports, self.bus, self.backend)
+        self.meter = Meter(self.ports.documents)
+        # People look through self.ports. What works for runs is counted; delivering is a part of the commit here.
+        self.counted = counted(self.ports, self.meter, free=("deliver",))
+        self.backend = ProcessBackend(self.counted, site, root / "work", PortsDesk(self.counted))
+        self.sweeper = Sweeper(self.counted, OWNER)
+        self.pump = Pump(self.counted, self.bus, self.backend)
         self._ticks = 0
         _open_datastores(self.ports, root)
 
@@ -74,11 +79,12 @@ class Engine:
     def tick(self) -> None:
         """What is to be done every TICK_S."""
         held = self.backend.held()
-        self.ports.runs.renew(OWNER, held, LEASE_S)
+        self.counted.runs.renew(OWNER, held, LEASE_S)
         self._ticks += 1
         if self._ticks % round(SWEEP_S / TICK_S) == 0:
             self.sweeper.sweep(held)
             self.pump.face_dead_letters()
+            self.meter.keep_but({*self.ports.runs.open_runs(), SERVICE})
             self.backend.tidy()
 
     def is_idle(self) -> bool:
@@ -89,6 +95,7 @@ class Engine:
         """Take nothing further. Steps that run go on, and the next service finds them."""
         self.pump.close()
         self.backend.close()
+        self.meter.keep_but(())
 
 
 class Pump:

@@ -15,6 +15,7 @@ from api.computes import choices
 from api.datastores import default_name
 from api.files import RANGE_BYTES_MAX, receive, send_file, send_range
 from api.service import CallerName, Here, Service
+from canalis.contract.costs import CostView, cost_view
 from canalis.contract.errors import Conflict
 from canalis.contract.graph import Graph
 from canalis.contract.graphs import stored_graph
@@ -49,7 +50,7 @@ def post_run(here: Here, caller: CallerName, asked: Submission) -> RunView:
         asked = asked.model_copy(
             update={"graph": asked.graph.model_copy(update={"default_datastore": default_name(here)})}
         )
-    return views.run_view(here.ports, submit(here.ports, asked, choices(here), by=caller))
+    return views.run_view(here.ports, submit(here.engine, asked, choices(here), by=caller))
 
 
 @router.get("", dependencies=[needs(Role.READER)])
@@ -91,7 +92,7 @@ def annotate_run(here: Here, name: str, said: Annotation) -> RunView | StepView:
 def cancel_run(here: Here, caller: CallerName, name: str) -> RunView:
     """Stop a run. It is cancelled once everything that runs has ended. Stopping it again does no harm."""
     run = views.find_run(here.ports, name)
-    advance(here.ports, run.run_id, [CancelRequested(run_id=run.run_id, by=caller)])
+    advance(here.engine, run.run_id, [CancelRequested(run_id=run.run_id, by=caller)])
     return views.run_view(here.ports, here.ports.runs.load(run.run_id))
 
 
@@ -112,6 +113,13 @@ def list_steps(here: Here, name: str, news_since: float | None = None) -> list[S
 def get_times(here: Here, name: str) -> TimesView:
     """Where the time of a run went: the steps that it had to wait for, and what they did meanwhile."""
     return views.times_view(here.ports, views.find_run(here.ports, name))
+
+
+@router.get("/{name}/cost", dependencies=[needs(Role.READER)])
+def get_cost(here: Here, name: str) -> CostView:
+    """What a run has cost in storage operations and messages, without what people looked at."""
+    run = views.find_run(here.ports, name)
+    return cost_view(run.run_id, len(run.state.steps), here.counts(run.run_id), run.state.status.is_terminal)
 
 
 @router.get("/{name}/graph", dependencies=[needs(Role.READER)])
@@ -160,7 +168,7 @@ def get_metrics(here: Here, name: str) -> list[MetricPoint]:
 def post_metrics(here: Here, name: str, points: Annotated[list[MetricPoint], Field(max_length=_POINTS_MAX)]) -> None:
     """Log points on a run."""
     body = b"".join(point.model_dump_json().encode() + b"\n" for point in points)
-    here.ports.blobs.append(records(_owner(here, name)) + METRICS, body)
+    here.engine.blobs.append(records(_owner(here, name)) + METRICS, body)
 
 
 @router.get("/{name}/artifacts", dependencies=[needs(Role.READER)])
@@ -182,7 +190,7 @@ def get_artifact(here: Here, name: str, path: str) -> StreamingResponse:
 @router.put("/{name}/artifacts/{path:path}", dependencies=[needs(Role.SUBMITTER)], status_code=204)
 async def put_artifact(here: Here, name: str, path: str, request: Request) -> None:
     """Upload a file to a run."""
-    await receive(request, partial(here.ports.blobs.put, artifacts(_owner(here, name)) + path))
+    await receive(request, partial(here.engine.blobs.put, artifacts(_owner(here, name)) + path))
 
 
 def _owner(here: Service, name: str) -> StepRunId:

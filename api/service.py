@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
 from pydantic import BaseModel
 
+from canalis.contract.costs import Counts
 from canalis.contract.ports import Ports
 
 
@@ -26,6 +28,9 @@ class WorkspaceView(BaseModel):
 class Service:
     """The ports, and what a door knows of itself.
 
+    ports        for what people look at
+    counted      the same for what works for runs, every call counted; None counts nothing
+    counts       what was counted for a run
     instance     tells one start of the service from the next
     is_local     whether compute targets are served by this machine
     default_slots   steps at once for steps that name no compute target
@@ -37,6 +42,13 @@ class Service:
     is_local: bool
     default_slots: int
     version: str
+    counted: Ports | None = None
+    counts: Callable[[str], Counts] = lambda run_id: {}
+
+    @property
+    def engine(self) -> Ports:
+        """The ports of whatever works for a run."""
+        return self.counted or self.ports
 
 
 def _service(request: Request) -> Service:
