@@ -16,6 +16,7 @@ import json
 import logging
 import os
 import secrets
+import signal
 import socket
 import sys
 import threading
@@ -130,8 +131,11 @@ def main() -> int:
     print(f"Canalis serves workspace '{_workspace(door.root).name}' at {door.endpoint}", file=sys.stderr, flush=True)
     gc.freeze()  # what is loaded by now stays; and graphs come in thousands of objects that are no garbage
     gc.set_threshold(50_000, 20, 50)
+    # uvicorn raises a signal that ended it once more. The usual effect of this one would be to skip `close`.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        door.serve()
+        with contextlib.suppress(KeyboardInterrupt):
+            door.serve()
     finally:
         door.close()
     return 0
