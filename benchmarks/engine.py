@@ -7,6 +7,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from adapters.clock import SystemClock
+from adapters.counted import Meter, counted
 from adapters.files import FileBlobs, FileStores
 from adapters.sqlite import Database, SqliteBus, SqliteDocuments, SqliteRuns
 from benchmarks.workloads import Edges
@@ -53,7 +54,7 @@ def run_s(edges: Edges, folder: Path) -> float:
     folder.mkdir(parents=True, exist_ok=True)
     database = Database(folder / "canalis.db")
     bus = SqliteBus(database, clock)
-    ports = Ports(
+    plain = Ports(
         SqliteRuns(database, bus, clock),
         SqliteDocuments(database),
         FileBlobs(folder / "blobs"),
@@ -61,6 +62,7 @@ def run_s(edges: Edges, folder: Path) -> float:
         bus,
         clock,
     )
+    ports = counted(plain, Meter(plain.documents), free=("deliver",))  # as the door has it
     pump = Pump(ports, bus, StubBackend())
     pump.start()
     work = CommandWork(line=("true",))
