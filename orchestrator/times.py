@@ -94,14 +94,19 @@ class Timeline:
         self._attempts = attempts
         self._now = now
 
+    def account(self, place: int) -> tuple[dict[str, float], Mark]:
+        """Seconds by segment, those that took time; and the segment that the step is in, or was in last."""
+        end = self.end(place)
+        marks = in_order(self.marks(place), end)
+        return _rounded(split(marks, end)), marks[-1]
+
     def times(self, place: int) -> dict[str, float]:
         """Seconds by segment, those that took time."""
-        times = split(self.marks(place), self.end(place))
-        return {segment: round(seconds, 3) for segment, seconds in times.items() if round(seconds, 3)}
+        return self.account(place)[0]
 
     def current(self, place: int) -> Mark:
         """The segment that the step is in, or was in last."""
-        return in_order(self.marks(place), self.end(place))[-1]
+        return self.account(place)[1]
 
     def marks(self, place: int) -> list[Mark]:
         """Which of its segments began when."""
@@ -146,21 +151,25 @@ class Timeline:
 
     def own_times(self, place: int) -> dict[str, float]:
         """Seconds by segment from the moment at which its inputs were there."""
-        return {segment: seconds for segment, seconds in self.times(place).items() if segment != INPUTS}
+        return _rounded(self._own(place))
 
     def path_times(self) -> dict[str, float]:
         """Seconds by segment along the critical path, which together are the run's wall clock."""
         found: dict[str, float] = dict.fromkeys(SEGMENTS, 0.0)
         for place in self.critical_path():
-            for segment, seconds in self.own_times(place).items():
+            for segment, seconds in self._own(place).items():
                 found[segment] += seconds
         found[FINISHING] += max(0.0, self.wall_s() - sum(found.values()))  # from the last step's end to the run's
-        return {segment: round(seconds, 3) for segment, seconds in found.items() if round(seconds, 3)}
+        return _rounded(found)
 
     def wall_s(self) -> float:
         """Seconds from the run's submission to its end, or to now."""
         over = self._run.ended_at if self._run.ended_at is not None else self._now
         return max(0.0, over - self._run.request.submitted_at)
+
+    def _own(self, place: int) -> dict[str, float]:
+        times = split(self.marks(place), self.end(place))
+        return {segment: seconds for segment, seconds in times.items() if segment != INPUTS}
 
     def _facts(self, place: int, attempt: int) -> Document:
         found = self._attempts.get(AttemptKey(self._run.run_id, self._graph.nodes[place].key, attempt))
@@ -189,3 +198,8 @@ class Timeline:
                     found[skipped] = at
                     ahead += after.get(skipped, ())
         return found
+
+
+def _rounded(times: Mapping[str, float]) -> dict[str, float]:
+    """To milliseconds, without what took none."""
+    return {segment: found for segment, seconds in times.items() if (found := round(seconds, 3))}

@@ -216,7 +216,7 @@ def _step_view(
     error = None
     if facts.get("error"):
         error = ErrorView(code=facts.get("error_code", ""), message=facts["error"], step=identity)
-    segment, since = line.current(place)
+    times, (segment, since) = line.account(place)
     waits_for = _waits_for(run, graph, place, segment)
     return StepView(
         id=identity,
@@ -241,7 +241,7 @@ def _step_view(
         kept_from=str(kept) if kept else None,
         waits_for=waits_for,
         waits_since=since if waits_for else None,
-        times=line.times(place),
+        times=times,
         snapshot=node.snapshot,
         tags=_merged({}, said.get("tags", {})),
         properties=_merged(_reuse_properties(kept), said.get("properties", {})),
