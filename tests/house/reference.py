@@ -20,6 +20,7 @@ def pages() -> dict[str, str]:
         "command-line.md": _command_line(),
         "http.md": _http(),
         "azureml-coverage.md": _coverage(),
+        "times.md": _times(),
     }
 
 
@@ -130,6 +131,21 @@ def _coverage() -> str:
         f"# What of azureml is here\n\n{_MADE}\nEvery import path that resolves, and the names in it. Anything else "
         "below `azureml` fails when it is imported, and says so; so does a member of a class that is not here when it "
         "is asked for. `canalis coverage` prints the same.\n\n| module | names |\n|---|---|\n" + "\n".join(rows) + "\n"
+    )
+
+
+def _times() -> str:
+    from canalis.cli.segments import SIGNS
+    from canalis.contract.times import SEGMENTS
+
+    rows = [f"| `{segment}` | `{SIGNS[segment]}` | {said} |" for segment, said in SEGMENTS.items()]
+    return (
+        f"# Segments of a step's time\n\n{_MADE}\nIn the order in which a step passes through them; `capacity` comes "
+        "on both sides of `data_in`, since steps are put in place before a slot is free. They do not overlap, and "
+        "together they are the time from the submission of the run to the step's end as the run records it, or to now. "
+        "The names do not change. What took no time is left out. "
+        "[How to read them](../how-to/see-where-the-time-went.md).\n\n"
+        "| segment | in the bars | what it is |\n|---|---|---|\n" + "\n".join(rows) + "\n"
     )
 
 
