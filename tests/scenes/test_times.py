@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from tests.scenes.conftest import canalis, until
+from canalis import local
+from canalis.data import DataReference
+from canalis.workspace import Workspace
+from tests.scenes.conftest import Author, canalis, until
 
 NAP = "import time\ntime.sleep(1)"
 
@@ -103,3 +108,45 @@ def test_the_command_line_shows_where_the_time_went(author):
     step = run.find_step_run("second")[0]
     said = canalis("show", step.id).stdout
     assert "waiting for the steps before it" in said and "the author's code at work" in said
+
+
+def test_a_step_whose_inputs_take_long_to_be_copied_is_preparing_and_says_so(author, ws):
+    store = ws.get_default_datastore()
+    folder = Path(ws._root) / "datastores" / store.name / "many"
+    folder.mkdir()
+    for number in range(12_000):
+        (folder / str(number)).touch()
+    many = DataReference(store, "many", "many").as_download()
+    run = author.submits(author.step("copies", inputs=[many], arguments=[many]))
+
+    (step,) = run.get_steps()
+    seen = until(lambda: view if (view := step._view())["run_status_v1"] == "Preparing" else None)
+    assert seen["times"]["data_in"] > 0 and seen["waits_for"] == []
+    run.wait_for_completion(show_output=False)
+    times = step._view()["times"]
+    assert times["data_in"] > 0.25 and times["data_in"] >= seen["times"]["data_in"]
+
+
+def test_a_step_that_could_not_be_put_in_place_has_no_time_of_the_authors_code(author, ws):
+    nowhere = DataReference(ws.get_default_datastore(), "nowhere", "no/such/path").as_download()
+    (step,) = author.runs(author.step("read", inputs=[nowhere], arguments=[nowhere])).get_steps()
+    view = step._view()
+    assert view["status"] == "failed" and "user_code" not in view["times"]
+    assert sum(view["times"].values()) == pytest.approx(view["ended_at"] - view["submitted_at"], abs=1.0)
+
+
+def test_a_step_that_outlived_its_service_keeps_the_times_from_before(own_home, project):
+    author = Author(Workspace.create("times", show_output=False), project)
+    single = author.cluster("one-slot", max_nodes=1)
+    steps = [author.step(f"s{number}", "import time\ntime.sleep(1.5)", compute_target=single) for number in range(2)]
+    run = author.submits(*steps)
+    second = until(lambda: [step for step in run.get_steps() if step._view()["times"].get("user_code", 0) > 0.3][1:])[0]
+    before = second._view()["times"]
+    assert local.stop(own_home / "times") is not None
+    Workspace.get("times")
+    run.wait_for_completion(show_output=False)
+
+    view = second._view()
+    assert view["times"]["capacity"] == pytest.approx(before["capacity"], abs=0.05)
+    assert view["times"]["user_code"] == pytest.approx(1.5, abs=1.0)
+    assert sum(view["times"].values()) == pytest.approx(view["ended_at"] - view["submitted_at"], abs=1.0)
