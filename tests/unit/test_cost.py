@@ -19,7 +19,7 @@ from canalis.contract.messages import ORCHESTRATOR_QUEUE, CancelRequested, from_
 from canalis.contract.ports import AttemptKey, Ports, Run
 from canalis.contract.run import ComputeChoice
 from canalis.contract.status import RunStatus
-from local_app import ORDERS_MAX, OWNER
+from local_engine import ORDERS_MAX, OWNER
 from orchestrator.advance import EVENTS_MAX, advance
 from orchestrator.submit import Submission, submit
 from orchestrator.sweep import sweep

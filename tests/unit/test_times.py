@@ -7,9 +7,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from canalis.contract.graph import Graph
+from canalis.contract.graph import Graph, Settings
 from canalis.contract.messages import Event
-from canalis.contract.graph import Settings
 from canalis.contract.ports import Attempt, AttemptKey, Run
 from canalis.contract.status import Outcome
 from canalis.contract.times import SEGMENTS
