@@ -11,3 +11,7 @@ class SystemClock:
     def now(self) -> float:
         """Seconds since 1970, UTC."""
         return time.time()
+
+    def monotonic(self) -> float:
+        """Seconds since the machine was started."""
+        return time.monotonic()

@@ -56,7 +56,8 @@ class Sweeper:
         at_once   whether what nobody has taken up counts as lost now: when a service starts and has nothing else
         Returns   how many messages were sent again
         """
-        look = _Look(self._ports.clock.now(), self._last, self._owner, held, at_once, self._unclaimed)
+        clock = self._ports.clock
+        look = _Look(clock.now(), clock.monotonic(), self._last, self._owner, held, at_once, self._unclaimed)
         sent = 0
         for run_id in self._ports.runs.open_runs():
             try:
@@ -65,7 +66,7 @@ class Sweeper:
                 raise
             except Exception as error:  # one run that cannot be read must not keep the others waiting
                 self._flag(run_id, error)
-        self._last, self._unclaimed = look.now, look.unclaimed
+        self._last, self._unclaimed = look.passed, look.unclaimed
         return sent
 
     def _flag(self, run_id: str, error: Exception) -> None:
@@ -97,9 +98,15 @@ class Sweeper:
 
 @dataclass(slots=True)
 class _Look:
-    """One look at all open runs. `since` is the look before, `known` and `unclaimed` orders seen then and now."""
+    """One look at all open runs.
+
+    now      the time of day, which somebody may set
+    passed   seconds by a clock that nobody can set; `since` is that of the look before
+    known, unclaimed   orders that nobody had taken up then and now
+    """
 
     now: float
+    passed: float
     since: float | None = None
     owner: str = ""
     held: Collection[AttemptKey] = frozenset()
@@ -111,8 +118,12 @@ class _Look:
         """Whether an order may have been lost, or the worker that had taken it up."""
         if live is not None and live.owner:
             return live.key not in self.held if live.owner == self.owner else live.lease_until <= self.now
-        first = self.unclaimed[key] = self.known.get(key, self.now)
+        first = self.unclaimed[key] = self.known.get(key, self.passed)
         return self.at_once or self._is_due(first)
+
+    def is_quiet(self, since: float) -> bool:
+        """Whether nothing was heard for long enough; also of what seems to lie ahead, since the clock was set back."""
+        return self.at_once or not 0 <= self.now - since < QUIET_S
 
     def _is_due(self, first: float) -> bool:
         """Whether an order that nobody has taken up is to be sent again.
@@ -123,7 +134,7 @@ class _Look:
         due_s = QUIET_S
         while self.since is not None and due_s <= self.since - first:
             due_s *= 2
-        return self.now - first >= due_s
+        return self.passed - first >= due_s
 
 
 def missing_messages(plan: Plan, run: Run, live: Mapping[AttemptKey, Attempt], look: _Look) -> list[Send]:
@@ -135,18 +146,18 @@ def missing_messages(plan: Plan, run: Run, live: Mapping[AttemptKey, Attempt], l
         order = _ORDERS[run.state.step(place)]
         key = AttemptKey(run.run_id, node, run.state.attempts[place])
         if order is StopStep:
-            stopping_s = look.now - (run.stopping_since or 0.0)
-            if stopping_s > KILL_S:
+            stopping_since = run.stopping_since or 0.0
+            if look.now - stopping_since > KILL_S:
                 abandoned = StepAbandoned(run_id=run.run_id, node=node, attempt=key.attempt)
                 sends.append(Send(queue=ORCHESTRATOR_QUEUE, message=abandoned))
-            is_missing = look.at_once or stopping_s > QUIET_S
+            is_missing = look.is_quiet(stopping_since)
         else:
             is_missing = look.is_lost(key, live.get(key))
         if is_missing:
             message = order(run_id=run.run_id, node=node, attempt=key.attempt)
             sends.append(Send(queue=plan.queues[place], message=message))
     is_undecided = any(status in run.state.steps for status in _UNDECIDED)
-    if is_undecided and (look.at_once or look.now - run.updated_at >= QUIET_S):
+    if is_undecided and look.is_quiet(run.updated_at):
         sends.append(Send(queue=ORCHESTRATOR_QUEUE, message=GoOn(run_id=run.run_id)))
     return sends
 

@@ -17,13 +17,17 @@ from canalis.contract.ports import Clock
 FAILURES_MAX = 10  # times a message may fail before it is set aside as a dead letter
 _RETRY_S_MAX = 60.0
 _REASON_MAX = 2000
+_DELAY_S_MAX = 900.0  # nobody sends a message further ahead: one that seems to be was kept before the clock was set
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Taken:
-    """A message. `failures` counts the times that work on it failed, last for `reason`. Ordered by when it is due."""
+    """A message. `failures` counts the times that work on it failed, last for `reason`. Ordered by when it is due.
 
-    visible_at: float
+    due   by a clock that nobody can set; on disk, for the next process, stands the time of day
+    """
+
+    due: float
     seq: int
     queue: str
     body: bytes
@@ -58,7 +62,8 @@ class SqliteBus:
                 "SELECT visible_at, seq, queue, body, failures, coalesce(reason, '') FROM messages"
             ).fetchall()
         self._numbers = itertools.count(max((row[1] for row in rows), default=0) + 1)
-        self.publish(Taken(*row) for row in rows)
+        passed, now = clock.monotonic(), clock.now()
+        self.publish(Taken(passed + min(max(0.0, row[0] - now), _DELAY_S_MAX), *row[1:]) for row in rows)
 
     def send(self, sends: Sequence[Send], name: str = "") -> None:
         """Keep the messages; on return they outlive any crash of ours."""
@@ -70,11 +75,11 @@ class SqliteBus:
     def insert(self, connection: sqlite3.Connection, sends: Iterable[Send]) -> list[Taken]:
         """Keep the messages as a part of the caller's transaction, who publishes them after it."""
         self._delete_completed(connection)
-        now = self._clock.now()
-        kept = [Taken(now + send.delay_s, next(self._numbers), send.queue, to_bytes(send.message)) for send in sends]
+        passed, now = self._clock.monotonic(), self._clock.now()
+        kept = [Taken(passed + send.delay_s, next(self._numbers), send.queue, to_bytes(send.message)) for send in sends]
         connection.executemany(
             "INSERT INTO messages (seq, queue, visible_at, body) VALUES (?, ?, ?, ?)",
-            [(message.seq, message.queue, message.visible_at, message.body) for message in kept],
+            [(message.seq, message.queue, now + message.due - passed, message.body) for message in kept],
         )
         return kept
 
@@ -93,18 +98,18 @@ class SqliteBus:
 
         Each must be completed or abandoned.
         """
-        until = self._clock.now() + wait_s
+        until = self._clock.monotonic() + wait_s
         while True:
             with self._lock:
-                now = self._clock.now()
+                now = self._clock.monotonic()
                 due = self._due[queue]
                 taken: list[Taken] = []
-                while due and due[0].visible_at <= now and len(taken) < count:
+                while due and due[0].due <= now and len(taken) < count:
                     taken.append(heapq.heappop(due))
                 if taken or now >= until or self._is_closed:
                     return taken
                 if not self._completed:
-                    self._news[queue].wait(min([until, *(message.visible_at for message in due[:1])]) - now)
+                    self._news[queue].wait(min([until, *(message.due for message in due[:1])]) - now)
                     continue
             with self._database.write(durable=False) as connection:
                 self._delete_completed(connection)
@@ -118,11 +123,12 @@ class SqliteBus:
     def abandon(self, messages: Iterable[Taken], reason: str) -> None:
         """The work failed: they come again, after a rest that doubles, or are set aside in the end."""
         again = [self._again(message, reason[:_REASON_MAX]) for message in messages]
+        ahead_s = self._clock.now() - self._clock.monotonic()
         try:
             with self._database.write(durable=False) as connection:
                 connection.executemany(
                     "UPDATE messages SET queue = ?, failures = ?, visible_at = ?, reason = ? WHERE seq = ?",
-                    [(one.queue, one.failures, one.visible_at, one.reason, one.seq) for one in again],
+                    [(one.queue, one.failures, one.due + ahead_s, one.reason, one.seq) for one in again],
                 )
         finally:
             self.publish(again)  # on a full disk too: only the count of its failures is then forgotten by a restart
@@ -146,7 +152,7 @@ class SqliteBus:
         is_dead = failures == FAILURES_MAX
         rest_s = 0.0 if is_dead else min(0.1 * 2**failures, _RETRY_S_MAX)
         queue = dead(message.queue) if is_dead else message.queue
-        return Taken(self._clock.now() + rest_s, message.seq, queue, message.body, failures, reason)
+        return Taken(self._clock.monotonic() + rest_s, message.seq, queue, message.body, failures, reason)
 
     def _delete_completed(self, connection: sqlite3.Connection) -> None:
         with self._lock:

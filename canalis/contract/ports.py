@@ -269,7 +269,11 @@ class Clock(Protocol):
     """The time of day."""
 
     def now(self) -> float:
-        """Seconds since 1970, UTC."""
+        """Seconds since 1970, UTC. May jump, in both directions: it is for people, and for other machines."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds since some moment before; only goes on, so that whoever waits waits by it."""
         ...
 
 

@@ -19,11 +19,20 @@ class StoryClock:
 
     def __init__(self) -> None:
         self.time = SystemClock().now()
+        self.passed_s = 0.0
 
     def now(self) -> float:
         return self.time
 
+    def monotonic(self) -> float:
+        return self.passed_s
+
     def pass_s(self, seconds: float) -> None:
+        self.time += seconds
+        self.passed_s += seconds
+
+    def jump_s(self, seconds: float) -> None:
+        """Somebody sets the clock."""
         self.time += seconds
 
 

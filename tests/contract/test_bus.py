@@ -101,3 +101,47 @@ def test_a_closed_bus_lets_everybody_go(tmp_path):
 
     assert bus.take("q", 1, wait_s=600) == []
     database.close()
+
+
+def test_a_clock_that_is_set_back_delays_no_message(bus, clock):
+    send(bus, "rests", delay_s=30)
+    clock.jump_s(-3600)
+    send(bus, "now")
+    assert names(take(bus)) == ["now"]
+
+    clock.pass_s(31)
+    assert names(take(bus)) == ["rests"]
+
+
+def test_a_clock_that_is_set_forward_hurries_no_message(bus, clock):
+    send(bus, "rests", delay_s=30)
+    clock.jump_s(86400)
+    assert take(bus) == []
+
+
+def test_a_clock_that_was_set_back_while_no_service_ran_delays_a_message_by_minutes_at_most(bus, database, clock):
+    send(bus, "rests", delay_s=30)
+    clock.jump_s(-86400)
+    again = SqliteBus(database, clock)
+    clock.pass_s(901)
+    assert names(take(again)) == ["rests"]
+
+
+def test_who_waits_does_so_by_a_clock_that_nobody_can_set(tmp_path):
+    class Jumping(SystemClock):
+        """Goes back an hour each time that somebody looks."""
+
+        looks = 0
+
+        def now(self) -> float:
+            self.looks += 1
+            return super().now() - 3600 * self.looks
+
+    database = Database(tmp_path / "bus.db")
+    bus = SqliteBus(database, Jumping())
+    before = time.monotonic()
+    assert bus.take("q", 1, wait_s=0.2) == []
+    send(bus, "1", delay_s=0.3)
+    assert names(bus.take("q", 1, wait_s=30)) == ["1"]
+    assert time.monotonic() - before < 10
+    database.close()

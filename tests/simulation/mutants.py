@@ -375,7 +375,7 @@ MUTANTS = (
     Mutant("what somebody has is sent again", f"{_S}:_Look.is_lost", "live.lease_until <= self.now", "True"),
     Mutant("what a dead worker had is left to it", f"{_S}:_Look.is_lost", "live.lease_until <= self.now", "False"),
     Mutant(
-        "what nobody has taken up is left", f"{_S}:_Look._is_due", "return self.now - first >= due_s", "return False"
+        "what nobody has taken up is left", f"{_S}:_Look._is_due", "return self.passed - first >= due_s", "return False"
     ),
     Mutant("a step that rests is started", f"{_S}:Sweeper._rests", "return look.now <", "return False and look.now <"),
     Mutant(
@@ -385,11 +385,16 @@ MUTANTS = (
         "False",
         "what does not stop is waited for",
     ),
-    Mutant("what does not stop is waited for", f"{_S}:missing_messages", "if stopping_s > KILL_S:", "if False:"),
+    Mutant(
+        "what does not stop is waited for",
+        f"{_S}:missing_messages",
+        "if look.now - stopping_since > KILL_S:",
+        "if False:",
+    ),
     Mutant(
         "what is not decided is left",
         f"{_S}:missing_messages",
-        "if is_undecided and (look.at_once or look.now - run.updated_at >= QUIET_S):",
+        "if is_undecided and look.is_quiet(run.updated_at):",
         "if False:",
         _UNIT,
     ),

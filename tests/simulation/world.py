@@ -92,6 +92,10 @@ class Host:
         """Its own clock."""
         return self.world.now + self.skew_s
 
+    def monotonic(self) -> float:
+        """Seconds that have passed."""
+        return self.world.now
+
     def spawn(self, run: Callable[[], None], messages: Sequence[Any] = ()) -> Task:
         """Begin a handler."""
         task = Task(run, self.world.hub)
