@@ -213,7 +213,8 @@ def _service_environment() -> dict[str, str]:
     folders = environment.get("PYTHONPATH", "").split(os.pathsep)
     if str(_DOOR.parent) not in folders:
         environment.pop("PYTHONPATH", None)
-    environment.pop("CANALIS_CONTEXT", None)
+    for name in ("CANALIS_CONTEXT", "CANALIS_STEP_RUN"):
+        environment.pop(name, None)  # a service that a step has started is no part of that step, and ends not with it
     return environment
 
 

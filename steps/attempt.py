@@ -25,7 +25,7 @@ from canalis.contract.times import CAPACITY, DATA_IN, DATA_OUT, FINISHING, USER_
 from steps.arguments import Values, command_line, variables
 from steps.backend import Ended, Work
 from steps.notes import PutOffNotes
-from steps.processes import MARK, Attached, Control, Launched, kill_marked
+from steps.processes import MARK, Attached, Control, Launched, kill_marked, let_begin
 from steps.stage import (
     KEPT_FOLDERS,
     Staged,
@@ -96,7 +96,9 @@ class Attempt:
     def prepare(self, notes: PutOffNotes) -> None:
         """Put everything in place, so that only the process is missing."""
         make_folder(self._log.parent)
-        if Attached.find(self._record) is not None:  # begun by an earlier service, which may have left its marks
+        if self._folder.exists() and not self.has_begun:
+            let_begin(self._record, str(self._work.step_run_id))
+        if self.has_begun:  # by an earlier service, which may have left its marks
             self.marks = [(segment, at) for segment, at in self._work.attempt.facts.get("marks", ())]
             return
         self._mark(DATA_IN)
@@ -106,6 +108,11 @@ class Attempt:
         if not notes.forget(self._work):  # it took long enough to be seen, so its end must be seen too
             notes.note(self._work, {"phase": Phase.QUEUED.value, "marks": list(self.marks)})
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether a process was started for it, by this or an earlier service."""
+        return Attached.find(self._record) is not None
+
     def run(self, control: Control, notes: PutOffNotes) -> Ended:
         """Launch the process, or find it again, and wait until it is over."""
         process = self._launch() if self._launch else Attached.find(self._record)
@@ -114,7 +121,7 @@ class Attempt:
         self._mark(USER_CODE, self._started_at)
         running = {"phase": Phase.RUNNING.value, "started_at": self._started_at, "marks": list(self.marks)}
         notes.note(self._work, running)
-        code = _wait(process, control, self._work.node.settings.timeout_s)
+        code = _wait(process, control, self._work.node.settings.timeout_s, self._record / "timed_out")
         if code is None:
             # Its shell is gone; what it started must not go on beside a retry.
             kill_marked({str(self._work.step_run_id)})
@@ -172,25 +179,34 @@ class Attempt:
         return partial(Launched, line, staged.source, environment, self._record, self._log)
 
 
-def _wait(process: Launched | Attached, control: Control, timeout_s: float | None) -> int | None:
-    control.launched(process.group)
+def _wait(process: Launched | Attached, control: Control, timeout_s: float | None, told: Path) -> int | None:
+    """The exit code. `told` is made when time has run out: a service that dies then has told the one after it."""
     alarm = None
-    if timeout_s is not None:
-        left_s = max(0.0, process.started_at + timeout_s - time.time())
-        alarm = threading.Timer(left_s, control.stop, (Outcome.TIMED_OUT,))
-        alarm.daemon = True
-        alarm.start()
+    if isinstance(process, Launched) or process.is_alive():
+        control.launched(process.group)
+        if timeout_s is not None:
+            alarm = threading.Timer(max(0.0, timeout_s - process.age_s()), _end_in_time, (control, told))
+            alarm.daemon = True
+            alarm.start()
     try:
         return process.wait()
     finally:
         control.over()
         if alarm is not None:
             alarm.cancel()
+        if told.exists():
+            control.reason = control.reason or Outcome.TIMED_OUT
+
+
+def _end_in_time(control: Control, told: Path) -> None:
+    with contextlib.suppress(OSError):
+        told.touch()
+    control.stop(Outcome.TIMED_OUT)
 
 
 def _judge(work: Work, control: Control, code: int | None, log: Path, started_at: float) -> Ended:
     """How an attempt ended, from its exit code and from what was asked of it."""
-    now = time.time()
+    now = max(started_at, time.time())  # somebody may have set the clock back
     name = work.node.name
     if code == 0:
         return Ended(Outcome.SUCCEEDED, 0, started_at=started_at, ended_at=now)

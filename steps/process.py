@@ -21,7 +21,7 @@ from steps.attempt import Attempt, Site
 from steps.backend import Desk, Ended, Pending, Work
 from steps.notes import PutOffNotes
 from steps.pool import Job, Pool
-from steps.processes import Attached, kill_leftover, kill_marked
+from steps.processes import Attached, forestall, kill_leftover, kill_marked, marked
 from steps.stage import local_path
 
 BACKEND = "process"
@@ -44,7 +44,6 @@ class ProcessBackend:
         self._lock = threading.Lock()
         self._jobs: dict[AttemptKey, tuple[Job, Pool]] = {}
         self._pools: dict[tuple[str, int], Pool] = {}
-        self._ended: set[str] = set()
         self._shaken: set[str] = set()  # runs of which a step has not succeeded
         self._threads = ThreadPoolExecutor(_THREADS_MAX, thread_name_prefix="step")
 
@@ -76,15 +75,18 @@ class ProcessBackend:
         with self._lock:
             job, _ = self._jobs.get(key, (None, None))
         if job is None:
-            kill_leftover(self._record(key))
+            if not forestall(self._record(key)):
+                kill_leftover(self._record(key))
             return False
         job.control.stop(Outcome.CANCELLED)
         return True
 
     def recall(self, key: AttemptKey) -> bool:
-        """Take the attempt out of the line; what has begun may end."""
+        """Take the attempt out of the line; what has begun may end. One that is not here will not begin any more."""
         with self._lock:
             is_here = key in self._jobs
+        if not is_here:
+            forestall(self._record(key))
         self._called_off(key, "Never began, since another step failed")
         return is_here
 
@@ -98,20 +100,20 @@ class ProcessBackend:
             return set(self._jobs)
 
     def tidy(self) -> int:
-        """End processes that left their group and outlived their attempt; how many there were."""
+        """Clear up after attempts that have ended; how many processes had outlived theirs in a group of their own."""
+        self.clear_leftovers()
         with self._lock:
-            ended, self._ended = self._ended, set()
             self._shaken &= {key.run_id for key in self._jobs}
-        return kill_marked(ended) if ended else 0
+        return kill_marked({name for name, _ in marked() if self._is_over(name)})
 
     def clear_leftovers(self) -> int:
-        """Take away the working folders of attempts that have ended, which a service that died has left."""
+        """Take away the working folders of attempts that have ended, which a service that died has left.
+
+        Looked for again and again: of an attempt that was reported before that death it is heard only later.
+        """
         cleared = 0
         for folder in self._folder.iterdir() if self._folder.is_dir() else ():
-            step = StepRunId.parse(folder.name.removesuffix(".data"))
-            key = AttemptKey(step.run_id, step.node, step.attempt) if step else None
-            known = self._ports.runs.attempt(key) if key else None
-            if key not in self.held() and (known is None or known.ended):
+            if self._is_over(folder.name.removesuffix(".data"), when_unknown=True):
                 shutil.rmtree(folder, ignore_errors=True)
                 cleared += 1
         return cleared
@@ -133,6 +135,10 @@ class ProcessBackend:
         if job is None or pool is None:
             return False
         if pool.leave_line(job):
+            if not forestall(self._record(key)):  # an earlier service launched it just before it died
+                pool.join_running(job)
+                self._threads.submit(self._see_through, pool, job)
+                return False
             self._tell(job.work, Ended(Outcome.CANCELLED, error=why))
             return True
         return pool.stop_before_slot(job)
@@ -163,7 +169,7 @@ class ProcessBackend:
             attempt.prepare(self._notes)
             has_slot = pool.take_slot(job)
             self._go_on(pool)  # the next may be put in place now
-            if not has_slot or not self._is_wanted(job):
+            if not attempt.has_begun and not (has_slot and self._is_wanted(job)):
                 return Ended(Outcome.CANCELLED, error="It was no longer wanted when a slot was free")
             return attempt.run(job.control, self._notes)
         except (CanalisError, OSError) as error:
@@ -199,7 +205,15 @@ class ProcessBackend:
                 rest_s = min(2 * rest_s, _RETELL_S_MAX)
         with self._lock:
             self._jobs.pop(work.key, None)
-            self._ended.add(str(work.step_run_id))
+
+    def _is_over(self, name: str, when_unknown: bool = False) -> bool:
+        """Whether an attempt has ended, as far as its record says so and nobody here is still at it."""
+        step = StepRunId.parse(name)
+        key = AttemptKey(step.run_id, step.node, step.attempt) if step else None
+        if key is None or key in self.held():
+            return when_unknown and key is None
+        known = self._ports.runs.attempt(key)
+        return when_unknown if known is None else known.ended
 
     def _record(self, key: AttemptKey) -> Path:
         path = local_path(self._ports.blobs, records(StepRunId(key.run_id, key.node, key.attempt)))

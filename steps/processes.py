@@ -14,11 +14,13 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from canalis.contract.status import Outcome
 
+_NEVER = "0"  # in the place of a process id: nothing was begun, and nothing will be
+_BEGIN_S = 5.0  # from launching a shell to its first line: milliseconds, but on a machine that is overloaded
 STOP_GRACE_S = 5.0  # between the polite signal and the one that cannot be ignored
 MARK = "CANALIS_STEP_RUN"  # names the attempt in the environment of all its processes
 
@@ -81,19 +83,51 @@ def kill_group(group: int, number: signal.Signals) -> None:
         os.killpg(group, number)
 
 
-def kill_marked(step_runs: Collection[str]) -> int:
-    """Kill every process whose environment says it belongs to one of these attempts; how many there were."""
-    wanted = {f"{MARK}={step_run}".encode() for step_run in step_runs}
-    killed = 0
+def marked() -> Iterator[tuple[str, int]]:
+    """Every process whose environment says to which attempt it belongs, with the name of that attempt."""
     for found in Path("/proc").glob("[0-9]*/environ") if Path("/proc").is_dir() else ():
-        try:
-            if wanted.isdisjoint(found.read_bytes().split(b"\0")):
-                continue
-            os.kill(int(found.parent.name), signal.SIGKILL)
-            killed += 1
-        except (OSError, ValueError):
-            continue  # it ended meanwhile, or is somebody else's
+        with contextlib.suppress(OSError):  # it ended meanwhile, or is somebody else's
+            for variable in found.read_bytes().split(b"\0"):
+                name, _, value = variable.partition(b"=")
+                if name == MARK.encode() and int(found.parent.name) != os.getpid():
+                    yield value.decode("utf-8", "replace"), int(found.parent.name)
+
+
+def kill_marked(step_runs: Collection[str]) -> int:
+    """Kill every process that belongs to one of these attempts; how many there were."""
+    killed = 0
+    for step_run, process in marked():
+        if step_run in step_runs:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(process, signal.SIGKILL)
+                killed += 1
     return killed
+
+
+def forestall(record: Path) -> bool:
+    """See to it that no process begins for an attempt any more; False when one has begun.
+
+    A service may die when it has launched the shell and the shell has not written its process id yet. Whoever then
+    says that the attempt never began must have taken that file's name first.
+    """
+    if not record.is_dir():
+        return True  # it is made before anything is launched
+    try:
+        with (record / "pid").open("x") as file:
+            file.write(_NEVER)
+    except FileExistsError:
+        return Attached.find(record) is None
+    return True
+
+
+def let_begin(record: Path, step_run: str) -> None:
+    """Wait for a shell that an earlier service launched just before it died; end one that does not get on."""
+    give_up = time.monotonic() + _BEGIN_S
+    while Attached.find(record) is None and step_run in {name for name, _ in marked()}:
+        if time.monotonic() > give_up:
+            kill_marked({step_run})
+            break
+        time.sleep(0.005)
 
 
 def kill_leftover(record: Path) -> None:
@@ -111,6 +145,7 @@ class Launched:
     """
 
     def __init__(self, line: Sequence[str], folder: Path, environment: dict[str, str], record: Path, log: Path) -> None:
+        self._record = record
         with log.open("ab") as output:
             self._process = subprocess.Popen(
                 ["/bin/sh", "-c", _SHELL_LINES, "canalis-step", str(record), *line],
@@ -123,6 +158,11 @@ class Launched:
             )
         self.group = self._process.pid
         self.started_at = time.time()
+        self._launched = time.monotonic()
+
+    def age_s(self) -> float:
+        """How long it has worked, however often somebody has set the clock."""
+        return time.monotonic() - self._launched
 
     def wait(self) -> int | None:
         """Its exit code. Ends what it left behind in its group."""
@@ -130,7 +170,17 @@ class Launched:
         # Not reaped yet, so the group's number is still its own.
         kill_group(self.group, signal.SIGKILL)
         code = self._process.wait()
-        return code if code >= 0 else 128 - code
+        return self._of_another() if code == 1 and not self._has_begun() else code if code >= 0 else 128 - code
+
+    def _has_begun(self) -> bool:
+        with contextlib.suppress(OSError):
+            return (self._record / "pid").read_text().strip() == str(self.group)
+        return False
+
+    def _of_another(self) -> int | None:
+        """The exit code of the process that was faster: an earlier service launched it just before it died."""
+        found = Attached.find(self._record)
+        return found.wait() if found else None
 
 
 class Attached:
@@ -143,12 +193,25 @@ class Attached:
 
     @classmethod
     def find(cls, record: Path) -> Attached | None:
-        """What the records of an attempt say was started; None when nothing was."""
+        """What the records of an attempt say was started; None when nothing was.
+
+        An empty file is of a shell that was killed between making and filling it: no script has begun there either.
+        """
         try:
             text = (record / "pid").read_text().strip()
         except FileNotFoundError:
             return None
-        return cls(record, int(text)) if text else None
+        return cls(record, int(text)) if text not in ("", _NEVER) else None
+
+    def age_s(self) -> float:
+        """How long it has worked, however often somebody has set the clock; 0 when it is over."""
+        if sys.platform != "linux":
+            return max(0.0, time.time() - self.started_at)
+        try:
+            began = float(Path(f"/proc/{self.group}/stat").read_text().rpartition(")")[2].split()[19])
+        except OSError:
+            return 0.0
+        return float(Path("/proc/uptime").read_text().split()[0]) - began / os.sysconf("SC_CLK_TCK")
 
     def is_alive(self) -> bool:
         """Whether that process runs. A number that another program has by now does not count."""
@@ -163,10 +226,13 @@ class Attached:
 
     def wait(self) -> int | None:
         """Its exit code, or None when it went away without leaving one."""
+        was_alive = False
         while self.is_alive():
+            was_alive = True
             self._rest()
         code = self._exit_code()
-        kill_group(self.group, signal.SIGKILL) if code is not None else None
+        # Of one that ended long ago the group's number may be somebody else's by now.
+        kill_group(self.group, signal.SIGKILL) if was_alive and code is not None else None
         return code
 
     def _rest(self) -> None:

@@ -62,6 +62,8 @@ def _start(ports: Ports, backend: Backend, owner: str, key: AttemptKey) -> None:
         run, graph = look(ports, key)
         if is_wanted(run, graph, key):
             _begin(ports, backend, owner, attempt, run, graph)
+        elif backend.recall(key) or backend.has_begun(key):
+            release(ports, attempt)  # an earlier worker began it: the order that called it off is on its way
         else:
             _call_off(ports, backend, owner, attempt, "It was no longer wanted when a worker took it up")
 

@@ -1,0 +1,72 @@
+"""Processes of attempts, when services die at the wrong moment or clocks are set."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from steps.processes import Attached, Launched, forestall
+
+
+@pytest.fixture
+def record(tmp_path: Path) -> Path:
+    folder = tmp_path / "record"
+    folder.mkdir()
+    return folder
+
+
+def launch(record: Path, script: str) -> Launched:
+    line = ["/bin/sh", "-c", script]
+    return Launched(line, record.parent, dict(os.environ), record, record.parent / "log")
+
+
+def test_of_two_shells_for_one_attempt_one_begins_and_both_tell_how_it_ended(record):
+    first = launch(record, "echo begun; sleep 0.3; exit 7")
+    while Attached.find(record) is None:
+        time.sleep(0.005)
+    second = launch(record, "echo begun; sleep 0.3; exit 7")
+    assert (second.wait(), first.wait()) == (7, 7)
+    assert (record.parent / "log").read_text() == "begun\n"
+
+
+def test_an_attempt_that_is_to_begin_no_more_does_not_even_when_its_shell_is_on_its_way(record):
+    assert forestall(record)
+    assert launch(record, "echo begun").wait() is None
+    assert (record.parent / "log").read_text() == ""
+    assert forestall(record) and Attached.find(record) is None
+
+
+def test_an_attempt_that_has_begun_cannot_be_forestalled(record):
+    process = launch(record, "exit 0")
+    process.wait()
+    assert not forestall(record)
+
+
+def test_a_shell_that_was_killed_before_it_wrote_its_number_counts_as_lost_and_not_as_failed(record):
+    (record / "pid").touch()
+    assert launch(record, "echo begun").wait() is None
+
+
+def test_a_group_whose_number_has_become_somebody_elses_is_left_alone(record):
+    stranger = subprocess.Popen(["sleep", "60"], start_new_session=True)
+    (record / "pid").write_text(str(stranger.pid))
+    (record / "exit").write_text("0\n")
+    assert Attached.find(record).wait() == 0
+    assert stranger.poll() is None
+    stranger.kill()
+    stranger.wait()
+
+
+def test_how_long_a_process_has_worked_is_known_though_the_clock_was_set(record):
+    process = launch(record, "sleep 60")
+    while Attached.find(record) is None:
+        time.sleep(0.005)
+    os.utime(record / "pid", (0, 0))  # as if the clock had been at 1970 when it began
+    again = Attached.find(record)
+    assert 0 <= again.age_s() < 30 and 0 <= process.age_s() < 30
+    os.killpg(process.group, 9)
+    process.wait()
