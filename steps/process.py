@@ -76,7 +76,7 @@ class ProcessBackend:
             job, _ = self._jobs.get(key, (None, None))
         if job is None:
             if not forestall(self._record(key)):
-                kill_leftover(self._record(key))
+                kill_leftover(self._record(key), str(StepRunId(key.run_id, key.node, key.attempt)))
             return False
         job.control.stop(Outcome.CANCELLED)
         return True

@@ -130,11 +130,12 @@ def let_begin(record: Path, step_run: str) -> None:
         time.sleep(0.005)
 
 
-def kill_leftover(record: Path) -> None:
-    """End the process that an earlier service started for an attempt, if it still runs."""
+def kill_leftover(record: Path, step_run: str) -> None:
+    """End what an earlier service started for an attempt, if it still runs, with or without the shell around it."""
     found = Attached.find(record)
     if found is not None and found.is_alive():
         kill_group(found.group, signal.SIGKILL)
+    kill_marked({step_run})
 
 
 class Launched:

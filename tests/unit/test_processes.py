@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from steps.processes import Attached, Launched, forestall
+from steps.processes import MARK, Attached, Launched, forestall, kill_leftover
+from tests.scenes.conftest import is_alive, until
 
 
 @pytest.fixture
@@ -69,4 +70,16 @@ def test_how_long_a_process_has_worked_is_known_though_the_clock_was_set(record)
     again = Attached.find(record)
     assert 0 <= again.age_s() < 30 and 0 <= process.age_s() < 30
     os.killpg(process.group, 9)
+    process.wait()
+
+
+def test_a_script_whose_shell_was_killed_is_ended_with_its_attempt(record, monkeypatch):
+    monkeypatch.setenv(MARK, "r-1.lonely")
+    process = launch(record, "echo $$ >script; exec sleep 60")
+    while not (record.parent / "script").exists() or not (record.parent / "script").read_text():
+        time.sleep(0.005)
+    os.kill(process.group, 9)
+    kill_leftover(record, "r-1.lonely")
+    script = int((record.parent / "script").read_text())
+    until(lambda: not is_alive(script))
     process.wait()
