@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,7 +65,8 @@ def errand(seed: int, number: int, folder: Path) -> Errand:
         kinds[choose.randrange(len(kinds))] = turn
     is_called_off = turn in ("endless", "stubborn")
     ends = RunStatus.COMPLETED if turn in ("well", "stumbles") else RunStatus.FAILED
-    run_id = f"errand-{number:05d}"
+    # Of this folder alone: processes are found by the names of their runs, and two loops may go on at once.
+    run_id = f"errand-{zlib.crc32(str(folder).encode()):08x}-{number:05d}"
     nodes = tuple(
         _node(f"s{place}", kind, [f"s{earlier}" for earlier in before], folder / f"{run_id}.s{place}", choose)
         for place, (kind, before) in enumerate(zip(kinds, shape, strict=True))
