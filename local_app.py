@@ -12,6 +12,7 @@ import argparse
 import contextlib
 import fcntl
 import gc
+import itertools
 import json
 import logging
 import os
@@ -32,7 +33,8 @@ from api.app import make_app
 from api.service import Service, WorkspaceView
 from canalis.contract.errors import CanalisError
 from canalis.contract.version import VERSION
-from local_engine import TICK_S, Engine
+from local_engine import RENEW_S, Engine
+from orchestrator.sweep import SWEEP_S
 from steps.attempt import Site
 
 _log = logging.getLogger("canalis.local")
@@ -95,9 +97,13 @@ class Door:
         self._lock.close()
 
     def _keep_time(self, server: uvicorn.Server) -> None:
-        while not self._closing.wait(TICK_S):
+        for number in itertools.count(1):
+            if self._closing.wait(RENEW_S):
+                return
             try:
-                self.engine.tick()
+                self.engine.renew()
+                if number % round(SWEEP_S / RENEW_S) == 0:
+                    self.engine.tick()
             except Exception as error:
                 _log.warning("the sweep will try again: %r", error)
             server.should_exit = server.should_exit or self._is_idle()

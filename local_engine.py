@@ -20,7 +20,7 @@ from canalis.contract.errors import CanalisError, NotFound
 from canalis.contract.messages import ORCHESTRATOR_QUEUE, Command, Event, Message, from_bytes, steps_queue
 from canalis.contract.ports import Ports
 from orchestrator.advance import EVENTS_MAX, advance
-from orchestrator.sweep import SWEEP_S, Sweeper
+from orchestrator.sweep import Sweeper
 from steps import worker
 from steps.attempt import Site
 from steps.backend import Backend
@@ -29,7 +29,7 @@ from steps.process import BACKEND, ProcessBackend
 from steps.report import PortsDesk
 
 OWNER = "laptop"  # one service serves a workspace, so what it claimed before it died is its own still
-TICK_S = 7.5  # leases are renewed at a quarter of their length, so that one may fail
+RENEW_S = 7.5  # a quarter of a lease, so that one or two may fail
 WAIT_S = 15.0
 ORDERS_MAX = 16
 
@@ -67,7 +67,6 @@ class Engine:
         self.backend = ProcessBackend(self.counted, site, root / "work", PortsDesk(self.counted))
         self.sweeper = Sweeper(self.counted, OWNER)
         self.pump = Pump(self.counted, self.bus, self.backend)
-        self._ticks = 0
         _open_datastores(self.ports, root)
 
     def start(self) -> None:
@@ -76,16 +75,16 @@ class Engine:
         self.backend.clear_leftovers()
         self.pump.start()
 
+    def renew(self) -> None:
+        """What is to be done every RENEW_S: say that what is held is held still."""
+        self.counted.runs.renew(OWNER, self.backend.held(), LEASE_S)
+
     def tick(self) -> None:
-        """What is to be done every TICK_S."""
-        held = self.backend.held()
-        self.counted.runs.renew(OWNER, held, LEASE_S)
-        self._ticks += 1
-        if self._ticks % round(SWEEP_S / TICK_S) == 0:
-            self.sweeper.sweep(held)
-            self.pump.face_dead_letters()
-            self.meter.keep_but({*self.ports.runs.open_runs(), SERVICE})
-            self.backend.tidy()
+        """What is to be done every SWEEP_S: look after what was lost, set aside or left behind."""
+        self.sweeper.sweep(self.backend.held())
+        self.pump.face_dead_letters()
+        self.meter.keep_but({*self.ports.runs.open_runs(), SERVICE})
+        self.backend.tidy()
 
     def is_idle(self) -> bool:
         """Whether no run is under way."""

@@ -127,6 +127,8 @@ class Timeline:
         state = self._run.state
         if not state.step(place).is_terminal:
             return self._now
+        if state.step(place) is StepStatus.REUSED:
+            return self._run.request.submitted_at  # it took no time of this run
         if state.attempts[place]:
             found = end_of(self._facts(place, state.attempts[place]))
             return self._run.updated_at if found is None else found

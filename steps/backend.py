@@ -95,7 +95,12 @@ class Desk(Protocol):
 
 
 class Backend(Protocol):
-    """Somewhere steps can run. Every call may come twice for the same attempt."""
+    """Somewhere steps can run. Every call may come twice for the same attempt.
+
+    forestalls   whether what was stopped or recalled can never begin any more, whoever was about to begin it
+    """
+
+    forestalls: bool
 
     def start(self, work: Work) -> Ended | Pending:
         """Begin the work, or find that an earlier call began it."""

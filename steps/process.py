@@ -35,6 +35,8 @@ _log = logging.getLogger("canalis.process")
 class ProcessBackend:
     """Runs each attempt as a process group of its own. What runs outlives this object, and is found again."""
 
+    forestalls = True  # by the name of the pid file
+
     def __init__(self, ports: Ports, site: Site, folder: Path, desk: Desk) -> None:
         self._ports = ports
         self._site = site

@@ -111,7 +111,7 @@ def _call_off(ports: Ports, backend: Backend, owner: str, attempt: Attempt, why:
     if backend.stop(key):  # an earlier worker began it
         take_up(ports, backend, owner, attempt)
         return
-    if attempt.fence > 1:
+    if attempt.fence > 1 and not backend.forestalls:
         # That worker may be asleep just before it begins, and die right after. So this is looked at once more.
         order = StopStep(run_id=key.run_id, node=key.node, attempt=key.attempt)
         ports.bus.send([Send(queue=steps_queue(_queue_of(ports, key)), message=order, delay_s=LEASE_S)])

@@ -21,7 +21,7 @@ MAY_KNOW = {
     "adapters": {"canalis/contract"},
     "api": {"canalis/contract", "orchestrator"},
     "local_engine": {"canalis/contract", "orchestrator", "steps", "adapters"},
-    "local_app": {"canalis/contract", "api", "steps", "local_engine"},
+    "local_app": {"canalis/contract", "api", "orchestrator", "steps", "local_engine"},
 }
 NEVER_SHIPPED = ("tests", "benchmarks", "examples")
 

@@ -6,9 +6,9 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-import local_app
 from adapters.sqlite import SqliteBus, SqliteRuns
 from canalis.contract.ports import Run
+from orchestrator.sweep import Sweeper
 from steps import attempt, process, processes
 
 
@@ -20,7 +20,7 @@ def exclusive_pid_file() -> None:
 
 def recovery() -> None:
     """A service that comes back does not look for what the one before has left, and forgets messages it had taken."""
-    local_app.sweep = lambda *values, **named: 0  # type: ignore[assignment]
+    Sweeper.sweep = lambda *values, **named: 0  # type: ignore[assignment, method-assign]
     take = SqliteBus.take
 
     def taken(bus: SqliteBus, queue: str, count: int, wait_s: float) -> Any:

@@ -18,17 +18,17 @@ from typing import Any
 
 from adapters.sqlite import SqliteRuns
 from canalis.contract.messages import CancelRequested
-from local_app import Engine
+from local_engine import Engine
 from orchestrator.advance import advance
 from orchestrator.submit import Submission, submit
+from orchestrator.sweep import SWEEP_S
 from steps.attempt import Attempt, Site
 from steps.processes import Launched
-from steps.worker import PortsDesk
+from steps.report import PortsDesk
 from tests.kills.errands import COMPUTES, errand
 
 OPEN_MAX = 8  # runs under way at once
 CALM_S = 90.0  # within which a service that nobody disturbs must have ended everything
-TICK_S = 15.0
 STUCK = 4  # exit code of a life that could not
 
 MOMENTS = (
@@ -179,7 +179,7 @@ def _calm_down(engine: Engine, caller: _Caller) -> int:
     began = ticked = time.monotonic()
     while not engine.is_idle():
         time.sleep(0.02)
-        if time.monotonic() - ticked > TICK_S:
+        if time.monotonic() - ticked > SWEEP_S:
             ticked = time.monotonic()
             engine.tick()
         if time.monotonic() - began > CALM_S:

@@ -124,7 +124,7 @@ def test_the_command_line_goes_on_from_a_run_and_shows_what_was_kept(chain):
     assert "is completed after" in done.stdout
     (resumed,) = run._view()["resumed_by"]
     shown = canalis("show", resumed).stdout
-    assert f"Goes on from run {run.id}" in shown and f"a\tCompleted\t\tkept from run {run.id}\n" in shown
+    assert f"Goes on from run {run.id}" in shown and f"a\tCompleted\t\t\tkept from run {run.id}\n" in shown
     assert f"Resumed as run {resumed}" in canalis("show", short).stdout
     assert "==> a <==\nwrote a\n" in canalis("logs", resumed).stdout
     followed = canalis("logs", "-f", "-s", "a", resumed).stdout

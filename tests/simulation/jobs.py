@@ -125,6 +125,8 @@ def as_ended(job: Job | None) -> Ended:
 class ServiceBackend:
     """Submits jobs and asks how they are."""
 
+    forestalls = False
+
     def __init__(self, host: Host, service: JobService) -> None:
         self._service = Port(host, service)
 
@@ -155,6 +157,8 @@ class ServiceBackend:
 
 class LocalBackend:
     """Runs jobs that outlive the host and tells by itself: the manners of steps on a laptop."""
+
+    forestalls = True  # one service at a time, with one thread for orders
 
     def __init__(self, host: Host, service: JobService, desk: Desk) -> None:
         self._host = host

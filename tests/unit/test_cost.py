@@ -22,7 +22,7 @@ from canalis.contract.status import RunStatus
 from local_engine import ORDERS_MAX, OWNER
 from orchestrator.advance import EVENTS_MAX, advance
 from orchestrator.submit import Submission, submit
-from orchestrator.sweep import sweep
+from orchestrator.sweep import Sweeper
 from orchestrator.views import run_view, step_views
 from steps import worker
 
@@ -179,7 +179,7 @@ def test_operations_on_no_run_are_the_services(engine):
     assert counts["table.get"] == counts["table.put"] == (1, 1)  # the number of the experiment's next run
     assert counts["blob.put_if_absent"] == (1, 1)  # the graph, which other runs may share
     before = engine.cost(run_id)
-    sweep(engine.ports, OWNER, ())
+    Sweeper(engine.ports, OWNER).sweep()
     assert engine.meter.counts(SERVICE)["table.open_runs"] == (1, 1)
     assert of_kind(engine.cost(run_id), "load") == of_kind(before, "load") + 1  # a sweep looks at each open run
 
