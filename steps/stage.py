@@ -17,7 +17,9 @@ from canalis.contract.graph import Input, Output, content_id
 from canalis.contract.layout import content_key, snapshot_key
 from canalis.contract.patterns import below_common, is_pattern, listing_prefix, matches
 from canalis.contract.places import Place, is_written
-from canalis.contract.ports import BlobStore, Ports
+from canalis.contract.ports import AttemptKey, BlobStore, Ports
+from canalis.contract.run import StepRunId
+from steps import links
 from steps.backend import Work
 
 KEPT_FOLDERS = ("outputs", "logs")  # of the working folder: what a script leaves there is kept with its run
@@ -75,9 +77,7 @@ def clear(work: Work, folder: Path) -> None:
     """Take away what `stage` put in place, and what the script left in it."""
     for port in work.node.inputs:
         if port.path_on_compute and Path(port.path_on_compute).is_absolute():
-            link = Path(port.path_on_compute)
-            if link.is_symlink() and _is_ours(link, folder):
-                link.unlink(missing_ok=True)
+            links.hide(Path(port.path_on_compute), _data_folder(folder))
     shutil.rmtree(folder, ignore_errors=True)
     if work.node.inputs or work.node.outputs:
         shutil.rmtree(_data_folder(folder), ignore_errors=True)
@@ -139,7 +139,7 @@ def put_tree(store: BlobStore, path: Path, key: str) -> None:
 
 def _data_folder(folder: Path) -> Path:
     """Where inputs are copied to and uploads are left: beside the working folder, not in it."""
-    return folder.with_name(f"{folder.name}.data")
+    return folder.with_name(f"{folder.name}{links.DATA}")
 
 
 def _stage_input(ports: Ports, work: Work, port: Input, folder: Path) -> str:
@@ -150,7 +150,7 @@ def _stage_input(ports: Ports, work: Work, port: Input, folder: Path) -> str:
     mounted = local_path(ports.stores.open(places[0].datastore), whole.path) if whole else None
     if port.mode == "mount" and mounted is not None and (port.style == "reference" or mounted.exists()):
         # In mount mode a place need not exist: an official sample runs with three invented paths.
-        return _seen_at(port.path_on_compute, mounted, folder) if mounted.exists() else str(mounted)
+        return _seen_at(ports, port.path_on_compute, mounted, folder) if mounted.exists() else str(mounted)
     wanted = port.path_on_compute
     is_inside = wanted is not None and not Path(wanted).is_absolute()
     target = folder / str(wanted) if is_inside else _data_folder(folder) / "inputs" / port.name
@@ -158,7 +158,7 @@ def _stage_input(ports: Ports, work: Work, port: Input, folder: Path) -> str:
     if brought is None:
         named = ", ".join(f"{place.datastore}/{place.path}" for place in places)
         raise StagingFailed(f"Input '{port.name}': there is nothing at {named}")
-    return str(brought) if is_inside else _seen_at(wanted, brought, folder)
+    return str(brought) if is_inside else _seen_at(ports, wanted, brought, folder)
 
 
 def _whole(places: tuple[Place, ...]) -> Place | None:
@@ -166,29 +166,32 @@ def _whole(places: tuple[Place, ...]) -> Place | None:
     return places[0] if len(places) == 1 and not is_pattern(places[0].path) else None
 
 
-def _seen_at(path_on_compute: str | None, target: Path, folder: Path) -> str:
+def _seen_at(ports: Ports, path_on_compute: str | None, target: Path, folder: Path) -> str:
     """The path at which the author asked to see data, made a link to it; the data's own path when none was asked.
 
-    Raises StagingFailed for a path of this machine at which there is something already: it is not ours to replace.
+    Raises StagingFailed, LinkTaken for a path of this machine at which something else is seen
     """
     if not path_on_compute:
         return str(target)
     link = folder / path_on_compute
-    if link.is_symlink() and _is_ours(link, folder):
-        link.unlink()  # left by an attempt whose service died
+    if Path(path_on_compute).is_absolute():
+        links.show(link, target, _data_folder(folder), lambda name: _has_ended(ports, name))
+        return str(link)
     make_folder(link.parent)
     try:
         link.symlink_to(target)
     except FileExistsError:
         raise StagingFailed(
-            f"The data cannot be shown at {path_on_compute}, since there is something already on this machine"
+            f"The data cannot be shown at {path_on_compute}, since the source directory has something there already"
         ) from None
     return str(link)
 
 
-def _is_ours(link: Path, folder: Path) -> bool:
-    """Whether a link leads into the workspace: the folder above the one of all attempts."""
-    return folder.parent.parent in link.readlink().parents
+def _has_ended(ports: Ports, data_folder: str) -> bool:
+    """Whether the attempt that a data folder belongs to is over."""
+    step = StepRunId.parse(data_folder.removesuffix(links.DATA))
+    attempt = ports.runs.attempt(AttemptKey(step.run_id, step.node, step.attempt)) if step else None
+    return attempt is None or attempt.ended
 
 
 def _matches(ports: Ports, place: Place) -> list[tuple[str, str]]:
