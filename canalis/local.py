@@ -208,13 +208,13 @@ def _start(root: Path) -> Endpoint:
 
 
 def _service_environment() -> dict[str, str]:
-    """The author's environment without what would put the author's modules in the place of ours."""
-    environment = dict(os.environ)
+    """The author's environment without what a step's has, and what would put the author's modules before ours."""
+    # A step's own marks would make the service one of its processes, which end when it does.
+    marks = ("CANALIS_", "AZUREML_", "AML_PARAMETER_")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(marks)}
     folders = environment.get("PYTHONPATH", "").split(os.pathsep)
     if str(_DOOR.parent) not in folders:
         environment.pop("PYTHONPATH", None)
-    for name in ("CANALIS_CONTEXT", "CANALIS_STEP_RUN"):
-        environment.pop(name, None)  # a service that a step has started is no part of that step, and ends not with it
     return environment
 
 
