@@ -9,14 +9,12 @@ and service.json, which says where the service is. The token that opens it lies 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import fcntl
 import gc
 import itertools
 import json
 import logging
 import os
-import secrets
 import signal
 import socket
 import sys
@@ -32,6 +30,7 @@ from api.access import KeptToken
 from api.app import make_app
 from api.service import Service, WorkspaceView
 from canalis.contract.errors import CanalisError
+from canalis.contract.token import kept_token
 from canalis.contract.version import VERSION
 from local_engine import RENEW_S, Engine
 from orchestrator.sweep import SWEEP_S
@@ -54,7 +53,7 @@ class Door:
         self._last_request = time.monotonic()
         self._closing = threading.Event()
         self._lock = _take_lock(self.root)
-        self.token = _kept_token(self.root.parent)
+        self.token = kept_token(self.root.parent)
         self.socket = _listen(port if port is not None else _last_port(self.root))
         self.endpoint = f"http://127.0.0.1:{self.socket.getsockname()[1]}"
 
@@ -149,6 +148,7 @@ def main() -> int:
 
 def _take_lock(root: Path) -> TextIO:
     root.mkdir(parents=True, exist_ok=True)
+    root.chmod(0o700)  # what runs print and write is their author's
     lock = (root / "service.lock").open("a")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -159,19 +159,6 @@ def _take_lock(root: Path) -> TextIO:
     lock.write(str(os.getpid()))
     lock.flush()
     return lock
-
-
-def _kept_token(home: Path) -> str:
-    """The token of all workspaces of a home folder, made by the first service that needs it."""
-    path = home / "token"
-    if not path.exists():
-        part = home / f"token.{os.getpid()}"
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(secrets.token_urlsafe(32))
-        with contextlib.suppress(FileExistsError):
-            os.link(part, path)  # whole, and only if no other service was faster
-        part.unlink()
-    return path.read_text().strip()
 
 
 def _last_port(root: Path) -> int:

@@ -14,6 +14,7 @@ from fastapi.routing import APIRoute
 from starlette.responses import Response
 
 from canalis.contract.errors import BadRequest, NotAllowed
+from canalis.contract.token import proof
 
 
 class Role(IntEnum):
@@ -40,23 +41,32 @@ class KeptToken:
     """
 
     def __init__(self, token: str, name: str) -> None:
-        self._token = token.encode()
+        assert token, "an empty token would let everybody in"
+        self._token = token
         self.name = name
         self.role = Role.ADMIN
 
     def caller(self, request: Request) -> Caller:
         """Who sent the request. Raises NotAllowed."""
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), self._token):
+        if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), self._token.encode()):
             raise NotAllowed("This service wants the token of its workspace: Authorization: Bearer <token>")
         return self
 
+    def prove(self, endpoint: str, nonce: str) -> str:
+        """That this service knows the token that callers are about to send it."""
+        return proof(self._token, endpoint, nonce)
+
 
 class Guard(Protocol):
-    """Tells who sent a request."""
+    """Tells who sent a request, and whom it is sent to."""
 
     def caller(self, request: Request) -> Caller:
         """Who sent the request. Raises NotAllowed."""
+        ...
+
+    def prove(self, endpoint: str, nonce: str) -> str:
+        """What only the true service at that endpoint can answer to a nonce; "" where a certificate says it."""
         ...
 
 

@@ -2,30 +2,44 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import APIRouter, FastAPI, Query, Request
 from pydantic import BaseModel
 
-from api.access import GuardedRoute, Role, needs
+from api.access import Guard, GuardedRoute, Role, needs
 from api.service import Here, WorkspaceView
 
 router = APIRouter(route_class=GuardedRoute, tags=["workspace"])
 
 
 class Health(BaseModel):
-    """Which service this is. Tells nothing of anybody's work."""
+    """Which service this is. Tells nothing of anybody's work.
+
+    proof   that it knows the workspace's token: HMAC-SHA256, with the token as key, of `canalis <endpoint> <nonce>`
+    """
 
     status: str
     workspace: str
     instance: str
     version: str
+    proof: str = ""
 
 
 @router.get("/health", dependencies=[needs(Role.NOBODY)])
-def health(here: Here) -> Health:
-    """Answers when the service can be used."""
-    return Health(status="ready", workspace=here.workspace.name, instance=here.instance, version=here.version)
+def health(here: Here, request: Request, nonce: Annotated[str, Query(max_length=100)] = "") -> Health:
+    """Answers when the service can be used; to a `nonce` with a proof that it knows the workspace's token."""
+    guard: Guard = request.app.state.guard
+    # Where the request has arrived, not where it says that it wanted to go: that may be somebody who passes it on.
+    host, port = request.scope["server"]
+    proved = guard.prove(f"http://{host}:{port}", nonce) if nonce else ""
+    return Health(
+        status="ready",
+        workspace=here.workspace.name,
+        instance=here.instance,
+        version=here.version,
+        proof=proved,
+    )
 
 
 @router.get("/openapi.json", dependencies=[needs(Role.NOBODY)])

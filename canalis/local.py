@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hmac
 import json
 import os
 import secrets
@@ -22,6 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from canalis.client import Endpoint
+from canalis.contract.errors import StoreUnavailable
+from canalis.contract.token import kept_token, proof
 from canalis.contract.version import VERSION
 from canalis.exceptions import WorkspaceException
 
@@ -67,9 +70,10 @@ def describe(root: Path) -> dict[str, Any] | None:
 def create(root: Path, facts: dict[str, Any]) -> None:
     """Write down a new workspace. Raises WorkspaceException when its folder cannot be made."""
     try:
-        root.mkdir(parents=True, exist_ok=True)
-        # The whole folder stays out of version control without the author's doing.
-        (root.parent / ".gitignore").write_text("*\n")
+        _make_home(root.parent)
+        root.mkdir(mode=0o700, exist_ok=True)
+        # It stays out of version control without the author's doing.
+        (root / ".gitignore").write_text("*\n")
         part = root / "workspace.json.part"
         part.write_text(json.dumps(facts, indent=2))
         part.replace(root / "workspace.json")
@@ -81,6 +85,16 @@ def create(root: Path, facts: dict[str, Any]) -> None:
         ) from error
 
 
+def _make_home(folder: Path) -> None:
+    """A home folder that only its owner can look into; a folder that was there for other things stays as it is."""
+    is_ours = folder.name == FOLDER or not folder.is_dir()
+    folder.mkdir(parents=True, exist_ok=True)
+    if is_ours:
+        folder.chmod(0o700)
+        with contextlib.suppress(FileExistsError), (folder / ".gitignore").open("x") as file:
+            file.write("*\n")
+
+
 def endpoint(root: Path) -> Endpoint:
     """Where the workspace's service is. Starts it when it is not running, and says so.
 
@@ -88,15 +102,14 @@ def endpoint(root: Path) -> Endpoint:
     Raises WorkspaceException with the service's own last words when it does not start.
     """
     found = running(root)
-    if found is not None and _is_of_this_version(root):
+    if found is not None and not _is_of_another_version(root):
         return found
     with _start_lock(root):
-        found = running(root)  # somebody else may have started it while we waited
-        if found is not None and not _is_of_this_version(root):
+        if _is_of_another_version(root):
             # Steps that run outlive their service, so a new one may take its place at any time.
             print("Canalis has changed since its service was started: starting it anew", file=sys.stderr)
             stop(root)
-            found = None
+        found = running(root)  # somebody else may have started it while we waited
         if found is None:
             found = _start(root)
     return found
@@ -120,34 +133,34 @@ def stop(root: Path) -> int | None:
 
 
 def running(root: Path) -> Endpoint | None:
-    """Where the workspace's service is, if it answers."""
+    """Where the workspace's service is, if it answers and proves that it knows the token."""
     import urllib.request  # takes longer to load than all of this package, and most steps never ask
 
+    opens, nonce = token(root), secrets.token_hex(16)
     try:
         known = json.loads((root / "service.json").read_text())
+        endpoint = str(known["endpoint"])
         with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(
-            f"{known['endpoint']}/api/v1/health", timeout=5
+            f"{endpoint}/api/v1/health?nonce={nonce}", timeout=5
         ) as answer:
-            # Another program, or another workspace's service, may have the port by now.
-            if json.load(answer)["instance"] != known["instance"]:
-                return None
-        return Endpoint(known["endpoint"], token(root))
-    except (OSError, ValueError, KeyError):
+            said = json.load(answer)
+        # Another program, or another workspace's service, may have the port by now.
+        is_it = said["instance"] == known["instance"]
+        is_it = is_it and hmac.compare_digest(str(said["proof"]).encode(), proof(opens, endpoint, nonce).encode())
+    except (OSError, ValueError, KeyError, TypeError):
         return None
+    return Endpoint(endpoint, opens) if is_it else None
 
 
 def token(root: Path) -> str:
-    """What opens the services of a home folder: one token for all of its workspaces, made when first needed."""
-    path = root.parent / "token"
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f"token.{os.getpid()}")
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            file.write(secrets.token_urlsafe(32))
-        with contextlib.suppress(FileExistsError):
-            os.link(part, path)  # whole, and only if nobody else was faster
-        part.unlink()
-    return path.read_text().strip()
+    """What opens the services of a home folder: one token for all of its workspaces, made when first needed.
+
+    Raises WorkspaceException when the file that keeps it is broken.
+    """
+    try:
+        return kept_token(root.parent)
+    except StoreUnavailable as error:
+        raise WorkspaceException(error.message, error, error.code) from error
 
 
 def process_id(root: Path) -> int | None:
@@ -163,9 +176,11 @@ def process_id(root: Path) -> int | None:
     return None
 
 
-def _is_of_this_version(root: Path) -> bool:
+def _is_of_another_version(root: Path) -> bool:
+    """Whether the service that serves a workspace just now is not of this version; it need not prove anything then."""
     try:
-        return bool(json.loads((root / "service.json").read_text())["version"] == VERSION)
+        known = json.loads((root / "service.json").read_text())
+        return bool(known["version"] != VERSION and known["pid"] == process_id(root))
     except (OSError, ValueError, KeyError):
         return False
 
