@@ -16,13 +16,16 @@ from canalis.contract.graph import (
     FromStep,
     FromStore,
     Graph,
+    Input,
     InputPath,
     Node,
+    Output,
     OutputPath,
     ParameterText,
     PythonWork,
 )
-from canalis.contract.parameters import fits
+from canalis.contract.parameters import fits, place_fault
+from canalis.contract.patterns import leaves
 
 NODES_MAX = 50_000  # a run's packed state is 6 bytes a step, and a table row holds 1 MiB
 PREDECESSORS_MAX = 65_535  # the waiting count of a step is packed in two bytes
@@ -92,6 +95,9 @@ def _parameters(graph: Graph) -> Iterator[Fault]:
                 "parameter_default",
                 f"The default of parameter '{parameter.name}' is {parameter.default!r}, which is no {parameter.type}",
             )
+        wrong = place_fault(parameter.name, parameter.default)
+        if wrong:
+            yield Fault("path_outside", wrong)
 
 
 def _node(node: Node) -> Iterator[Fault]:
@@ -112,6 +118,22 @@ def _node(node: Node) -> Iterator[Fault]:
     for place in _places(node):
         if _leaves(place):
             yield Fault("path_outside", f"Step '{node.name}' names '{place}', which leaves its datastore", node.name)
+    yield from _compute_paths(node)
+
+
+def _compute_paths(node: Node) -> Iterator[Fault]:
+    ports: tuple[Input | Output, ...] = (*node.inputs, *node.outputs)
+    for port in ports:
+        path = port.path_on_compute or ""
+        # An input may be shown at any path; what is uploaded lies below the working folder (reference section 4).
+        is_upload = isinstance(port, Output) and port.mode == "upload"
+        if leaves(path if is_upload else path.lstrip("/")):
+            yield Fault(
+                "path_outside",
+                f"'{port.name}' of step '{node.name}' has the path_on_compute '{path}': it must be "
+                + ("below the script's working folder" if is_upload else "without '..'"),
+                node.name,
+            )
 
 
 def _work(node: Node) -> Iterator[Fault]:
@@ -192,7 +214,7 @@ def _places(node: Node) -> Iterator[str]:
 
 
 def _leaves(path: str) -> bool:
-    return path.startswith("/") or "\\" in path or "\0" in path or ".." in path.split("/")
+    return "\\" in path or leaves(path)
 
 
 def _repeated(names: Iterable[str]) -> list[str]:

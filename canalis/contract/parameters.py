@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from canalis.contract.errors import ParameterError
 from canalis.contract.graph import DataPathValue, Parameter, ParameterType, ParameterValue
+from canalis.contract.patterns import leaves
 
 
 def type_of(value: ParameterValue) -> ParameterType:
@@ -28,10 +29,17 @@ def fits(wanted: ParameterType, value: ParameterValue) -> bool:
     return given == wanted or {given, wanted} == {"bool", "int"}
 
 
+def place_fault(name: str, value: ParameterValue) -> str:
+    """What is wrong with a data path as the value of a parameter; "" when nothing is, or it is no data path."""
+    if not isinstance(value, DataPathValue) or not leaves(value.path.strip("/")):
+        return ""
+    return f"Parameter '{name}' names '{value.path}', which leaves its datastore"
+
+
 def assign(parameters: Iterable[Parameter], given: Mapping[str, ParameterValue]) -> dict[str, ParameterValue]:
     """The value of each parameter in a run: the one given at submission, else its default.
 
-    Raises ParameterError naming every unknown name and every value of a wrong type.
+    Raises ParameterError naming every unknown name, every value of a wrong type and every place that is none.
     """
     known = {parameter.name: parameter for parameter in parameters}
     wrong = [
@@ -44,6 +52,7 @@ def assign(parameters: Iterable[Parameter], given: Mapping[str, ParameterValue])
         for name, value in given.items()
         if name in known and not fits(known[name].type, value)
     ]
+    wrong += [fault for name, value in given.items() if (fault := place_fault(name, value))]
     if wrong:
         raise ParameterError("; ".join(wrong), names=sorted(given))
     return {name: given.get(name, parameter.default) for name, parameter in known.items()}

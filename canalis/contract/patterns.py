@@ -19,6 +19,15 @@ def is_pattern(path: str) -> bool:
     return _WILD.search(path) is not None
 
 
+def leaves(path: str) -> bool:
+    """Whether a path leads out of the folder that it is meant to be below.
+
+    >>> [leaves(path) for path in ("a/b", "a..b", "../a", "a/../b", "/a")]
+    [False, False, True, True, True]
+    """
+    return path.startswith("/") or "\0" in path or ".." in path.split("/")
+
+
 def listing_prefix(path: str) -> str:
     """How every path that `path` stands for begins."""
     return _WILD.split(path)[0]

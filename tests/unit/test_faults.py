@@ -154,3 +154,33 @@ def test_a_graph_document_comes_back_as_it_was_and_says_only_what_was_given():
     assert Graph.from_bytes(document) == graph
     assert b"retries" not in document
     assert Graph.from_bytes(document).parameters[0].default is True
+
+
+def test_no_value_of_a_data_path_leaves_its_datastore():
+    inside = DataPathValue(datastore="d", path="/a/b")
+    outside = DataPathValue(datastore="d", path="a/../../../../etc/passwd")
+    assert assign([Parameter(name="raw", type="datapath", default=inside)], {"raw": inside}) == {"raw": inside}
+
+    with pytest.raises(ParameterError, match=r"'raw' names 'a/\.\./.*passwd', which leaves its"):
+        assign([Parameter(name="raw", type="datapath", default=inside)], {"raw": outside})
+    graph = Graph(nodes=(a_node("a"),), parameters=(Parameter(name="raw", type="datapath", default=outside),))
+    assert [fault.code for fault in faults(graph)] == ["path_outside"]
+
+
+@pytest.mark.parametrize(
+    ("port", "is_fault"),
+    [
+        (Input(name="p", source=FromStore(), path_on_compute="/mnt/data"), False),
+        (Input(name="p", source=FromStore(), path_on_compute="data/here"), False),
+        (Input(name="p", source=FromStore(), path_on_compute="../../others"), True),
+        (Input(name="p", source=FromStore(), path_on_compute="/mnt/../etc"), True),
+        (Output(name="p", mode="upload", path_on_compute="results/here"), False),
+        (Output(name="p", mode="upload", path_on_compute="../results"), True),
+        # Every step of every run would upload what all the others have left there.
+        (Output(name="p", mode="upload", path_on_compute="/tmp/results"), True),
+        (Output(name="p", mode="mount", path_on_compute="/mnt/results"), False),
+    ],
+)
+def test_a_path_on_compute_is_one_that_a_step_can_have_for_itself(port, is_fault):
+    node = a_node("a", **{"inputs" if isinstance(port, Input) else "outputs": (port,)})
+    assert [fault.code for fault in faults(Graph(nodes=(node,)))] == ["path_outside"] * is_fault
