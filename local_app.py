@@ -9,6 +9,7 @@ and service.json, which says where the service is. The token that opens it lies 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import fcntl
 import gc
 import itertools

@@ -40,6 +40,7 @@ from steps.stage import (
 )
 
 _PYTHON_ERROR = re.compile(r"[A-Za-z_][\w.]*(Error|Exception|Exit|Interrupt|Warning)\b")
+_NAMED_MAX = 20
 _TAIL_BYTES = 4096
 _TOKEN_S = 30 * 24 * 3600  # what v1 would say of its token; a workspace's own does not run out
 _FULL_BYTES = 64 * 2**10  # a disk with less room than this counts as full
@@ -132,7 +133,7 @@ class Attempt:
         """Keep what the script left; how the attempt ended, all in all."""
         try:
             if self._started_at is not None:
-                _keep(self._ports, self._work, self._folder, ended)
+                _say_left_out(self._log, _keep(self._ports, self._work, self._folder, ended))
         except (CanalisError, OSError) as error:
             ended = self.as_ended(error)
         self._mark(FINISHING)
@@ -224,10 +225,11 @@ def _judge(work: Work, control: Control, code: int | None, log: Path, started_at
     return Ended(Outcome.FAILED, code, "script_failed", reason, started_at, now)
 
 
-def _keep(ports: Ports, work: Work, folder: Path, ended: Ended) -> None:
-    """Keep what the script left in outputs/ and logs/, and its uploads when it succeeded."""
+def _keep(ports: Ports, work: Work, folder: Path, ended: Ended) -> list[str]:
+    """Keep what the script left in outputs/ and logs/, and its uploads when it succeeded; what was left out."""
+    left_out: list[str] = []
     if ended.outcome is Outcome.SUCCEEDED:
-        keep_uploads(ports, work, folder)
+        left_out = keep_uploads(ports, work, folder)
         if empty := unwritten(ports, work):
             # Else a run that goes on from this one would take them for deleted.
             ports.blobs.put(records(work.step_run_id) + UNWRITTEN, json.dumps(empty).encode())
@@ -244,7 +246,16 @@ def _keep(ports: Ports, work: Work, folder: Path, ended: Ended) -> None:
         if target is not None and not target.exists():
             left.rename(target)
         else:
-            put_tree(ports.blobs, left, kept)
+            left_out += [f"{name}/{below}" for below in put_tree(ports.blobs, left, kept)]
+    return left_out
+
+
+def _say_left_out(log: Path, names: list[str]) -> None:
+    if names:
+        more = f" and {len(names) - _NAMED_MAX} more" if len(names) > _NAMED_MAX else ""
+        with contextlib.suppress(OSError), log.open("ab") as file:
+            named = ", ".join(names[:_NAMED_MAX]) + more
+            file.write(f"canalis: not kept, since these are no files: {named}\n".encode(errors="replace"))
 
 
 def _say(log: Path, ended: Ended) -> None:

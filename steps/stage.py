@@ -15,7 +15,7 @@ from pathlib import Path
 from canalis.contract.errors import AuthorError
 from canalis.contract.graph import Input, Output, content_id
 from canalis.contract.layout import content_key, snapshot_key
-from canalis.contract.patterns import below_common, is_pattern, listing_prefix, matches
+from canalis.contract.patterns import below_common, is_pattern, leaves, listing_prefix, matches
 from canalis.contract.places import Place, is_written
 from canalis.contract.ports import AttemptKey, BlobStore, Ports
 from canalis.contract.run import StepRunId
@@ -59,13 +59,16 @@ def stage(ports: Ports, work: Work, folder: Path) -> Staged:
     return Staged(folder, inputs, outputs)
 
 
-def keep_uploads(ports: Ports, work: Work, folder: Path) -> None:
-    """Copy what the script left in its upload folders to where its outputs shall lie."""
+def keep_uploads(ports: Ports, work: Work, folder: Path) -> list[str]:
+    """Copy what the script left in its upload folders to where its outputs shall lie; what was left out of it."""
+    skipped = list[str]()
     for port in work.node.outputs:
         path = _upload_path(ports, work, port, folder)
         if path is not None:
             place = work.outputs[port.name]
-            put_tree(ports.stores.open(place.datastore), folder / path, place.path)
+            left_out = put_tree(ports.stores.open(place.datastore), folder / path, place.path)
+            skipped += [f"{port.name}/{below}" for below in left_out]
+    return skipped
 
 
 def unwritten(ports: Ports, work: Work) -> list[str]:
@@ -120,21 +123,36 @@ def make_folder(path: Path) -> None:
 
 
 def local_path(store: BlobStore, key: str) -> Path | None:
-    """Where a blob lies on this machine, or would; None when it lies elsewhere."""
+    """Where a blob lies on this machine, or would; None when it lies elsewhere.
+
+    Raises StagingFailed for a key that leads out of the store
+    """
+    if leaves(key):
+        raise StagingFailed(f"'{key}' is no place in a datastore")
     folder = store.folder()
     return folder / key if folder is not None else None
 
 
-def put_tree(store: BlobStore, path: Path, key: str) -> None:
-    """Store a file under `key`, or the files of a folder under keys below it. Nothing there: nothing stored."""
+def put_tree(store: BlobStore, path: Path, key: str) -> list[str]:
+    """Store a file under `key`, or the files of a folder under keys below it. Nothing there: nothing stored.
+
+    Returns   paths below the folder of what is no file and was left out: pipes, sockets, links to folders or to nothing
+    """
     if path.is_file():
         with path.open("rb") as file:
             store.put(key, file)
-    for root, _, names in os.walk(path):
-        for name in names:
+    skipped = []
+    for root, folders, names in os.walk(path):
+        links_to_folders = [name for name in folders if Path(root, name).is_symlink()]
+        for name in (*names, *links_to_folders):
             found = Path(root) / name
-            with found.open("rb") as file:
-                store.put(f"{key}/{found.relative_to(path).as_posix()}", file)
+            below = found.relative_to(path).as_posix()
+            if found.is_file():
+                with found.open("rb") as file:
+                    store.put(f"{key}/{below}", file)
+            else:
+                skipped.append(below)
+    return skipped
 
 
 def _data_folder(folder: Path) -> Path:
@@ -205,13 +223,18 @@ def _bring(ports: Ports, places: tuple[Place, ...], target: Path, as_links: bool
 
     Returns the folder, or the file itself when there is only one, or None when there is none.
     """
-    stores, found = list[BlobStore](), list[tuple[str, str]]()
+    found: dict[tuple[str, str], str] = {}  # datastore and key, with the folder it is seen from; each is brought once
     for place in places:
-        fitting = _matches(ports, place)
-        found += fitting
-        stores += [ports.stores.open(place.datastore)] * len(fitting)
-    path = target
-    for store, (key, below) in zip(stores, below_common(found), strict=True):
+        for key, seen_from in _matches(ports, place):
+            found.setdefault((place.datastore, key), seen_from)
+    stores = {place.datastore: ports.stores.open(place.datastore) for place in places}
+    path, brought = target, dict[str, str]()
+    below_all = below_common((key, seen_from) for (_, key), seen_from in found.items())
+    for (datastore, _), (key, below) in zip(found, below_all, strict=True):
+        store = stores[datastore]
+        if below in brought:
+            raise StagingFailed(f"{brought[below]} and {datastore}/{key} would both be seen at {below}")
+        brought[below] = f"{datastore}/{key}"
         path = target / below
         path.parent.mkdir(parents=True, exist_ok=True)
         local = local_path(store, key)
@@ -224,7 +247,8 @@ def _bring(ports: Ports, places: tuple[Place, ...], target: Path, as_links: bool
                 file.writelines(store.read(key))
     if not found:
         return None
-    is_one_file = len(found) == 1 and found[0][1] != places[0].path.rstrip("/")  # not a folder that holds one
+    # Not a folder that holds one.
+    is_one_file = len(found) == 1 and next(iter(found.values())) != places[0].path.rstrip("/")
     return path if is_one_file else target
 
 
