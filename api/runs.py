@@ -31,6 +31,7 @@ from orchestrator.submit import Submission, submit
 
 router = APIRouter(prefix="/runs", route_class=GuardedRoute, tags=["runs"])
 
+_TRIES = 8
 _POINTS_MAX = 10_000
 _METRICS_BYTES_MAX = 64 * 2**20
 
@@ -78,14 +79,14 @@ def get_run(here: Here, name: str) -> RunView | StepView:
 def annotate_run(here: Here, name: str, said: Annotation) -> RunView | StepView:
     """Say something of a run: tags, properties, a name."""
     found = views.find(here.ports, name)
-    identity = found.run_id if isinstance(found, Run) else str(views.step_run_of(here.ports, found))
-    for _ in range(8):
+    identity = found.run_id if isinstance(found, Run) else str(found)
+    for _ in range(_TRIES):
         try:
             views.annotate(here.ports, identity, said.model_dump(exclude_unset=True))
-            break
+            return get_run(here, name)
         except Conflict:
             continue  # somebody else said something at the same moment
-    return get_run(here, identity)
+    raise Conflict(f"{identity} was changed by others {_TRIES} times in a row", name=identity)
 
 
 @router.post("/{name}/cancel", dependencies=[needs(Role.SUBMITTER)], status_code=202)
@@ -136,7 +137,9 @@ def list_outputs(here: Here, name: str) -> list[OutputView]:
         return views.output_views(here.ports, found)
     graph = stored_graph(here.ports.blobs, found.request.graph)
     named = [node.key for node in graph.nodes if any(output.pipeline_output for output in node.outputs)]
-    outputs = [view for key in named for view in views.output_views(here.ports, StepRunId(found.run_id, key))]
+    outputs = [
+        view for key in named for view in views.output_views(here.ports, views.current_step_run(found, graph, key))
+    ]
     return [view for view in outputs if view.pipeline_output]
 
 

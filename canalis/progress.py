@@ -155,6 +155,8 @@ class Follower:
         began = time.monotonic()
         while True:
             view: dict[str, Any] = self._client.get(f"/runs/{quote(self._id)}")
+            if view["kind"] == "step" and view["attempt"] == view["attempt_now"]:
+                self._id = f"{view['run_id']}.{view['node']}"  # the step, should it be tried again
             has_ended = view["run_status_v1"] in ("Completed", "Failed", "Canceled")
             self._catch_up(view)
             if has_ended:
@@ -186,7 +188,7 @@ class Follower:
     def _last_words(self, view: dict[str, Any]) -> None:
         """What is left to be told of a run that has ended: the steps that never began, and how it ended."""
         if view["kind"] == "step":
-            if self._id not in self._told:
+            if view["id"] not in self._told:
                 self._shown.news(step_word(view))
             return
         never = view["steps"].get("skipped", 0) + view["steps"].get("cancelled", 0)
@@ -206,7 +208,8 @@ class Follower:
         if (step["started_at"] or step["kept_from"]) and identity not in self._logs:
             again = f" (attempt {step['attempt']})" if step["attempt"] > 1 else ""
             self._shown.news(f"{step['name']} started{again}" if step["started_at"] else kept_word(step))
-            self._logs[identity] = _Log(self._client, identity)
+            # With the number: without it the log would be that of the next attempt, once there is one.
+            self._logs[identity] = _Log(self._client, f"{step['run_id']}.{step['node']}.{max(1, step['attempt'])}")
         if identity in self._logs:
             for text in self._logs[identity].new_lines():
                 self._shown.line(step["name"], text)

@@ -402,6 +402,13 @@ class StepRun(Run):
         return str(self._view(allow_old=True)["run_id"])
 
     @property
+    def _path(self) -> str:
+        known = self._known
+        if known is not None and known["attempt"] == known["attempt_now"]:
+            return f"/runs/{quote(known['run_id'])}.{quote(known['node'])}"  # the step, should it be tried again
+        return f"/runs/{quote(self._id)}"  # the attempt that was asked for
+
+    @property
     def _node_id(self) -> str:
         return str(self._view(allow_old=True)["node"])
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 from canalis.contract.errors import NotFound
 from canalis.contract.graph import Graph
 from canalis.contract.graphs import stored_graph
 from canalis.contract.places import output_place
 from canalis.contract.ports import Attempt, AttemptKey, Document, Ports, Run, RunQuery
-from canalis.contract.run import StepRunId, check_run_id
-from canalis.contract.status import Phase, RunStatus, StepStatus, pipeline_word, run_word, step_words
+from canalis.contract.run import StepRunId, check_run_id, split_step_run_id
+from canalis.contract.status import Outcome, Phase, RunStatus, StepStatus, pipeline_word, run_word, step_words
 from canalis.contract.times import CAPACITY, QUEUE, REST
-from canalis.contract.views import ErrorView, OutputView, PathView, RunView, StepView, TimesView
+from canalis.contract.views import AttemptView, ErrorView, OutputView, PathView, RunView, StepView, TimesView
 from orchestrator.times import Timeline
 
 _PREFIX_MIN = 4  # characters of an id that may stand for it
@@ -26,17 +27,29 @@ ANNOTATIONS = "annotations"  # kind of the documents with what people say of run
 def find(ports: Ports, name: str) -> Run | StepRunId:
     """The pipeline run or step run of that id, or of the only id that begins so.
 
-    Raises NotFound, also when several begin so.
+    A step's id that names no attempt stands for the attempt that the step is at.
+    Raises NotFound, also when several begin so, and for an attempt that has not been.
     """
-    step = StepRunId.parse(name)
-    if step is None:
+    named = split_step_run_id(name)
+    if named is None:
         return find_run(ports, name)
-    run = find_run(ports, step.run_id)
+    run_id, key, attempt = named
+    run = find_run(ports, run_id)
     graph = stored_graph(ports.blobs, run.request.graph)
-    if step.node not in graph.places:
+    if key not in graph.places:
         names = ", ".join(list(graph.places)[:20])
-        raise NotFound(f"Run {run.run_id} has no step '{step.node}' (it has: {names})", kind="step", name=name)
-    return StepRunId(run.run_id, step.node, step.attempt)
+        raise NotFound(f"Run {run.run_id} has no step '{key}' (it has: {names})", kind="step", name=name)
+    current = current_step_run(run, graph, key)
+    if attempt is None:
+        return current
+    if not 1 <= attempt <= current.attempt:
+        raise NotFound(f"Step '{key}' has no attempt {attempt}: it is at {current.attempt}", kind="step", name=name)
+    return StepRunId(run.run_id, key, attempt)
+
+
+def current_step_run(run: Run, graph: Graph, key: str) -> StepRunId:
+    """The attempt that a step is at."""
+    return StepRunId(run.run_id, key, max(1, run.state.attempts[graph.places[key]]))
 
 
 def find_run(ports: Ports, name: str) -> Run:
@@ -105,14 +118,16 @@ def step_views(ports: Ports, run: Run, news_since: float | None = None) -> list[
 
 
 def step_view(ports: Ports, step: StepRunId) -> StepView:
-    """One step of a run, at its current attempt whichever attempt was asked for."""
+    """One attempt of a step: how the step stands at the one it is at, how an earlier one ended."""
     run = ports.runs.load(step.run_id)
     graph = stored_graph(ports.blobs, run.request.graph)
     place = graph.places[step.node]
     attempts = _attempts_around(ports, run, graph, place)
-    owner = str(StepRunId(run.run_id, step.node, max(1, run.state.attempts[place])))
-    notes = {owner: _annotations(ports, owner)}
-    return _step_view(run, graph, place, attempts, notes, Timeline(run, graph, attempts, ports.clock.now()))
+    notes = {str(step): _annotations(ports, str(step))}
+    now = ports.clock.now()
+    if step.attempt >= run.state.attempts[place]:
+        return _step_view(run, graph, place, attempts, notes, Timeline(run, graph, attempts, now))
+    return _earlier_step_view(run, graph, step, attempts, notes, now)
 
 
 def times_view(ports: Ports, run: Run) -> TimesView:
@@ -128,25 +143,15 @@ def times_view(ports: Ports, run: Run) -> TimesView:
     return TimesView(run_id=run.run_id, path=path, times=line.path_times(), wall_s=round(line.wall_s(), 3))
 
 
-def step_run_of(ports: Ports, step: StepRunId) -> StepRunId:
-    """The attempt that a step run's id stands for: the one it names, else the current one."""
-    if step.attempt > 1:
-        return step
-    run = ports.runs.load(step.run_id)
-    place = stored_graph(ports.blobs, run.request.graph).places[step.node]
-    return StepRunId(step.run_id, step.node, max(1, run.state.attempts[place]))
-
-
 def maker_of(ports: Ports, step: StepRunId) -> StepRunId:
     """The step run whose outputs, log, metrics and files are meant: the one that was kept, for a step that was."""
-    if step.attempt > 1:
-        return step
     run = ports.runs.load(step.run_id)
-    return run.maker(step.node, stored_graph(ports.blobs, run.request.graph).places[step.node])
+    place = stored_graph(ports.blobs, run.request.graph).places[step.node]
+    return run.maker(step.node, place) if run.state.step(place) is StepStatus.REUSED else step
 
 
 def output_views(ports: Ports, step: StepRunId) -> list[OutputView]:
-    """Where the outputs of a step lie, whether or not it has written them."""
+    """Where the outputs of an attempt lie, whether or not it has written them."""
     run = ports.runs.load(step.run_id)
     node = stored_graph(ports.blobs, run.request.graph).node(step.node)
     owner = maker_of(ports, step)
@@ -231,6 +236,7 @@ def _step_view(
         status_v1=word_v1,
         run_status_v1=run_word_v1,
         attempt=number,
+        attempt_now=number,
         attempts_max=node.settings.retries + 1,
         submitted_at=run.request.submitted_at,
         claimed_at=facts.get("claimed_at"),
@@ -246,6 +252,53 @@ def _step_view(
         tags=_merged({}, said.get("tags", {})),
         properties=_merged(_reuse_properties(kept), said.get("properties", {})),
         display_name=said.get("display_name", ""),
+        earlier=_earlier(run.run_id, node.key, number, attempts),
+    )
+
+
+def _earlier_step_view(
+    run: Run,
+    graph: Graph,
+    step: StepRunId,
+    attempts: dict[AttemptKey, Attempt],
+    notes: dict[str, Document],
+    clock: float,
+) -> StepView:
+    """An attempt as though the step had ended with it, which it has not."""
+    place = graph.places[step.node]
+    now = run.state.attempts[place]
+    before = run.state.attempts[:place] + bytes([step.attempt]) + run.state.attempts[place + 1 :]
+    steps = bytearray(run.state.steps)
+    attempt = attempts.get(AttemptKey(step.run_id, step.node, step.attempt))
+    outcome = attempt.facts.get("outcome") if attempt else None
+    steps[place] = StepStatus.CANCELLED if outcome == Outcome.CANCELLED.value else StepStatus.FAILED
+    as_it_ended = replace(run, state=replace(run.state, steps=bytes(steps), attempts=before))
+    line = Timeline(as_it_ended, graph, attempts, clock)
+    view = _step_view(as_it_ended, graph, place, attempts, notes, line)
+    named = f"{step.run_id}.{step.node}.{step.attempt}"  # the first, too: without its number it is the current one
+    return view.model_copy(update={"id": named, "attempt_now": now})
+
+
+def _earlier(run_id: str, key: str, number: int, attempts: dict[AttemptKey, Attempt]) -> tuple[AttemptView, ...]:
+    """The attempts of a step before that one, as far as they are known."""
+    found = [attempts.get(AttemptKey(run_id, key, earlier)) for earlier in range(1, number)]
+    return tuple(_attempt_view(attempt) for attempt in found if attempt is not None)
+
+
+def _attempt_view(attempt: Attempt) -> AttemptView:
+    key, facts = attempt.key, attempt.facts
+    identity = f"{key.run_id}.{key.node}.{key.attempt}"
+    error = None
+    if facts.get("error"):
+        error = ErrorView(code=facts.get("error_code", ""), message=facts["error"], step=identity)
+    return AttemptView(
+        id=identity,
+        attempt=key.attempt,
+        outcome=facts.get("outcome", ""),
+        started_at=facts.get("started_at"),
+        ended_at=facts.get("ended_at"),
+        exit_code=facts.get("exit_code"),
+        error=error,
     )
 
 

@@ -105,11 +105,12 @@ def print_run(found: dict[str, Any]) -> None:
         from rich.console import Console
 
         Console(highlight=False).print(_drawn(found))
-        return
-    run = found["run"]
-    print(title(run))
-    for step in found["steps"]:
-        print("\t".join((step["name"], step["run_status_v1"], _took(step), brief(step), _says(step))))
+    else:
+        print(title(found["run"]))
+        for step in found["steps"]:
+            print("\t".join((step["name"], step["run_status_v1"], _took(step), brief(step), _says(step))))
+    for attempt in found["run"].get("earlier", ()):
+        print(_earlier(attempt))
 
 
 def print_logs(logs: list[tuple[str, str]]) -> None:
@@ -208,7 +209,8 @@ def _edges(graph: dict[str, Any]) -> dict[str, list[str]]:
 def title(run: dict[str, Any]) -> str:
     """A run or a step in a line: how it stands, and what went wrong."""
     if run["kind"] == "step":
-        return f"Step {run['name']} of run {run['run_id']}: {run['run_status_v1']}"
+        attempt = f", attempt {run['attempt']}" if run["attempt_now"] > 1 else ""
+        return f"Step {run['name']} of run {run['run_id']}{attempt}: {run['run_status_v1']}"
     took = duration((run["ended_at"] or time.time()) - run["submitted_at"])
     error = f"\n{run['error']['message']}" if run.get("error") else ""
     before = f"\nGoes on from run {run['resumed_from']}" if run["resumed_from"] else ""
@@ -222,6 +224,12 @@ def _says(step: dict[str, Any]) -> str:
     if step["kept_from"]:
         return f"kept from run {step['kept_from'].partition('.')[0]}"
     return f"waits for {', '.join(step['waits_for'])}" if step["waits_for"] else ""
+
+
+def _earlier(attempt: dict[str, Any]) -> str:
+    """An attempt that a later one has taken the place of, and where to read more of it."""
+    why = f": {attempt['error']['message']}" if attempt["error"] else ""
+    return f"Attempt {attempt['attempt']} {attempt['outcome'].replace('_', ' ')}{why} (canalis logs {attempt['id']})"
 
 
 def _took(step: dict[str, Any]) -> str:

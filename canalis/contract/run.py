@@ -18,6 +18,7 @@ from canalis.contract.status import RunStatus, StepStatus
 
 EXPERIMENT_NAME = re.compile(r"[a-zA-Z0-9][\w\-]{0,254}", re.ASCII)  # reference section 17
 RUN_ID = re.compile(r"[0-9a-z][0-9a-z-]{2,62}")
+_STEP_RUN_ID = re.compile(r"([^.]*)\.([^.]*)(?:\.([0-9]{1,3}))?")
 STATE_FORMAT = 1
 ATTEMPTS_MAX = 255  # an attempt is one byte of the packed state
 
@@ -133,10 +134,18 @@ class StepRunId:
     @classmethod
     def parse(cls, text: str) -> StepRunId | None:
         """The step run of that id, or None when it has the form of something else, a pipeline run's say."""
-        run_id, *rest = text.split(".")
-        if not rest or len(rest) > 2 or (len(rest) == 2 and not rest[1].isdecimal()):
-            return None
-        return cls(run_id, rest[0], int(rest[1]) if len(rest) == 2 else 1)
+        found = split_step_run_id(text)
+        return cls(found[0], found[1], found[2] or 1) if found else None
+
+
+def split_step_run_id(text: str) -> tuple[str, str, int | None] | None:
+    """Run, node and attempt that an id names: None for the attempt when it names none and so means the step.
+
+    >>> split_step_run_id("r-1.train"), split_step_run_id("r-1.train.1"), split_step_run_id("r-1")
+    (('r-1', 'train', None), ('r-1', 'train', 1), None)
+    """
+    found = _STEP_RUN_ID.fullmatch(text)
+    return (found[1], found[2], int(found[3]) if found[3] else None) if found else None
 
 
 def new_run_id() -> str:

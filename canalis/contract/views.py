@@ -17,10 +17,28 @@ class ErrorView(Part):
     step: str = ""
 
 
+class AttemptView(Part):
+    """An attempt of a step that is over, since a later one has taken its place.
+
+    id        names it, also the first: <run>.<node>.1
+    outcome   succeeded, failed, timed_out, cancelled or lost
+    """
+
+    id: str
+    attempt: int
+    outcome: str = ""
+    started_at: float | None = None
+    ended_at: float | None = None
+    exit_code: int | None = None
+    error: ErrorView | None = None
+
+
 class StepView(Part):
-    """One step of a run.
+    """One step of a run, at its current attempt unless an earlier one was asked for.
 
     id          the step run's id; changes with each attempt
+    attempt     which one this is; attempt_now the one that the step is at
+    earlier     the attempts before that one, and how each ended
     status      our word; status_v1 is PipelineRun's vocabulary, run_status_v1 that of Run.status
     waits_for   what must happen before it goes on, in words; empty when it is not waiting
     kept_from   the step run that stands in for it, in a run that was resumed; its outputs, log and metrics are read
@@ -43,6 +61,7 @@ class StepView(Part):
     status_v1: str
     run_status_v1: str
     attempt: int
+    attempt_now: int
     attempts_max: int
     submitted_at: float
     claimed_at: float | None = None
@@ -58,6 +77,7 @@ class StepView(Part):
     tags: dict[str, str] = Field(default_factory=dict)
     properties: dict[str, str] = Field(default_factory=dict)
     display_name: str = ""
+    earlier: tuple[AttemptView, ...] = ()
 
 
 class RunView(Part):
