@@ -16,7 +16,7 @@ from api.datastores import default_name
 from api.files import RANGE_BYTES_MAX, receive, send_file, send_range
 from api.service import CallerName, Here, Service
 from canalis.contract.costs import CostView, cost_view
-from canalis.contract.errors import Conflict
+from canalis.contract.errors import Conflict, NotSupported
 from canalis.contract.graph import Graph
 from canalis.contract.graphs import stored_graph
 from canalis.contract.layout import METRICS, STEP_LOG, artifacts, of_run, records
@@ -92,7 +92,12 @@ def annotate_run(here: Here, name: str, said: Annotation) -> RunView | StepView:
 @router.post("/{name}/cancel", dependencies=[needs(Role.SUBMITTER)], status_code=202)
 def cancel_run(here: Here, caller: CallerName, name: str) -> RunView:
     """Stop a run. It is cancelled once everything that runs has ended. Stopping it again does no harm."""
-    run = views.find_run(here.ports, name)
+    run = views.find(here.ports, name)
+    if isinstance(run, StepRunId):
+        raise NotSupported(
+            f"A step cannot be stopped on its own. Stop its run: {run.run_id} (run.parent.cancel(), canalis cancel)",
+            run=run.run_id,
+        )
     advance(here.engine, run.run_id, [CancelRequested(run_id=run.run_id, by=caller)])
     return views.run_view(here.ports, here.ports.runs.load(run.run_id))
 

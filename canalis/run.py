@@ -434,6 +434,10 @@ class StepRun(Run):
         """Wait until it has ended, showing what it prints; how it stands then."""
         return str(self._wait(show_output, timeout_seconds, raise_on_error)["status_v1"])
 
+    def cancel(self) -> None:
+        """Raises NotSupported: a step is stopped with its run, by `run.parent.cancel()`."""
+        super().cancel()
+
     def get_outputs(self) -> dict[str, StepRunOutput]:
         """Its outputs by name."""
         views = self._client.get(f"{self._path}/outputs")

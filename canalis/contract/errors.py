@@ -9,6 +9,7 @@
     |  |- AlreadyExists       something else has that name
     |  |- NotAllowed          who asks is unknown, or may not do this
     |  |- NotResumable        a run has nothing to go on with, or not yet
+    |  |- NotSupported        what v1 could do and this service cannot; says what to do instead
     |  |- BadRequest          the request itself cannot be read
     |  `- TooLarge            over a stated limit
     `- WorldError             time or an operator can mend it: leave the message on the bus
@@ -88,6 +89,12 @@ class NotResumable(AuthorError):
 
     code = "not_resumable"
     http_status = 409
+
+
+class NotSupported(AuthorError):
+    """This service cannot do that. The message says what it can do instead."""
+
+    code = "not_supported"
 
 
 class BadRequest(AuthorError):

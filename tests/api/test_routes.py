@@ -238,6 +238,15 @@ def test_a_cancel_is_heard_at_once_and_does_no_harm_again(ask):
         assert (answer.status_code, answer.json()["status"]) == (202, "cancelling")
 
 
+def test_a_step_is_not_cancelled_alone_and_who_asks_is_told_what_is(ask):
+    run = a_run(ask)
+    answer = ask("POST", f"/runs/{run['id']}.a/cancel")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (422, "not_supported")
+    assert "run.parent.cancel()" in answer.json()["error"]["message"]
+    assert ask("GET", f"/runs/{run['id']}").json()["status"] == "running"
+    assert ask("POST", f"/runs/{run['id']}.nothing/cancel").status_code == 404
+
+
 def test_tags_are_set_changed_and_taken_off(ask):
     run = a_run(ask)
     ask("PATCH", f"/runs/{run['id']}", json={"tags": {"a": "1", "b": "2"}})

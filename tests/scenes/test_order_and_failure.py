@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from canalis.contract.errors import ParameterError
+from canalis.contract.errors import NotSupported, ParameterError
 from canalis.data import PipelineData, PipelineParameter
 from canalis.exceptions import ActivityFailedException
 from canalis.pipeline import Pipeline
@@ -232,6 +232,15 @@ def test_a_cancel_reaches_steps_that_wait_for_a_slot(author, project):
 
     assert set(statuses(run).values()) == {"Canceled"}
     assert len(list(project.glob("pids*"))) == 1, "the others never began"
+
+
+def test_a_step_that_is_cancelled_from_outside_names_the_way_that_works(author):
+    run = author.submits(author.step("long", "import time\ntime.sleep(600)"))
+    (step,) = run.get_steps()
+    with pytest.raises(NotSupported, match=r"run\.parent\.cancel"):
+        step.cancel()
+    step.parent.cancel()
+    assert run.wait_for_completion(show_output=False) == "Canceled"
 
 
 def test_a_step_cancels_its_own_pipeline(author):
