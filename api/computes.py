@@ -51,7 +51,10 @@ def get_compute(here: Here, name: str) -> dict[str, Any]:
 def put_compute(
     here: Here, name: str, body: Annotated[dict[str, Any], Body()], if_absent: bool = False
 ) -> dict[str, Any]:
-    """Create or change a compute target. `max_nodes` is how many steps it runs at once."""
+    """Create or change a compute target. `max_nodes` is how many steps it runs at once.
+
+    With `if_absent` another one of that name is an error; one that is the same already is not.
+    """
     if not NAME.fullmatch(name) or name.lower() in (*RESERVED, THIS_MACHINE):
         raise NameInvalid(
             f"'{name}' cannot be the name of a compute target: 2 to 24 letters, digits and -, "
@@ -65,12 +68,14 @@ def put_compute(
     try:
         here.ports.documents.put(KIND, name, body, if_absent=if_absent)
     except Conflict:
+        known = here.ports.documents.get(KIND, name)
+        if known is not None and known.body == body:
+            return {"name": name, **body}  # the request came twice
         raise AlreadyExists(f"There is a compute target '{name}' already", kind="compute", name=name) from None
     return {"name": name, **body}
 
 
 @router.delete("/{name}", dependencies=[needs(Role.OPERATOR)], status_code=204)
 def delete_compute(here: Here, name: str) -> None:
-    """Delete a compute target. Runs that use it go on."""
-    if not here.ports.documents.delete(KIND, name):
-        raise NotFound(f"There is no compute target '{name}'", kind="compute", name=name)
+    """Delete a compute target, or find that it is gone. Runs that use it go on."""
+    here.ports.documents.delete(KIND, name)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Any, BinaryIO
 
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
 from api.access import GuardedRoute, Role, needs
-from api.files import receive, send_file
+from api.files import has_content, receive, send_file
 from api.service import Here, Service
 from canalis.contract.errors import AlreadyExists, NotFound
 from canalis.contract.ports import Stored
@@ -58,11 +58,14 @@ def get_file(here: Here, name: str, path: str) -> StreamingResponse:
 
 @router.put("/{name}/files/{path:path}", dependencies=[needs(Role.SUBMITTER)], status_code=204)
 async def put_file(here: Here, name: str, path: str, request: Request, overwrite: bool = True) -> None:
-    """Send one file. Without `overwrite` an existing one is an error."""
+    """Send one file. Without `overwrite` an existing one with other content is an error."""
     store = here.ports.stores.open(_stored(here, name).name)
-    write = store.put if overwrite else store.put_if_absent
-    if await receive(request, partial(write, path)) is False:
-        raise AlreadyExists(f"{name} has a file {path} already", kind="file", name=path)
+
+    def put_new(received: BinaryIO) -> None:
+        if not store.put_if_absent(path, received) and not has_content(store, path, received):
+            raise AlreadyExists(f"{name} has a file {path} already", kind="file", name=path)
+
+    await receive(request, partial(store.put, path) if overwrite else put_new)
 
 
 def default_name(here: Service) -> str:

@@ -28,6 +28,12 @@ async def receive(request: Request, put: Callable[[BinaryIO], object]) -> object
         return await run_in_threadpool(put, cast(BinaryIO, received))
 
 
+def has_content(store: BlobStore, key: str, received: BinaryIO) -> bool:
+    """Whether a file of that key has the content that was received."""
+    received.seek(0)
+    return all(received.read(len(piece)) == piece for piece in store.read(key)) and not received.read(1)
+
+
 def send_file(store: BlobStore, key: str, name: str) -> StreamingResponse:
     """A whole file, never shown by a browser as a page of ours."""
     info = store.info(key)

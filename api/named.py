@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body
@@ -25,8 +26,11 @@ def put_experiment(here: Here, name: str) -> dict[str, Any]:
     """Create an experiment, or find that it is there."""
     check_experiment_name(name)
     known = here.ports.documents.get("experiments", name)
-    if known is None:
-        known = here.ports.documents.put("experiments", name, {"created_at": here.ports.clock.now()})
+    while known is None:
+        # A submission may make it at the same moment, and count its runs in it.
+        with suppress(Conflict):
+            here.ports.documents.put("experiments", name, {"created_at": here.ports.clock.now()}, if_absent=True)
+        known = here.ports.documents.get("experiments", name)
     return {"name": name, **known.body}
 
 

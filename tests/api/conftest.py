@@ -1,0 +1,78 @@
+"""An app in this process, and clients that speak to it over HTTP."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+
+from adapters.clock import SystemClock
+from adapters.files import FileBlobs, FileStores
+from adapters.sqlite import Database, SqliteBus, SqliteDocuments, SqliteRuns
+from api.access import KeptToken
+from api.app import PREFIX, make_app
+from api.service import Service, WorkspaceView
+from canalis.contract.ports import Ports
+
+TOKEN = "the-token"
+
+
+@pytest.fixture
+def app(tmp_path: Path):
+    clock = SystemClock()
+    database = Database(tmp_path / "canalis.db")
+    bus = SqliteBus(database, clock)
+    (tmp_path / "stores" / "workspaceblobstore").mkdir(parents=True)
+    documents = SqliteDocuments(database)
+    documents.put("datastores", "workspaceblobstore", {"type": "AzureBlob"})
+    ports = Ports(
+        SqliteRuns(database, bus, clock),
+        documents,
+        FileBlobs(tmp_path / "blobs"),
+        FileStores(tmp_path / "stores"),
+        bus,
+        clock,
+    )
+    workspace = WorkspaceView(name="w", subscription_id="s", resource_group="r", location="l")
+    yield make_app(Service(ports, workspace, "i", True, 2, "0"), KeptToken(TOKEN, "me"))
+    database.close()
+
+
+class Client:
+    """Speaks to an app in this process, as any HTTP client would."""
+
+    def __init__(self, app: FastAPI, token: str | None = TOKEN) -> None:
+        self._app = app
+        self._headers = {"Authorization": f"Bearer {token}"} if token is not None else {}
+
+    def __call__(self, method: str, path: str, **parts: object) -> httpx2.Response:
+        import asyncio
+
+        async def ask() -> httpx2.Response:
+            transport = httpx2.ASGITransport(app=self._app, raise_app_exceptions=False)
+            async with httpx2.AsyncClient(transport=transport, base_url="http://test", headers=self._headers) as client:
+                return await client.request(method, PREFIX + path, **parts)
+
+        return asyncio.run(ask())
+
+
+@pytest.fixture
+def ask(app):
+    return Client(app)
+
+
+def a_run(ask, script: bytes = b"print(1)") -> dict:
+    sha256 = hashlib.sha256(script).hexdigest()
+    files = {"files": {"a.py": {"sha256": sha256, "size": len(script)}}}
+    first = ask("POST", "/snapshots", json=files).json()
+    assert first["missing"] == [sha256]
+    assert ask("PUT", f"/content/{sha256}", content=script).status_code == 204
+    again = ask("POST", "/snapshots", json=files).json()
+    assert again == {"id": first["id"], "missing": []}
+    node = {"key": "a", "name": "a", "work": {"kind": "python", "script": "a.py"}, "snapshot": again["id"]}
+    answer = ask("POST", "/runs", json={"experiment": "e", "graph": {"nodes": [node]}})
+    assert answer.status_code == 201, answer.text
+    return answer.json()
