@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Body
+from fastapi import APIRouter
 
 from api.access import GuardedRoute, Role, needs
+from api.bodies import AnyDocument
 from api.service import Here, Service
 from canalis.contract.errors import AlreadyExists, Conflict, NameInvalid, NotFound
 from canalis.contract.run import ComputeChoice
@@ -48,9 +49,7 @@ def get_compute(here: Here, name: str) -> dict[str, Any]:
 
 
 @router.put("/{name}", dependencies=[needs(Role.OPERATOR)])
-def put_compute(
-    here: Here, name: str, body: Annotated[dict[str, Any], Body()], if_absent: bool = False
-) -> dict[str, Any]:
+def put_compute(here: Here, name: str, body: AnyDocument, if_absent: bool = False) -> dict[str, Any]:
     """Create or change a compute target. `max_nodes` is how many steps it runs at once.
 
     With `if_absent` another one of that name is an error; one that is the same already is not.

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
 from api.access import GuardedRoute, Role, needs
-from api.files import has_content, receive, send_file
+from api.files import file_view, has_content, key_shown_as, receive, send_file
 from api.service import Here, Service
 from canalis.contract.errors import AlreadyExists, NotFound
 from canalis.contract.ports import Stored
@@ -47,13 +47,14 @@ def set_default(here: Here, name: str) -> dict[str, Any]:
 def list_files(here: Here, name: str, prefix: str = "") -> list[FileView]:
     """Files whose paths begin with `prefix`, by path."""
     store = here.ports.stores.open(_stored(here, name).name)
-    return [FileView(path=blob.key, size=blob.size, modified_at=blob.modified_at) for blob in store.list(prefix)]
+    return [file_view(blob) for blob in store.list(prefix)]
 
 
 @router.get("/{name}/files/{path:path}", dependencies=[needs(Role.READER)])
 def get_file(here: Here, name: str, path: str) -> StreamingResponse:
     """One file, whole."""
-    return send_file(here.ports.stores.open(_stored(here, name).name), path, path)
+    store = here.ports.stores.open(_stored(here, name).name)
+    return send_file(store, key_shown_as(path, store), path)
 
 
 @router.put("/{name}/files/{path:path}", dependencies=[needs(Role.SUBMITTER)], status_code=204)

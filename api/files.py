@@ -13,9 +13,11 @@ from fastapi.responses import Response, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from canalis.contract.errors import NotFound
-from canalis.contract.ports import BlobStore
+from canalis.contract.ports import BlobInfo, BlobStore
+from canalis.contract.views import FileView
 
 _MEMORY_BYTES = 2**20
+_NO_TEXT = "\ufffd"  # Unicode's sign for bytes that are none
 RANGE_BYTES_MAX = 4 * 2**20
 
 
@@ -26,6 +28,20 @@ async def receive(request: Request, put: Callable[[BinaryIO], object]) -> object
             received.write(piece)
         received.seek(0)
         return await run_in_threadpool(put, cast(BinaryIO, received))
+
+
+def file_view(found: BlobInfo, root: str = "") -> FileView:
+    """What is shown of a file: its path below `root`, with a sign in the place of bytes that are no text."""
+    path = found.key[len(root) :].encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return FileView(path=path, size=found.size, modified_at=found.modified_at)
+
+
+def key_shown_as(path: str, store: BlobStore, root: str = "") -> str:
+    """The key below `root` of the file that `file_view` shows under that path."""
+    if _NO_TEXT not in path:
+        return root + path
+    alike = store.list(root + path.partition(_NO_TEXT)[0])
+    return next((found.key for found in alike if file_view(found, root).path == path), root + path)
 
 
 def has_content(store: BlobStore, key: str, received: BinaryIO) -> bool:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Body
+from fastapi import APIRouter
 
 from api.access import GuardedRoute, Role, needs
+from api.bodies import AnyDocument
 from api.service import Here
 from canalis.contract.errors import Conflict, NotFound
 from canalis.contract.run import check_experiment_name
@@ -52,7 +53,7 @@ def get_environment(here: Here, name: str, version: int | None = None) -> dict[s
 
 
 @router.post("/environments/{name}", dependencies=[needs(Role.SUBMITTER)], tags=["environments"])
-def register_environment(here: Here, name: str, definition: Annotated[dict[str, Any], Body()]) -> dict[str, Any]:
+def register_environment(here: Here, name: str, definition: AnyDocument) -> dict[str, Any]:
     """Register an environment. The same definition again keeps its version; another one gets the next."""
     while True:
         known = here.ports.documents.list("environments", f"{name}:")

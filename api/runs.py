@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 from api.access import GuardedRoute, Role, needs
 from api.computes import choices
 from api.datastores import default_name
-from api.files import RANGE_BYTES_MAX, receive, send_file, send_range
+from api.files import RANGE_BYTES_MAX, file_view, key_shown_as, receive, send_file, send_range
 from api.service import CallerName, Here, Service
 from canalis.contract.costs import CostView, cost_view
 from canalis.contract.errors import Conflict, NotSupported
@@ -164,12 +164,13 @@ def get_log(
 
 @router.get("/{name}/metrics", dependencies=[needs(Role.READER)])
 def get_metrics(here: Here, name: str) -> list[MetricPoint]:
-    """What was logged on a run, point by point. Lines that are not whole yet are left out."""
+    """What was logged on a run, point by point. Lines that are not whole are left out."""
     key = records(_owner(here, name)) + METRICS
     if here.ports.blobs.info(key) is None:
         return []
     lines = here.ports.blobs.get(key, length=_METRICS_BYTES_MAX).split(b"\n")[:-1]
-    return [MetricPoint(**json.loads(line)) for line in lines if line]
+    points = (_point(line) for line in lines)
+    return [point for point in points if point is not None]
 
 
 @router.post("/{name}/metrics", dependencies=[needs(Role.SUBMITTER)], status_code=204)
@@ -183,22 +184,28 @@ def post_metrics(here: Here, name: str, points: Annotated[list[MetricPoint], Fie
 def list_artifacts(here: Here, name: str, prefix: str = "") -> list[FileView]:
     """Files of a run: its log, what it left in outputs/ and logs/, what it uploaded."""
     root = artifacts(_owner(here, name))
-    return [
-        FileView(path=blob.key[len(root) :], size=blob.size, modified_at=blob.modified_at)
-        for blob in here.ports.blobs.list(root + prefix)
-    ]
+    return [file_view(blob, root) for blob in here.ports.blobs.list(root + prefix)]
 
 
 @router.get("/{name}/artifacts/{path:path}", dependencies=[needs(Role.READER)])
 def get_artifact(here: Here, name: str, path: str) -> StreamingResponse:
     """One file of a run."""
-    return send_file(here.ports.blobs, artifacts(_owner(here, name)) + path, path)
+    blobs = here.ports.blobs
+    return send_file(blobs, key_shown_as(path, blobs, artifacts(_owner(here, name))), path)
 
 
 @router.put("/{name}/artifacts/{path:path}", dependencies=[needs(Role.SUBMITTER)], status_code=204)
 async def put_artifact(here: Here, name: str, path: str, request: Request) -> None:
     """Upload a file to a run."""
     await receive(request, partial(here.engine.blobs.put, artifacts(_owner(here, name)) + path))
+
+
+def _point(line: bytes) -> MetricPoint | None:
+    """The point that a line holds; None for one that a process has left half written when it was killed."""
+    try:
+        return MetricPoint.model_validate(json.loads(line))
+    except (ValueError, RecursionError):
+        return None
 
 
 def _owner(here: Service, name: str) -> StepRunId:

@@ -31,7 +31,7 @@ def _safe_path(path: str) -> str:
 class SnapshotFile(BaseModel):
     """One file of a snapshot."""
 
-    sha256: Annotated[str, Field(pattern=_SHA256.pattern)]
+    sha256: Annotated[str, Field(pattern=f"^{_SHA256.pattern}$")]
     size: Annotated[int, Field(ge=0)]
     executable: bool = False
 
