@@ -107,10 +107,29 @@ def _unmarked(word: str, marks: Mapping[str, str]) -> str:
 
 def _quoted_variable(before: str, name: str) -> str:
     """A variable so written that it is one word, whatever quotes are open at the end of `before`."""
-    quote = ""
-    for sign in re.sub(r"\\.", "", before) if "'" not in before else before:
-        if quote:
-            quote = "" if sign == quote else quote
-        elif sign in "'\"":
-            quote = sign
-    return {"": f'"${{{name}}}"', '"': f"${{{name}}}", "'": f"'\"${{{name}}}\"'"}[quote]
+    return {"": f'"${{{name}}}"', '"': f"${{{name}}}", "'": f"'\"${{{name}}}\"'"}[_open_quote(before)]
+
+
+def _open_quote(text: str) -> str:
+    r"""The quote within which a shell is at the end of a text; "" when it is in none.
+
+    >>> [_open_quote(text) for text in (r"it\'s ", "'it", '"$(echo ', '"$(echo ")" ) ', "a # it's\n")]
+    ['', "'", '', '"', '']
+    """
+    opened = [""]  # what ends each thing that is open, the innermost last; ")" for what stands in parentheses
+    place = 0
+    while place < len(text):
+        sign, within = text[place], opened[-1]
+        if sign == "\\" and within != "'":
+            place += 1  # the next sign has no meaning
+        elif sign == within:
+            opened.pop()
+        elif within in ("", ")") and sign in "'\"":
+            opened.append(sign)
+        elif sign == "(" and within != "'" and (within != '"' or text[place - 1] == "$"):
+            opened.append(")")
+        elif sign == "#" and within in ("", ")") and text[place - 1 : place] in ("", *" \t\n;&|("):
+            end = text.find("\n", place)
+            place = end if end >= 0 else len(text)
+        place += 1
+    return opened[-1] if opened[-1] in "'\"" else ""

@@ -63,6 +63,34 @@ def test_a_value_reaches_the_program_as_it_is_whatever_quotes_are_around_it(tmp_
     assert not (tmp_path / "evil").exists()
 
 
+@pytest.mark.parametrize("value", NASTY)
+@pytest.mark.parametrize(
+    "before",
+    [
+        r"it\'s ",
+        r"\" ",
+        '"it\'s" ',
+        "'a \"b\\' ",
+        '"a \\" b" ',
+        '"$(echo "(a)" b)" ',
+        "$(echo 'c)') ",
+        "",
+    ],
+)
+@pytest.mark.parametrize(("opening", "closing"), [("", ""), ('"', '"'), ("'", "'"), ('"$(printf %s ', ')"')])
+def test_a_shell_reads_a_value_as_one_word_whatever_stands_before_it(tmp_path, value, before, opening, closing):
+    node = a_command(f"python3 show.py {before}{opening}", ParameterText(name="p"), f"{closing} && true")
+    found = run(node, Values({}, {}, {"p": value}), tmp_path)
+
+    assert found[-1] == (value.rstrip("\n") if "printf" in opening else value)
+    assert not (tmp_path / "evil").exists()
+
+
+def test_a_quote_in_a_comment_opens_nothing(tmp_path):
+    node = a_command("# it's a comment\npython3 show.py a#'b' ", ParameterText(name="p"), " # that's all")
+    assert run(node, Values({}, {}, {"p": "$HOME c"}), tmp_path) == ["a#b", "$HOME c"]
+
+
 def test_what_follows_the_command_is_never_read_by_a_shell(tmp_path):
     node = a_command("python3 show.py 'a b'", arguments=("$HOME", "x; y", "&&"))
     assert run(node, Values({}, {}, {}), tmp_path) == ["a b", "$HOME", "x; y", "&&"]
