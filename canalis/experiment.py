@@ -9,6 +9,7 @@ from urllib.parse import quote
 from canalis.absent import V1
 from canalis.contract.errors import NameInvalid
 from canalis.exceptions import UserErrorException
+from canalis.filters import fits
 from canalis.within import Within
 
 _PAGE = 100
@@ -65,7 +66,7 @@ class Experiment(V1):
         while True:
             page = self.workspace._client.get("/runs", experiment=self.name, limit=_PAGE, before=before)
             for view in page:
-                if _fits(view["tags"], tags) and _fits(view["properties"], properties):
+                if fits(view["tags"], tags) and fits(view["properties"], properties):
                     yield self.workspace._run(view)
             if len(page) < _PAGE:
                 return
@@ -78,11 +79,3 @@ class Experiment(V1):
 
     def __repr__(self) -> str:
         return f"Experiment(Name: {self.name}, Workspace: {self.workspace.name})"
-
-
-def _fits(there: dict[str, str], wanted: Any) -> bool:
-    if not wanted:
-        return True
-    if isinstance(wanted, str):
-        return wanted in there
-    return all(there.get(name) == value for name, value in dict(wanted).items())

@@ -16,6 +16,7 @@ from urllib.parse import quote
 from canalis.contract.errors import NotFound
 from canalis.contract.metrics import fold
 from canalis.exceptions import ActivityFailedException, ExperimentExecutionException, UserErrorException
+from canalis.filters import fits
 from canalis.logged import Logging
 from canalis.outputs import PortDataReference, StepRunOutput
 from canalis.progress import follow
@@ -233,7 +234,7 @@ class Run(Logging):
         return f"{self._client.endpoint.url}/api/v1{self._path}"
 
     def cancel(self) -> None:
-        """Stop it."""
+        """Stop it. Raises NotSupported for a step's run: a step is stopped with its run, by `run.parent.cancel()`."""
         self._client.post(f"{self._path}/cancel")
 
     def complete(self, _set_status: bool = True) -> None:
@@ -353,9 +354,11 @@ class PipelineRun(Run):
         status: str | None = None,
         **ignored: Any,
     ) -> Iterator[StepRun]:
-        """Its steps' runs, those that fit."""
+        """Its steps' runs, those that fit: for tags and properties a name, or {name: value}."""
         for step in self.get_steps():
-            if status is None or step._view(allow_old=True)["run_status_v1"] == status:
+            view = step._view(allow_old=True)
+            is_kind = type in (None, "azureml.StepRun") and status in (None, view["run_status_v1"])
+            if is_kind and fits(view["tags"], tags) and fits(view["properties"], properties):
                 yield step
 
     def find_step_run(self, name: str) -> list[StepRun]:
@@ -433,10 +436,6 @@ class StepRun(Run):
     ) -> str:
         """Wait until it has ended, showing what it prints; how it stands then."""
         return str(self._wait(show_output, timeout_seconds, raise_on_error)["status_v1"])
-
-    def cancel(self) -> None:
-        """Raises NotSupported: a step is stopped with its run, by `run.parent.cancel()`."""
-        super().cancel()
 
     def get_outputs(self) -> dict[str, StepRunOutput]:
         """Its outputs by name."""
