@@ -267,8 +267,8 @@ class PipelineParameter:
     str() of it is $AML_PARAMETER_<name>, which is replaced by the value wherever it stands in an argument.
     """
 
-    # By name, so that a parameter written into a longer text is known when that text is read. A later one of the
-    # same name takes its place, as when a notebook's cell is run again.
+    # By its word in a text, so that a parameter written into a longer one is known when that is read. Of several
+    # with one name it is the one that was made, or written into a text, last.
     _made: dict[str, PipelineParameter] = {}  # noqa: RUF012
 
     def __init__(self, name: str, default_value: Any) -> None:
@@ -281,10 +281,12 @@ class PipelineParameter:
             raise ValueError(f"{name!r} cannot be the name of a parameter: it must be text on one line")
         self.name = name
         self.default_value = default_value
-        PipelineParameter._made[name] = self
+        self._word = _NO_WORD.sub("_", name)
+        PipelineParameter._made[self._word] = self
 
     def __str__(self) -> str:
-        return f"$AML_PARAMETER_{_NO_WORD.sub('_', self.name)}"
+        PipelineParameter._made[self._word] = self
+        return f"$AML_PARAMETER_{self._word}"
 
     def __repr__(self) -> str:
         return f"PipelineParameter({self.name!r}, {self.default_value!r})"

@@ -149,7 +149,7 @@ class Wiring:
     def _named(self, match: re.Match[str]) -> Piece | None:
         parameter = match["parameter"]
         if parameter:
-            known = {re.sub(r"\W", "_", name): made for name, made in PipelineParameter._made.items()}.get(parameter)
+            known = PipelineParameter._made.get(parameter)
             return self._placeholder(known) if known else None
         name = match["reference"] or match["dataset"] or match["made"]
         if not match["dataset"] and any(port.name == name for port in self.outputs):

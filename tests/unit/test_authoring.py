@@ -9,15 +9,18 @@ import pytest
 import yaml
 
 from canalis.conda import CondaDependencies
+from canalis.contract.graph import ParameterText
 from canalis.contract.metrics import fold
 from canalis.contract.patterns import below_common, matches
 from canalis.contract.run import StepRunId
 from canalis.contract.status import Phase, RunStatus, StepStatus, pipeline_word, run_word, step_words
+from canalis.data import PipelineParameter
 from canalis.environment import Environment
 from canalis.exceptions import SnapshotException, UserErrorException
 from canalis.recording import checked_file_name, point
 from canalis.runconfig import RunConfiguration
 from canalis.snapshot import read_folder
+from canalis.wiring import Wiring
 
 
 def test_a_conda_specification_is_built_and_written_as_conda_reads_it(tmp_path):
@@ -183,10 +186,29 @@ def test_every_status_has_a_word_in_both_vocabularies():
             assert not status.is_terminal or word in ended, "a v1 wait loop would never end"
 
 
-@pytest.mark.parametrize("module", ["canalis.contract.patterns", "canalis.conda", "canalis.progress"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        "canalis.contract.patterns",
+        "canalis.contract.run",
+        "canalis.conda",
+        "canalis.filters",
+        "canalis.progress",
+        "steps.arguments",
+    ],
+)
 def test_the_examples_in_the_docstrings_are_true(module):
     import doctest
     import importlib
 
     found = doctest.testmod(importlib.import_module(module))
     assert found.attempted > 0 and found.failed == 0
+
+
+def test_a_parameter_in_a_text_is_the_one_that_was_written_there():
+    """Two pipelines of one process may each have a parameter of the same name."""
+    first, second = PipelineParameter("n", 1), PipelineParameter("n", 2)
+    for meant in (first, second, first):
+        wiring = Wiring("step", [], [])
+        assert wiring.argument(f"--n={meant}") == ("--n=", ParameterText(name="n"))
+        assert wiring.parameters == [meant]
