@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, Field
 from api.access import GuardedRoute, Role, needs
 from api.files import receive
 from api.service import Here
-from canalis.contract.errors import BadRequest, NotFound
+from canalis.contract.errors import HashMismatch, NotFound
 from canalis.contract.graph import content_id
 from canalis.contract.layout import content_key, snapshot_key
 
@@ -73,7 +73,7 @@ async def put_content(here: Here, sha256: str, request: Request) -> None:
             digest.update(piece)
         found = digest.hexdigest()
         if found != sha256:
-            raise BadRequest(f"These bytes have the hash {found}, not {sha256}")
+            raise HashMismatch(f"These bytes have the hash {found}, not {sha256}")
         received.seek(0)
         here.ports.blobs.put_if_absent(content_key(sha256), received)
 

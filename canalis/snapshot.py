@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from canalis.client import Client
-from canalis.contract.errors import BadRequest
+from canalis.contract.errors import HashMismatch
 from canalis.exceptions import SnapshotException
 
 # Never part of a snapshot: version control, our own folder, what Python and notebooks write beside code.
@@ -39,7 +39,7 @@ class Snapshots:
             _warn_if_large(folder, files)
             try:
                 return self._upload(folder, files)
-            except BadRequest:
+            except HashMismatch:
                 continue  # a file was changed between being read and being sent
         raise SnapshotException(f"The files in {folder} keep changing while they are being read")
 
@@ -60,10 +60,12 @@ class Snapshots:
 def read_folder(folder: Path) -> dict[str, dict[str, Any]]:
     """The files of a source directory with their hashes, by path, without those it says to ignore.
 
-    Raises SnapshotException for a file that cannot be read.
+    Raises SnapshotException for a file that cannot be read, and for names that another machine could not have.
     """
     found = {}
-    for path in sorted(_files(folder, _ignored(folder))):
+    paths = sorted(_files(folder, _ignored(folder)))
+    _check_names(folder, paths)
+    for path in paths:
         try:
             with (folder / path).open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -74,6 +76,24 @@ def read_folder(folder: Path) -> dict[str, dict[str, Any]]:
         if status.st_mode & 0o100:
             found[path]["executable"] = True
     return found
+
+
+def _check_names(folder: Path, paths: list[str]) -> None:
+    odd = [path for path in paths if "\\" in path or not _is_text(path)]
+    if odd:
+        named = ", ".join(ascii(path) for path in odd[:20])
+        raise SnapshotException(
+            f"The source directory {folder} has files whose names have a backslash or are no UTF-8 text: {named}. "
+            "Rename them, or name them in .amlignore"
+        )
+
+
+def _is_text(path: str) -> bool:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _files(folder: Path, ignored: Any) -> Iterator[str]:

@@ -11,6 +11,7 @@
     |  |- NotResumable        a run has nothing to go on with, or not yet
     |  |- NotSupported        what v1 could do and this service cannot; says what to do instead
     |  |- BadRequest          the request itself cannot be read
+    |  |  `- HashMismatch     a file was changed while it was being sent
     |  `- TooLarge            over a stated limit
     `- WorldError             time or an operator can mend it: leave the message on the bus
        |- Conflict            somebody else wrote first; read again
@@ -102,6 +103,12 @@ class BadRequest(AuthorError):
 
     code = "bad_request"
     http_status = 400
+
+
+class HashMismatch(BadRequest):
+    """A file's bytes are not those that its hash was made of: it was changed in between."""
+
+    code = "hash_mismatch"
 
 
 class TooLarge(AuthorError):

@@ -76,7 +76,7 @@ def test_errors_have_one_shape_and_a_stable_code(ask):
         ("POST", "/runs", {"json": {"experiment": "e", "graph": {"nodes": []}}}, 422, "graph_invalid"),
         ("POST", "/runs", {"json": {"experiment": "-", "graph": {"nodes": []}}}, 422, "name_invalid"),
         ("PUT", "/computes/local", {"json": {}}, 422, "name_invalid"),
-        ("PUT", "/content/" + "0" * 64, {"content": b"x"}, 400, "bad_request"),
+        ("PUT", "/content/" + "0" * 64, {"content": b"x"}, 400, "hash_mismatch"),
         ("POST", "/snapshots", {"json": {"files": {"../x": {"sha256": "0" * 64, "size": 1}}}}, 400, "bad_request"),
         ("GET", "/datastores/workspaceblobstore/files/..%2F..%2Fx", {}, 400, "bad_request"),
         ("GET", "/datastores/nothing", {}, 404, "not_found"),

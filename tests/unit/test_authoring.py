@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from pathlib import Path
 
 import pytest
 import yaml
@@ -212,3 +213,16 @@ def test_a_parameter_in_a_text_is_the_one_that_was_written_there():
         wiring = Wiring("step", [], [])
         assert wiring.argument(f"--n={meant}") == ("--n=", ParameterText(name="n"))
         assert wiring.parameters == [meant]
+
+
+@pytest.mark.parametrize("name", [b"we\\ird.txt", b"caf\xe9.txt"])
+def test_a_file_with_a_name_that_not_every_machine_can_have_is_told_by_name(tmp_path, name):
+    (tmp_path / "a.py").write_text("")
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)).write_text("")
+    with pytest.raises(SnapshotException, match="Rename them") as told:
+        read_folder(tmp_path)
+    assert name.decode("ascii", "ignore")[:2] in str(told.value)
+    str(told.value).encode()
+
+    (tmp_path / ".amlignore").write_text("*.txt\n")
+    assert "a.py" in read_folder(tmp_path)
