@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -83,3 +84,24 @@ def test_a_script_whose_shell_was_killed_is_ended_with_its_attempt(record, monke
     script = int((record.parent / "script").read_text())
     until(lambda: not is_alive(script))
     process.wait()
+
+
+KILL = """
+import sys
+from steps.processes import kill_marked
+print(kill_marked({sys.argv[1]}))
+"""
+
+
+def test_who_ends_what_an_attempt_has_left_behind_does_not_end_itself():
+    marked = {**os.environ, MARK: "run.of-this-test"}
+    left = subprocess.Popen(["sleep", "600"], env=marked)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", KILL, "run.of-this-test"], env=marked, capture_output=True, text=True, timeout=60
+        )
+        assert (done.returncode, done.stdout) == (0, "1\n"), done.stderr
+        assert left.wait(timeout=10) == -9
+    finally:
+        left.kill()
+        left.wait()
