@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 PREFIX = "/api/v1"
 _AWAY_S = 60.0  # how long a service that does not answer is waited for; a restart takes about two seconds
 _TIMEOUT_S = 60.0
+_FOUND_S = 1.0  # how long a service that was found counts as there, before the token is sent to it
 
 
 class Endpoint(NamedTuple):
@@ -38,6 +39,7 @@ class Client:
     def __init__(self, find: Callable[[], Endpoint]) -> None:
         self._find = find
         self._endpoint: Endpoint | None = None
+        self._found_at = 0.0
         self._http: httpx2.Client | None = None
 
     @property
@@ -45,6 +47,7 @@ class Client:
         """Where the service is."""
         if self._endpoint is None:
             self._endpoint = self._find()
+            self._found_at = time.monotonic()
         return self._endpoint
 
     def get(self, path: str, **query: Any) -> Any:
@@ -118,7 +121,9 @@ class Client:
             if make_content is not None:
                 parts["content"] = make_content()
             try:
-                response = self._connection().request(method, PREFIX + path, **parts)
+                response = self._connection().request(
+                    method, PREFIX + path, extensions={"trace": self._look_again}, **parts
+                )
                 break
             except httpx2.TransportError as error:
                 # Asked again, since every request of ours may come twice: a submission brings its run's id, a
@@ -129,7 +134,7 @@ class Client:
 
     @contextmanager
     def _stream(self, path: str) -> Iterator[httpx2.Response]:
-        with self._connection().stream("GET", PREFIX + path) as response:
+        with self._connection().stream("GET", PREFIX + path, extensions={"trace": self._look_again}) as response:
             if response.is_error:
                 response.read()
             _raise_for(response)
@@ -146,6 +151,14 @@ class Client:
                 trust_env=False,  # a company's proxy must not be asked for 127.0.0.1
             )
         return self._http
+
+    def _look_again(self, event: str, info: Any) -> None:
+        """Before a new connection: the service may have died since it was found, and another have its port."""
+        import httpx2
+
+        is_new = event == "connection.connect_tcp.started"
+        if is_new and time.monotonic() - self._found_at > _FOUND_S and self._find() != self._endpoint:
+            raise httpx2.ConnectError("The service is elsewhere by now")
 
     def _lost(self, error: Exception, give_up: float) -> None:
         if time.monotonic() > give_up:
