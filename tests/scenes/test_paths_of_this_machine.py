@@ -67,3 +67,11 @@ def test_steps_that_read_the_same_share_a_path_until_the_last_has_ended(author, 
     first.wait_for_completion(show_output=False)
     assert log_of(first, "read_a_gate").split() == ["a", "a"]
     assert not where.is_symlink()
+
+
+def test_a_path_that_cannot_be_made_fails_its_step_and_says_so(author, project, seen_at):
+    gate = project / "gate"
+    gate.touch()
+    run = author.runs(seen_at("a", project / ("q" * 300), gate))
+    assert run.get_status() == "Failed"
+    assert "File name too long" in log_of(run, "read_a_gate")
