@@ -28,6 +28,8 @@ KILL_S = 30.0  # what was told to stop and is not heard of for so long is abando
 
 _log = logging.getLogger("canalis.sweep")
 
+_AHEAD_S_MAX = 60.0  # what a clock may lag behind another; what lies further ahead was written before it was set back
+
 # The order that a step in work was last given.
 _ORDERS: dict[StepStatus, type[StartStep | RecallStep | StopStep]] = {
     StepStatus.STARTED: StartStep,
@@ -123,7 +125,7 @@ class _Look:
 
     def is_quiet(self, since: float) -> bool:
         """Whether nothing was heard for long enough; also of what seems to lie ahead, since the clock was set back."""
-        return self.at_once or not 0 <= self.now - since < QUIET_S
+        return self.at_once or not -_AHEAD_S_MAX < self.now - since < QUIET_S
 
     def _is_due(self, first: float) -> bool:
         """Whether an order that nobody has taken up is to be sent again.

@@ -114,4 +114,5 @@ def _held_to_limit(
     if left_s > 0:
         return replace(answer, check_after_s=min(answer.check_after_s, left_s)), {}
     backend.stop(work.key)
-    return replace(answer, check_after_s=_SOON_S), {"overdue_at": now}
+    # Asked again, since that call may have taken long: what is told to stop has KILL_S from when it was told.
+    return replace(answer, check_after_s=_SOON_S), {"overdue_at": ports.clock.now()}

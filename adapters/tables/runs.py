@@ -95,8 +95,10 @@ class TableRuns:
     def deliver(self, run_id: str) -> None:
         """Send what is in the run's outbox, and take it out."""
         known = self._outboxes.pop(run_id, None)
-        found = [known] if known is not None else self._outbox(run_id)
-        for version, sends in found:
+        self._empty(run_id, [known] if known is not None else self._outbox(run_id))
+
+    def _empty(self, run_id: str, outbox: Iterable[tuple[int, Sequence[Send]]]) -> None:
+        for version, sends in outbox:
             if sends:
                 self._bus.send(sends, f"{run_id}.{version}")
                 self._put(run_id, Delete(_out(version)))
@@ -120,7 +122,9 @@ class TableRuns:
             known = self._table.get(row.key, "run")
             if known is not None and not RunStatus(str(known.properties["status"])).is_terminal:
                 found.append(row.key)
-            elif known is not None or self._clock.now() - float(row.properties["since"]) > _CREATED_WITHIN_S:
+                continue
+            self._empty(row.key, self._outbox(row.key))
+            if known is not None or self._clock.now() - float(row.properties["since"]) > _CREATED_WITHIN_S:
                 self._put(_OPEN, Delete(row.key))
         return found
 

@@ -134,14 +134,14 @@ MUTANTS = (
         f"{_D}:_step_abandoned",
         "state.attempts[place] != event.attempt",
         "False",
-        "what was not told to stop can be abandoned",
+        _UNIT,
     ),
     Mutant(
         "what was not told to stop can be abandoned",
         f"{_D}:_step_abandoned",
         "state.step(place) is not StepStatus.STOPPING",
         "False",
-        f"{_UNIT}",
+        _UNIT,
     ),
     # What follows from it
     Mutant("a step starts with the first of its inputs", f"{_D}:_Draft.tell_successors", "if count == 1 and", "if"),
@@ -213,7 +213,13 @@ MUTANTS = (
         _UNIT,
     ),
     # Carrying an event
-    Mutant("who lost against another writer gives up", f"{_A}:advance", "continue  # somebody", "break  # somebody"),
+    Mutant(
+        "who lost against another writer gives up",
+        f"{_A}:advance",
+        "continue  # somebody",
+        "break  # somebody",
+        "nothing is swept",
+    ),
     Mutant("messages are left in the outbox", f"{_A}:advance", "ports.runs.deliver(run_id)", "pass"),
     Mutant(
         "messages go out before the commit",
@@ -247,7 +253,13 @@ MUTANTS = (
         'Replace("run", properties, self._etag(run))',
         'Merge("run", properties)',
     ),
-    Mutant("a run is created over another", f"{_T}.create", 'Insert("run", properties)', 'Merge("run", properties)'),
+    Mutant(
+        "a run is created over another",
+        f"{_T}.create",
+        'Insert("run", properties)',
+        'Merge("run", properties)',
+        "a request is written over another",
+    ),
     Mutant(
         "a run is not announced before it is created",
         f"{_T}.create",
@@ -260,47 +272,43 @@ MUTANTS = (
         "Insert(_try(key.node, key.attempt), _claim_properties(fresh))",
         "Merge(_try(key.node, key.attempt), _claim_properties(fresh))",
     ),
-    Mutant("a claim is taken from who has it", f"{_T}.claim", "found.lease_until > now", "False"),
+    Mutant("a claim is taken from who has it", f"{_T}.claim", "found.lease_until > now", "False", "a job has no name"),
     Mutant("a claim never runs out", f"{_T}.claim", "and found.lease_until > now", ""),
     Mutant(
         "an attempt that has ended can be claimed", f"{_T}.claim", "found.ended or", "", "what is not wanted is begun"
     ),
-    Mutant("a claim keeps its fence", f"{_T}.claim", "found.fence + 1", "found.fence"),
+    Mutant("a claim keeps its fence", f"{_T}.claim", "found.fence + 1", "found.fence", "tests/contract/test_runs.py"),
     Mutant(
         "a hold does not look at the fence",
         "adapters.tables.runs:_is_still",
         'row.properties.get("fence", 0) == attempt.fence and',
         "",
-        "a chain of looks does not know its fence",
+        "tests/contract/test_runs.py",
     ),
-    Mutant(
-        "a hold keeps its fence",
-        f"{_T}.hold",
-        "attempt.fence + 1",
-        "attempt.fence",
-        "a chain of looks does not know its fence",
-    ),
+    Mutant("a hold keeps its fence", f"{_T}.hold", "attempt.fence + 1", "attempt.fence", "tests/contract/test_runs.py"),
     Mutant(
         "a claim is written over another",
         f"{_T}._write_claim",
         "_claim_properties(attempt), etag)",
         "_claim_properties(attempt))",
+        "a job has no name",
     ),
     Mutant(
         "an outbox is emptied before it is sent",
-        f"{_T}.deliver",
+        f"{_T}._empty",
         'self._bus.send(sends, f"{run_id}.{version}")\n',
         'self._put(run_id, Delete(_out(version))); self._bus.send(sends, f"{run_id}.{version}")\n',
         "nothing is swept",
     ),
-    Mutant("an outbox is never emptied", f"{_T}.deliver", "self._put(run_id, Delete(_out(version)))", "pass"),
+    Mutant("an outbox is never emptied", f"{_T}._empty", "self._put(run_id, Delete(_out(version)))", "pass"),
     Mutant(
         "an outbox that another has left is not seen",
         f"{_T}.deliver",
         "[known] if known is not None else self._outbox(run_id)",
         "[known] if known is not None else []",
+        "nothing is swept",
     ),
-    Mutant("messages of all commits have one name", f"{_T}.deliver", '"{run_id}.{version}"', '"{run_id}"'),
+    Mutant("messages of all commits have one name", f"{_T}._empty", '"{run_id}.{version}"', '"{run_id}"'),
     # Work
     Mutant(
         "work begins without a claim",
@@ -314,13 +322,14 @@ MUTANTS = (
         f"{_W}:_begin",
         "check_has_time(ports, attempt)",
         "pass",
-        "a job that nobody wants is left alone",
+        "tests/unit/test_follow.py",
     ),
     Mutant(
         "what is to stop is not claimed",
         f"{_W}:_stop",
         "attempt = ports.runs.claim(key, owner, LEASE_S)",
         "from canalis.contract.ports import Attempt as A\n    attempt = A(key, owner, 1, 1e12)",
+        "what is not wanted is begun",
     ),
     Mutant("what is called off is not stopped", f"{_W}:_call_off", "if backend.stop(key):", "if False:"),
     Mutant(
@@ -328,7 +337,7 @@ MUTANTS = (
         f"{_W}:_call_off",
         "if attempt.fence > 1 and not backend.forestalls:",
         "if False:",
-        "a job that nobody wants is left alone",
+        "tests/unit/test_follow.py",
     ),
     Mutant("what goes on elsewhere is not told to stop", f"{_W}:_stop", "elif backend.stop(key):", "elif False:"),
     Mutant(
@@ -350,7 +359,7 @@ MUTANTS = (
         f"{_F}:check",
         "or attempt.fence != fence",
         "",
-        "a hold does not look at the fence",
+        "tests/unit/test_follow.py",
     ),
     Mutant("a look does not hold its attempt", f"{_F}:follow", "answer.check_after_s + LEASE_S", "0.0"),
     Mutant(
@@ -359,7 +368,13 @@ MUTANTS = (
         "ports.bus.send([Send(queue=steps_queue(backend), message=message, delay_s=after_s)])",
         "pass",
     ),
-    Mutant("a job that nobody wants is left alone", f"{_F}:_leave", "backend.stop(work.key)", "pass"),
+    Mutant(
+        "a job that nobody wants is left alone",
+        f"{_F}:_leave",
+        "backend.stop(work.key)",
+        "pass",
+        "tests/unit/test_follow.py",
+    ),
     Mutant("a time-out stops nothing", f"{_F}:_held_to_limit", "backend.stop(work.key)", "pass"),
     Mutant("a time-out does not wait for the end", f"{_F}:_held_to_limit", "now - overdue_at >= KILL_S", "True"),
     Mutant(
@@ -367,11 +382,12 @@ MUTANTS = (
         f"{_F}:_held_to_limit",
         "if overdue_at is not None and now - overdue_at >= KILL_S:",
         "if False:",
+        "tests/unit/test_follow.py",
     ),
     Mutant("no step has a time-out", f"{_F}:_held_to_limit", "limit_s is None", "True"),
     # Looking after runs
     Mutant("nothing is swept", f"{_S}:missing_messages", "if run.state.status.is_terminal:", "if True:"),
-    Mutant("outboxes are not swept", f"{_S}:Sweeper._look_after", "runs.deliver(run_id)", "pass"),
+    Mutant("outboxes are not swept", f"{_S}:Sweeper._look_after", "runs.deliver(run_id)", "pass", "nothing is swept"),
     Mutant("what somebody has is sent again", f"{_S}:_Look.is_lost", "live.lease_until <= self.now", "True"),
     Mutant("what a dead worker had is left to it", f"{_S}:_Look.is_lost", "live.lease_until <= self.now", "False"),
     Mutant(
@@ -381,7 +397,7 @@ MUTANTS = (
     Mutant(
         "a lost order to stop is not made again",
         f"{_S}:missing_messages",
-        "look.at_once or stopping_s > QUIET_S",
+        "look.is_quiet(stopping_since)",
         "False",
         "what does not stop is waited for",
     ),
@@ -396,8 +412,16 @@ MUTANTS = (
         f"{_S}:missing_messages",
         "if is_undecided and look.is_quiet(run.updated_at):",
         "if False:",
-        _UNIT,
+        "tests/unit/test_sweep.py",
+    ),
+    Mutant(
+        "a request is written over another",
+        "adapters.tables.runs:_request_rows",
+        "[Insert(f",
+        "[Merge(f",
+        "a run is created over another",
     ),
     # Names of jobs
+    Mutant("a job has no name", "tests.simulation.jobs:JobService.submit", "if token in self.jobs:", "if False:"),
     Mutant("all attempts of a step have one job", "tests.simulation.jobs:token_of", ".{key.attempt}", ""),
 )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 
 from tests.simulation.choices import Choices
@@ -13,6 +14,7 @@ from tests.simulation.world import Fault, Swarm
 
 FAULTS = tuple(kind for kind in Fault if kind)
 _CANCELS_S = (None, 6.0)
+_PIECE = 500  # seeds that a process tries before it tells
 
 
 @dataclass
@@ -75,6 +77,17 @@ def random_seeds(seeds: Sequence[int]) -> Tally:
         if seed % 100 == 0:
             again = run_seed(seed)
             assert again.choices == outcome.choices and again.calls == outcome.calls, f"seed {seed} is not itself"
+    return tally
+
+
+def many_seeds(first: int, count: int, processes: int, told: Callable[[Tally], None] = lambda tally: None) -> Tally:
+    """Mode C on several cores. `told` hears of what was seen so far."""
+    pieces = [range(at, min(at + _PIECE, first + count)) for at in range(first, first + count, _PIECE)]
+    tally = Tally()
+    with ProcessPoolExecutor(processes) as pool:
+        for piece in pool.map(random_seeds, pieces):
+            tally.join(piece)
+            told(tally)
     return tally
 
 

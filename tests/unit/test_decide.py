@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from canalis.contract.messages import CancelRequested, GoOn, RecallStep, RunSubmitted, StopStep
+from canalis.contract.messages import CancelRequested, GoOn, RecallStep, RunSubmitted, StepAbandoned, StopStep
 from canalis.contract.run import RunState
 from canalis.contract.status import Outcome, StepStatus
 from orchestrator.decide import LOST_MAX, SENDS_MAX, apply, decide
@@ -219,3 +219,18 @@ def test_the_packed_state_is_small_and_comes_back_as_it_was():
     packed = state.pack()
     assert RunState.unpack(packed) == state
     assert len(packed) < 1024
+
+
+def test_what_does_not_stop_is_abandoned_and_the_run_ends_without_it():
+    story, _ = tell(a_graph("a", retries=1), failed("a"), CancelRequested(run_id=RUN))
+    assert story.step("a") is StepStatus.STOPPING
+
+    story.hear(StepAbandoned(run_id=RUN, node="a", attempt=1))  # an earlier attempt, of which that is no news
+    assert story.status == "cancelling"
+    story.hear(StepAbandoned(run_id=RUN, node="a", attempt=2))
+    assert (story.step("a"), story.status) == (StepStatus.CANCELLED, "cancelled")
+
+
+def test_only_what_was_told_to_stop_can_be_abandoned():
+    story, _ = tell(a_graph("a"), StepAbandoned(run_id=RUN, node="a", attempt=1))
+    assert (story.step("a"), story.status) == (StepStatus.STARTED, "running")
