@@ -28,6 +28,7 @@ from steps.notes import PutOffNotes
 from steps.processes import MARK, Attached, Control, Launched, kill_marked, let_begin
 from steps.stage import (
     KEPT_FOLDERS,
+    Spares,
     Staged,
     StagingFailed,
     clear,
@@ -38,6 +39,9 @@ from steps.stage import (
     stage,
     unwritten,
 )
+from steps.warm import Forked, Order, Parents
+
+Process = Launched | Forked | Attached
 
 _PYTHON_ERROR = re.compile(r"[A-Za-z_][\w.]*(Error|Exception|Exit|Interrupt|Warning)\b")
 _NAMED_MAX = 20
@@ -83,14 +87,16 @@ class Attempt:
     The first two raise CanalisError or OSError for what has gone wrong; `as_ended` puts that into words.
     """
 
-    def __init__(self, ports: Ports, site: Site, work: Work, folder: Path) -> None:
+    def __init__(self, ports: Ports, site: Site, parents: Parents, spares: Spares, work: Work, folder: Path) -> None:
         self._ports = ports
+        self._parents = parents
+        self._spares = spares
         self._site = site
         self._work = work
         self._folder = folder
         self._record = _local(ports, records(work.step_run_id))
         self._log = _local(ports, artifacts(work.step_run_id) + STEP_LOG)
-        self._launch: Callable[[], Launched] | None = None
+        self._launch: Callable[[], Process | None] | None = None
         self._started_at: float | None = None
         self.marks: list[Mark] = []  # which segment of its time began when
 
@@ -117,9 +123,12 @@ class Attempt:
     def run(self, control: Control, notes: PutOffNotes) -> Ended:
         """Launch the process, or find it again, and wait until it is over."""
         process = self._launch() if self._launch else Attached.find(self._record)
-        assert process is not None, self._record
+        if process is None:
+            kill_marked({str(self._work.step_run_id)})
+            return _judge(self._work, control, None, self._log, time.time())
         self._started_at = process.started_at
         self._mark(USER_CODE, self._started_at)
+        self._spares.make()  # for another attempt, while this one does its work
         running = {"phase": Phase.RUNNING.value, "started_at": self._started_at, "marks": list(self.marks)}
         notes.note(self._work, running)
         code = _wait(process, control, self._work.node.settings.timeout_s, self._record / "timed_out")
@@ -156,7 +165,7 @@ class Attempt:
         """That segment of its time begins: now, when no time is given."""
         self.marks.append((segment, round(time.time() if at is None else at, 3)))
 
-    def _put_in_place(self) -> Callable[[], Launched]:
+    def _put_in_place(self) -> Callable[[], Process | None]:
         work, node = self._work, self._work.node
         interpreter = work.request.interpreter or sys.executable
         if not os.access(interpreter, os.X_OK):
@@ -164,7 +173,7 @@ class Attempt:
                 f"The interpreter {interpreter}, in which this run was submitted, is not there any more"
             )
         clear(work, self._folder)  # what an earlier service left half in place
-        staged = stage(self._ports, work, self._folder)
+        staged = stage(self._ports, work, self._spares, self._folder)
         if isinstance(node.work, PythonWork) and not (staged.source / node.work.script).is_file():
             raise StagingFailed(f"Script '{node.work.script}' is not in the snapshot of step '{node.name}'")
         values = Values(staged.inputs, staged.outputs, work.request.parameters)
@@ -177,13 +186,23 @@ class Attempt:
         make_folder(self._record)
         context.write_text(json.dumps(_context(self._ports, self._site, work, staged)))
         environment |= variables(node, values) | extra
-        return partial(Launched, line, staged.source, environment, self._record, self._log)
+        order = Order(
+            line,
+            staged.source,
+            environment,
+            self._record,
+            self._log,
+            interpreter=interpreter if isinstance(node.work, PythonWork) and line[1].endswith(".py") else None,
+            name=f"{node.name}/{line[1]}",
+            own=frozenset((*staged.inputs, *staged.outputs)),
+        )
+        return partial(self._parents.launch, order)
 
 
-def _wait(process: Launched | Attached, control: Control, timeout_s: float | None, told: Path) -> int | None:
+def _wait(process: Process, control: Control, timeout_s: float | None, told: Path) -> int | None:
     """The exit code. `told` is made when time has run out: a service that dies then has told the one after it."""
     alarm = None
-    if isinstance(process, Launched) or process.is_alive():
+    if not isinstance(process, Attached) or process.is_alive():
         control.launched(process.group)
         if timeout_s is not None:
             alarm = threading.Timer(max(0.0, timeout_s - process.age_s()), _end_in_time, (control, told))
@@ -235,11 +254,7 @@ def _keep(ports: Ports, work: Work, folder: Path, ended: Ended) -> list[str]:
             ports.blobs.put(records(work.step_run_id) + UNWRITTEN, json.dumps(empty).encode())
     for name in KEPT_FOLDERS:
         left = folder / name
-        try:
-            with os.scandir(left) as found:
-                if next(found, None) is None:
-                    continue
-        except (FileNotFoundError, NotADirectoryError):
+        if not left.is_dir() or not any(left.iterdir()):
             continue
         kept = artifacts(work.step_run_id) + name
         target = local_path(ports.blobs, kept)

@@ -22,7 +22,8 @@ from steps.backend import Desk, Ended, Pending, Work
 from steps.notes import PutOffNotes
 from steps.pool import Job, Pool
 from steps.processes import Attached, forestall, kill_leftover, kill_marked, marked
-from steps.stage import local_path
+from steps.stage import Spares, local_path
+from steps.warm import Parents
 
 BACKEND = "process"
 _THREADS_MAX = 512  # steps of all pools at once; each has a thread that waits for it
@@ -43,6 +44,8 @@ class ProcessBackend:
         self._folder = folder
         self._desk = desk
         self._notes = PutOffNotes(desk)
+        self._parents = Parents(folder.with_name("warm"))
+        self._spares = Spares(folder.with_name("spare"))
         self._lock = threading.Lock()
         self._jobs: dict[AttemptKey, tuple[Job, Pool]] = {}
         self._pools: dict[tuple[str, int], Pool] = {}
@@ -124,6 +127,7 @@ class ProcessBackend:
         """Take no further work. What runs goes on, and is found again by the next service."""
         for pool in list(self._pools.values()):
             pool.clear()
+        self._parents.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _go_on(self, pool: Pool) -> None:
@@ -146,7 +150,8 @@ class ProcessBackend:
         return pool.stop_before_slot(job)
 
     def _see_through(self, pool: Pool, job: Job) -> None:
-        attempt = Attempt(self._ports, self._site, job.work, self._folder / str(job.work.step_run_id))
+        folder = self._folder / str(job.work.step_run_id)
+        attempt = Attempt(self._ports, self._site, self._parents, self._spares, job.work, folder)
         try:
             ended = self._run(attempt, pool, job)
             if ended.outcome is Outcome.SUCCEEDED:

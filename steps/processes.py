@@ -20,19 +20,27 @@ from pathlib import Path
 from canalis.contract.status import Outcome
 
 _NEVER = "0"  # in the place of a process id: nothing was begun, and nothing will be
-_BEGIN_S = 5.0  # from launching a shell to its first line: milliseconds, but on a machine that is overloaded
+CLAIMED = "by"  # in its place: the warm parent whose id and begin follow is just about to begin it
+_BEGIN_S = 5.0  # from launching a shell to its first line, or from a claim to a fork: milliseconds, when not overloaded
+_NOBODY = str(2**31 - 1)  # the number of no process: of something that may have been begun, and is gone
+GONE = (None, "Z", "X")  # states of a process that runs no more
 STOP_GRACE_S = 5.0  # between the polite signal and the one that cannot be ignored
+_WRITTEN_S = 2.0  # longest time between the end of a process and its exit code
 MARK = "CANALIS_STEP_RUN"  # names the attempt in the environment of all its processes
 
-# The first line is refused by the shell when the file is there: one attempt is never two processes.
+# The pid file holds the process's number and when it began, which tell it from a later process of that number. The
+# shell refuses to write it when it is there: one attempt is never two processes.
+# The names are such that no variable of the script's is among them.
 # The trap keeps the shell alive through a signal to the whole group; the script gets the signal's usual effect.
 _SHELL_LINES = """
-set -C; { echo $$ > "$1/pid"; } 2>/dev/null || exit 1; set +C
+canalis_begun() { shift 21; canalis_begun=$1; }
+{ read -r canalis_facts < "/proc/$$/stat"; } 2>/dev/null && canalis_begun $canalis_facts
+set -C; { echo $$ $canalis_begun > "$1/pid"; } 2>/dev/null || exit 1; set +C
 trap : TERM INT HUP
-record=$1; shift
+canalis_record=$1; shift
 "$@"
 code=$?
-echo $code > "$record/exit"
+echo $code > "$canalis_record/exit"
 exit $code
 """
 
@@ -121,7 +129,10 @@ def forestall(record: Path) -> bool:
 
 
 def let_begin(record: Path, step_run: str) -> None:
-    """Wait for a shell that an earlier service launched just before it died; end one that does not get on."""
+    """Wait for a shell that an earlier service launched just before it died; end one that does not get on.
+
+    For a warm parent that has an order of that service in hand nobody needs to wait: it claims the attempt first.
+    """
     give_up = time.monotonic() + _BEGIN_S
     while Attached.find(record) is None and step_run in {name for name, _ in marked()}:
         if time.monotonic() > give_up:
@@ -136,6 +147,37 @@ def kill_leftover(record: Path, step_run: str) -> None:
     if found is not None and found.is_alive():
         kill_group(found.group, signal.SIGKILL)
     kill_marked({step_run})
+
+
+def _words(record: Path) -> list[str]:
+    """What the pid file of an attempt says; nothing when there is none."""
+    try:
+        return (record / "pid").read_text().split()
+    except FileNotFoundError:
+        return []
+
+
+def _settled(record: Path) -> list[str]:
+    """What the pid file says once the warm parent that has claimed the attempt has begun it, dropped it, or is gone."""
+    give_up = time.monotonic() + _BEGIN_S
+    while (words := _words(record))[:1] == [CLAIMED]:
+        _, parent, began = words
+        if state_of(int(parent), began) in GONE or (record / "exit").exists():
+            words = _words(record)  # what it wrote last
+            return words if words[:1] != [CLAIMED] else [_NOBODY, "0"]
+        if time.monotonic() > give_up:
+            kill_group(int(parent), signal.SIGKILL)  # it hangs
+        time.sleep(0.001)
+    return words
+
+
+def state_of(process: int, began: str | None) -> str | None:
+    """What the system says of a process, as a letter; None when it is no more, or its number is another's by now."""
+    try:
+        facts = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return facts[0] if facts[19] == began else None
 
 
 class Launched:
@@ -175,7 +217,7 @@ class Launched:
 
     def _has_begun(self) -> bool:
         with contextlib.suppress(OSError):
-            return (self._record / "pid").read_text().strip() == str(self.group)
+            return _words(self._record)[:1] == [str(self.group)]
         return False
 
     def _of_another(self) -> int | None:
@@ -185,11 +227,15 @@ class Launched:
 
 
 class Attached:
-    """A process that an earlier service started: running still, or over."""
+    """A process that an earlier service started: running still, or over.
 
-    def __init__(self, record: Path, group: int) -> None:
+    begun   when it began, in the system's ticks; None where the system does not say
+    """
+
+    def __init__(self, record: Path, group: int, begun: str | None) -> None:
         self._record = record
         self.group = group
+        self._begun = begun
         self.started_at = (record / "pid").stat().st_mtime
 
     @classmethod
@@ -197,12 +243,13 @@ class Attached:
         """What the records of an attempt say was started; None when nothing was.
 
         An empty file is of a shell that was killed between making and filling it: no script has begun there either.
+        A warm parent that was killed between claiming and beginning may have begun something: that counts as over,
+        without an exit code.
         """
-        try:
-            text = (record / "pid").read_text().strip()
-        except FileNotFoundError:
-            return None
-        return cls(record, int(text)) if text not in ("", _NEVER) else None
+        words = _words(record)
+        if words[:1] == [CLAIMED]:
+            words = _settled(record)
+        return cls(record, int(words[0]), words[1] if len(words) > 1 else None) if words not in ([], [_NEVER]) else None
 
     def age_s(self) -> float:
         """How long it has worked, however often somebody has set the clock; 0 when it is over."""
@@ -215,15 +262,8 @@ class Attached:
         return float(Path("/proc/uptime").read_text().split()[0]) - began / os.sysconf("SC_CLK_TCK")
 
     def is_alive(self) -> bool:
-        """Whether that process runs. A number that another program has by now does not count."""
-        try:
-            command = Path(f"/proc/{self.group}/cmdline").read_bytes()
-        except FileNotFoundError:
-            if sys.platform == "linux":
-                return False
-            listed = subprocess.run(["ps", "-o", "command=", "-p", str(self.group)], capture_output=True, check=False)
-            command = listed.stdout
-        return str(self._record).encode() in command
+        """Whether that process runs. A number that another process has by now does not count."""
+        return self._state() not in GONE
 
     def wait(self) -> int | None:
         """Its exit code, or None when it went away without leaving one."""
@@ -231,10 +271,23 @@ class Attached:
         while self.is_alive():
             was_alive = True
             self._rest()
+        # Its parent may be about to write down how it ended, and takes it away only after that.
+        give_up = time.monotonic() + _WRITTEN_S
+        while self._exit_code() is None and self._state() is not None and time.monotonic() < give_up:
+            time.sleep(0.002)
         code = self._exit_code()
         # Of one that ended long ago the group's number may be somebody else's by now.
         kill_group(self.group, signal.SIGKILL) if was_alive and code is not None else None
         return code
+
+    def _state(self) -> str | None:
+        """What the system says of the process, as a letter; None when it is no more."""
+        if sys.platform == "linux":
+            return state_of(self.group, self._begun)
+        listed = subprocess.run(
+            ["ps", "-o", "state=,command=", "-p", str(self.group)], capture_output=True, text=True, check=False
+        ).stdout
+        return listed[:1] if str(self._record) in listed else None
 
     def _rest(self) -> None:
         """Until it ends, or for a moment where the system cannot tell us."""

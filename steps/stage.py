@@ -6,9 +6,11 @@ What may lie in place is used in place ("mount"); the rest is copied.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import shutil
+from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +24,7 @@ from canalis.contract.run import StepRunId
 from steps import links
 from steps.backend import Work
 
+_SPARES_MAX = 4
 KEPT_FOLDERS = ("outputs", "logs")  # of the working folder: what a script leaves there is kept with its run
 
 
@@ -44,16 +47,47 @@ class Staged:
     outputs: dict[str, str]
 
 
-def stage(ports: Ports, work: Work, folder: Path) -> Staged:
+class Spares:
+    """Working folders that are made while there is time, since making one is a good part of putting a step in place.
+
+    folder   holds nothing else; what an earlier service left in it goes away
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        shutil.rmtree(folder, ignore_errors=True)
+        self._ready = deque[Path]()
+        self._names = itertools.count()
+
+    def make(self) -> None:
+        """Have one more ready, unless there are enough."""
+        if len(self._ready) < _SPARES_MAX:
+            spare = self._folder / str(next(self._names))
+            with contextlib.suppress(OSError):  # whoever needs one will say what is wrong
+                _make_working_folder(spare)
+                self._ready.append(spare)
+
+    def take(self, folder: Path) -> None:
+        """Make `folder` a new working folder."""
+        with contextlib.suppress(IndexError, OSError):
+            self._ready.popleft().rename(folder)
+            return
+        _make_working_folder(folder)
+
+
+def _make_working_folder(folder: Path) -> None:
+    make_folder(folder)
+    for name in KEPT_FOLDERS:  # scripts write there without making the folders first
+        make_folder(folder / name)
+
+
+def stage(ports: Ports, work: Work, spares: Spares, folder: Path) -> Staged:
     """Put everything in place for an attempt. `folder` becomes its working folder.
 
     Raises StagingFailed, NotFound for a datastore, StoreFull
     """
+    spares.take(folder)
     unpack_snapshot(ports.blobs, work.node.snapshot, folder)
-    # Scripts write there without making the folders first.
-    for name in KEPT_FOLDERS:
-        with contextlib.suppress(FileExistsError):
-            (folder / name).mkdir()
     inputs = {port.name: _stage_input(ports, work, port, folder) for port in work.node.inputs}
     outputs = {port.name: _stage_output(ports, work, port, folder) for port in work.node.outputs}
     return Staged(folder, inputs, outputs)
@@ -81,23 +115,35 @@ def clear(work: Work, folder: Path) -> None:
     for port in work.node.inputs:
         if port.path_on_compute and Path(port.path_on_compute).is_absolute():
             links.hide(Path(port.path_on_compute), _data_folder(folder))
-    shutil.rmtree(folder, ignore_errors=True)
+    _remove(folder)
     if work.node.inputs or work.node.outputs:
         shutil.rmtree(_data_folder(folder), ignore_errors=True)
 
 
+def _remove(folder: Path) -> None:
+    """Remove a folder and all in it. Most hold a few files: `rmtree` takes several times as many steps for these."""
+    with contextlib.suppress(OSError):
+        if not folder.is_symlink():
+            for found in folder.iterdir():
+                found.rmdir() if found.name in KEPT_FOLDERS else found.unlink()
+        folder.rmdir()
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 def unpack_snapshot(blobs: BlobStore, snapshot: str | None, folder: Path) -> None:
-    """Make `folder` a copy of a snapshot; an empty folder when there is none.
+    """Put a copy of a snapshot into `folder`; nothing when there is none.
 
     Copies, not links: a script may write into its own files, and what others run must not change with them.
     """
-    make_folder(folder)
     if snapshot is None:
         return
     made = {""}
     root = blobs.folder()
     for name, entry in json.loads(blobs.get(snapshot_key(snapshot)))["files"].items():
         target = f"{folder}/{name}"
+        if name in KEPT_FOLDERS:  # a file by the name of the folder
+            Path(target).rmdir()
         below = name.rpartition("/")[0]
         if below not in made:
             make_folder(Path(f"{folder}/{below}"))
@@ -119,7 +165,9 @@ def make_folder(path: Path) -> None:
     except FileExistsError:
         return
     except FileNotFoundError:
-        path.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
+        with contextlib.suppress(FileExistsError):
+            path.mkdir()
 
 
 def local_path(store: BlobStore, key: str) -> Path | None:

@@ -17,7 +17,7 @@ import pytest
 from canalis import local
 from canalis.data import PipelineData
 from canalis.workspace import Workspace
-from tests.scenes.conftest import Author, canalis, is_alive, log_of, process_of, until
+from tests.scenes.conftest import Author, canalis, is_alive, log_of, process_of, switch_off, until
 
 
 @pytest.fixture
@@ -141,9 +141,9 @@ def test_a_step_whose_process_went_away_with_the_machine_is_started_again(own, p
     """
     run = own.submits(own.step("lost", text))
     until(lambda: count.exists() and count.read_text().strip())
-    group = int((own.ws._root / "blobs" / "records" / run.id / "lost" / "pid").read_text())
+    group = int((own.ws._root / "blobs" / "records" / run.id / "lost" / "pid").read_text().split()[0])
     kill_service(own)
-    os.killpg(group, signal.SIGKILL)  # as a machine that was switched off
+    switch_off(group)
     run.wait_for_completion(show_output=False)
     assert run.get_status() == "Finished"
     (step,) = run.get_steps()

@@ -17,7 +17,7 @@ from canalis.contract.places import Place
 from canalis.contract.ports import Attempt, AttemptKey, Ports
 from canalis.contract.run import ComputeChoice
 from steps.backend import Work
-from steps.stage import StagingFailed, local_path, put_tree, stage
+from steps.stage import Spares, StagingFailed, local_path, put_tree, stage
 from tests.stories import RUN, a_request
 
 
@@ -51,7 +51,12 @@ def test_a_file_that_several_places_of_a_dataset_name_is_brought_once(ports, tmp
     ports.stores.open("one").put("a/x.csv", b"x")
     ports.stores.open("one").put("a/b/y.csv", b"y")
 
-    staged = stage(ports, a_work(Place("one", "a/*.csv"), Place("one", "a/**"), mode=mode), tmp_path / "work" / "w")
+    staged = stage(
+        ports,
+        a_work(Place("one", "a/*.csv"), Place("one", "a/**"), mode=mode),
+        Spares(tmp_path / "spare"),
+        tmp_path / "work" / "w",
+    )
 
     assert below(staged.inputs["data"]) == {"x.csv": "x", "b/y.csv": "y"}
 
@@ -62,7 +67,12 @@ def test_two_files_that_would_be_seen_in_one_place_are_told_and_none_is_lost(por
         ports.stores.open(name).put("a/x.csv", name.encode())
 
     with pytest.raises(StagingFailed, match=r"one/a/x\.csv and two/a/x\.csv"):
-        stage(ports, a_work(Place("one", "a/**"), Place("two", "a/**"), mode=mode), tmp_path / "work" / "w")
+        stage(
+            ports,
+            a_work(Place("one", "a/**"), Place("two", "a/**"), mode=mode),
+            Spares(tmp_path / "spare"),
+            tmp_path / "work" / "w",
+        )
 
 
 def test_only_files_are_kept_of_what_a_script_leaves_and_the_rest_is_named(ports, tmp_path):
