@@ -24,7 +24,7 @@ from pathlib import Path
 
 from benchmarks import engine
 from benchmarks.laptop import Laptop
-from benchmarks.workloads import chain, fan_out, floor_s
+from benchmarks.workloads import HEAVY_IMPORTS, SLOTS, chain, fan_out, floor_s, fork_floor_s, import_floor_s
 from canalis.contract.faults import faults
 from canalis.contract.graph import FromStep, Graph, Input, Node, Output, PythonWork
 
@@ -70,8 +70,9 @@ def _measure(folder: Path, rounds: int) -> list[Line]:
     lines = []
     laptop = Laptop(folder)
     try:
-        for name, edges, aim in (("chain of 50", chain(50), 2.0), ("fan-out of 200, 2 slots", fan_out(200), 1.5)):
-            lines.append(_against_floor(name, edges, aim, laptop, folder, rounds))
+        for name, edges, slots in (("chain of 50", chain(50), 1), ("fan-out of 200, 2 slots", fan_out(200), SLOTS)):
+            lines += _against_floor(name, edges, slots, laptop, folder, rounds)
+        lines += _heavy_imports(laptop, folder, rounds)
         submits = [laptop.submit_s(fan_out(998)) for _ in range(rounds)]
         lines.append(Line("submit of 1,000 steps", statistics.median(submits), "s", 1.0))
         cpu, resident = laptop.idle(10.0)
@@ -87,17 +88,44 @@ def _measure(folder: Path, rounds: int) -> list[Line]:
     return lines
 
 
-def _against_floor(name: str, edges: list[list[int]], aim: float, laptop: Laptop, folder: Path, rounds: int) -> Line:
-    floor_s(chain(5), folder)  # neither side is measured cold
-    laptop.run_s(chain(5))
-    floors, ours = [], []
+def _against_floor(
+    name: str, edges: list[list[int]], slots: int, laptop: Laptop, folder: Path, rounds: int
+) -> list[Line]:
+    floor_s(chain(5), folder)  # no side is measured cold
+    for warm in (True, False, True):
+        laptop.run_s(chain(5), warm)
+    floors, news, warms, forks = [], [], [], []
     for _ in range(rounds):
         floors.append(floor_s(edges, folder))
-        ours.append(laptop.run_s(edges))
-        _say(f"{name}: {ours[-1]:.2f} s, floor {floors[-1]:.2f} s")
-    ratio = statistics.median(mine / floor for mine, floor in zip(ours, floors, strict=True))
-    per_step = f"{_ms(statistics.median(ours), edges)} a step, floor {_ms(statistics.median(floors), edges)}"
-    return Line(f"{name}, new interpreter per step", ratio, "x floor", aim, per_step)
+        news.append(laptop.run_s(edges, warm=False))
+        warms.append(laptop.run_s(edges))
+        forks.append(fork_floor_s(len(edges), folder, slots))
+        _say(f"{name}: floor {floors[-1]:.2f} s, new {news[-1]:.2f} s, warm {warms[-1]:.2f} s, forks {forks[-1]:.2f} s")
+    floor, fork = _ms(statistics.median(floors), edges), _ms(statistics.median(forks), edges)
+    return [
+        Line(
+            f"{name}, {how}",
+            statistics.median(mine / floor for mine, floor in zip(ours, floors, strict=True)),
+            "x floor",
+            aim,
+            f"{_ms(statistics.median(ours), edges)} a step, floor {floor}, bare fork {fork}",
+        )
+        for how, ours, aim in (("new interpreter per step", news, 1.3), ("warm starts", warms, 0.3))
+    ]
+
+
+def _heavy_imports(laptop: Laptop, folder: Path, rounds: int) -> list[Line]:
+    if subprocess.run([sys.executable, "-c", HEAVY_IMPORTS], capture_output=True, check=False).returncode:
+        _say("no heavy imports are measured: numpy, pandas or scikit-learn is not installed here")
+        return []
+    give_up = time.monotonic() + 60
+    while laptop.import_s() > 0.5 * import_floor_s(folder) and time.monotonic() < give_up:
+        time.sleep(1.0)  # until a parent has loaded them
+    pairs = [(laptop.import_s(), import_floor_s(folder)) for _ in range(max(rounds, 3))]
+    ratio = statistics.median(ours / floor for ours, floor in pairs)
+    ours, floor = (1000 * statistics.median(side) for side in zip(*pairs, strict=True))
+    detail = f"{ours:.0f} ms from the start of a step to the end of its imports, new interpreter {floor:.0f} ms"
+    return [Line("import of numpy, pandas, scikit-learn, warm start", ratio, "x new interpreter", 0.05, detail)]
 
 
 def _growth(folder: Path, rounds: int) -> Line:

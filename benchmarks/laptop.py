@@ -10,9 +10,10 @@ import signal
 import time
 from pathlib import Path
 
-from benchmarks.workloads import SCRIPT, SLOTS, Edges
+from benchmarks.workloads import HEAVY_SCRIPT, SCRIPT, SLOTS, Edges
 from canalis import Experiment, Pipeline, PythonScriptStep, Workspace
 from canalis.compute import AmlCompute, ComputeTarget
+from canalis.runconfig import RunConfiguration
 
 
 class Laptop:
@@ -28,25 +29,40 @@ class Laptop:
             self.workspace, "bench-pool", AmlCompute.provisioning_configuration(max_nodes=SLOTS)
         )
 
-    def pipeline(self, edges: Edges) -> Pipeline:
-        """A pipeline of no-op scripts."""
+    def pipeline(self, edges: Edges, warm: bool = True) -> Pipeline:
+        """A pipeline of no-op scripts, as forks of a warm parent or in new interpreters."""
+        configuration = RunConfiguration()
+        configuration.environment.environment_variables = {} if warm else {"CANALIS_WARM": "off"}
         steps: list[PythonScriptStep] = []
         for number, before in enumerate(edges):
             step = PythonScriptStep(
-                "noop.py", name=f"s{number}", compute_target=self.target, source_directory=str(self.source)
+                "noop.py",
+                name=f"s{number}",
+                compute_target=self.target,
+                source_directory=str(self.source),
+                runconfig=configuration,
             )
             for earlier in before:
                 step.run_after(steps[earlier])
             steps.append(step)
         return Pipeline(self.workspace, steps)
 
-    def run_s(self, edges: Edges) -> float:
+    def run_s(self, edges: Edges, warm: bool = True) -> float:
         """Seconds from submission to the end of a run, by the service's own record."""
-        run = self.submit(self.pipeline(edges))
+        run = self.submit(self.pipeline(edges, warm))
         run.wait_for_completion(show_output=False)
         view = run._view()
         assert view["status"] == "completed", view
         return float(view["ended_at"] - view["submitted_at"])
+
+    def import_s(self) -> float:
+        """Seconds between the start of a step and the end of its script's heavy imports."""
+        (self.source / "heavy.py").write_text(HEAVY_SCRIPT)
+        step = PythonScriptStep("heavy.py", name="heavy", compute_target=self.target, source_directory=str(self.source))
+        run = self.submit(Pipeline(self.workspace, [step]))
+        run.wait_for_completion(show_output=False)
+        (done,) = run.get_steps()
+        return float(done.get_stdout_log()) - float(done._view()["started_at"])
 
     def submit_s(self, edges: Edges) -> float:
         """Seconds that submitting takes, source files and all; the run is cancelled at once."""
