@@ -7,10 +7,12 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from canalis.contract.graph import CommandWork, Graph, Node, Settings
+from canalis.contract.graph import CommandWork, Graph, Node, PythonWork, Settings
 from canalis.contract.run import ComputeChoice
 from canalis.contract.status import RunStatus
 
+SNAPSHOT = "of-the-kill-loop"
+SCRIPT = "import subprocess, sys\nsys.exit(subprocess.call(['/bin/sh', '-c', sys.argv[1]]) & 0xFF)\n"
 COMPUTES = {"": ComputeChoice(backend="process", slots=6)}
 
 # Every script writes when it begins and when it has done its work; the ledger's order is the order of what happened.
@@ -90,4 +92,13 @@ def _node(key: str, kind: str, after: list[str], mark: Path, choose: random.Rand
         # The limit of the others is far: none of them may ever be told that it worked too long.
         timeout_s=0.3 if kind == "too_long" else choose.choice([None, 60.0]),
     )
-    return Node(key=key, name=key, work=CommandWork(line=(line,)), after=tuple(after), settings=settings)
+    work: CommandWork | PythonWork
+    arguments: tuple[tuple[str, ...], ...]
+    snapshot: str | None
+    if choose.random() < 0.5:
+        work, arguments, snapshot = PythonWork(script="line.py"), ((line,),), SNAPSHOT
+    else:
+        work, arguments, snapshot = CommandWork(line=(line,)), (), None
+    return Node(
+        key=key, name=key, work=work, arguments=arguments, snapshot=snapshot, after=tuple(after), settings=settings
+    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 import mmap
 import os
@@ -17,15 +19,17 @@ from pathlib import Path
 from typing import Any
 
 from adapters.sqlite import SqliteRuns
+from canalis.contract.layout import content_key, snapshot_key
 from canalis.contract.messages import CancelRequested
 from local_engine import Engine
 from orchestrator.advance import advance
 from orchestrator.submit import Submission, submit
 from orchestrator.sweep import SWEEP_S
-from steps.attempt import Attempt, Site
+from steps.attempt import Attempt
 from steps.processes import Launched
 from steps.report import PortsDesk
-from tests.kills.errands import COMPUTES, errand
+from steps.surroundings import Site
+from tests.kills.errands import COMPUTES, SCRIPT, SNAPSHOT, errand
 
 OPEN_MAX = 8  # runs under way at once
 CALM_S = 90.0  # within which a service that nobody disturbs must have ended everything
@@ -121,10 +125,18 @@ def live(root: Path, seed: int, known: Known, moments: Moments, say: Callable[[s
     _note_ends(root)
     with moments.at("opening"):
         engine = Engine(root, _site(root))
+    _keep_script(engine)
     with moments.at("recovering"):
         engine.start()
     caller = _Caller(engine, root, seed, known, moments, say)
     return _calm_down(engine, caller) if is_calm else _work_on(engine, caller)
+
+
+def _keep_script(engine: Engine) -> None:
+    """Half of the steps are a script, which a warm parent forks; the others it spawns, or a shell begins."""
+    blobs, name = engine.ports.blobs, hashlib.sha256(SCRIPT.encode()).hexdigest()
+    blobs.put(content_key(name), SCRIPT.encode())
+    blobs.put(snapshot_key(SNAPSHOT), json.dumps({"files": {"line.py": {"sha256": name}}}).encode())
 
 
 class _Caller:

@@ -13,10 +13,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from steps.processes import MARK
 from tests.kills import oracle
 from tests.kills.life import STUCK, Known, Moments, live
 
 KILLS_PER_WORKSPACE = 250  # then a calm life, the checks, and a new workspace
+_AIMS = {name: name for name in ("script", "shell")} | {"parent": "warm parent", "both": "service and script"}
 _PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -94,13 +96,13 @@ class Loop:
         is_alive = True
         while is_alive:
             time.sleep(self._choose.uniform(0.005, 0.15))
-            aim = self._choose.choices(["service", "script", "shell", "both"], [76, 8, 8, 8])[0]
-            if aim in ("script", "shell", "both"):
-                found = _a_step(root, self._choose, of_shell=aim == "shell")
-                if found is not None:
-                    hurt.add(found[0])
-                    _kill(found[1])
-                    self.tally.kills[{"both": "service and script"}.get(aim, aim)] += 1
+            aim = self._choose.choices(["service", "script", "shell", "parent", "both"], [70, 8, 6, 8, 8])[0]
+            victims = [one for one in _processes(root) if one.kind == {"both": "script"}.get(aim, aim)]
+            if victims:
+                victim = self._choose.choice(victims)
+                hurt |= _begun_by(root, victim.process) if aim == "parent" else {victim.step_run}
+                _kill(victim.process)
+                self.tally.kills[_AIMS[aim]] += 1
             if aim in ("service", "both"):
                 ended, status = os.waitpid(life, os.WNOHANG)
                 if ended:
@@ -150,35 +152,48 @@ def _learn(news: int, known: Known) -> None:
                 known.called_off.add(int(number))
 
 
-def _a_step(root: Path, choose: random.Random, of_shell: bool) -> tuple[str, int] | None:
-    """A step that runs just now, as the name of its attempt and the process of its script, or of its shell."""
-    found = list(_steps(root))
-    if not found:
-        return None
-    name, shell = choose.choice(found)
-    if of_shell:
-        return name, shell
-    try:
-        children = Path(f"/proc/{shell}/task/{shell}/children").read_text().split()
-    except OSError:
-        return None
-    return (name, int(children[0])) if children else None
+@dataclass(frozen=True)
+class _Process:
+    """What a service has started. `kind` is one of "script", "shell", "parent"; a parent belongs to no step run."""
+
+    kind: str
+    step_run: str
+    process: int
 
 
-def _steps(root: Path) -> Iterator[tuple[str, int]]:
-    records = f"{root}/blobs/records/".encode()
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
+def _processes(root: Path) -> Iterator[_Process]:
+    for path in Path("/proc").glob("[0-9]*"):
         try:
-            words = path.read_bytes().split(b"\0")
+            words, variables = (path / "cmdline").read_bytes().split(b"\0"), (path / "environ").read_bytes()
         except OSError:
             continue
-        if len(words) > 4 and words[3] == b"canalis-step" and words[4].startswith(records):
-            yield words[4].removeprefix(records).decode().strip("/").replace("/", "."), int(path.parent.name)
+        of_root = f"{root}/".encode()
+        mark = variables.partition(f"{MARK}=".encode())[2].partition(b"\0")[0].decode("utf-8", "replace")
+        if mark.startswith("-"):
+            if any(word.startswith(of_root + b"warm/") for word in words):
+                yield _Process("parent", "", int(path.name))
+        elif mark and of_root in variables:
+            yield _Process("shell" if b"canalis-step" in words[3:4] else "script", mark, int(path.name))
 
 
-def _kill(process: int) -> None:
+def _begun_by(root: Path, parent: int) -> set[str]:
+    """The attempts that a warm parent has begun or claimed, and that are not over. It is stopped, so there are no more."""
+    _kill(parent, signal.SIGSTOP)
     try:
-        os.kill(process, signal.SIGKILL)
+        begun = {"by", *Path(f"/proc/{parent}/task/{parent}/children").read_text().split()}
+    except OSError:
+        return set()
+    found = set()
+    for path in root.glob("blobs/records/*/*/pid"):
+        words = path.read_text().split()
+        if words[:1] and words[0] in begun:
+            found.add(f"{path.parent.parent.name}.{path.parent.name}")
+    return found
+
+
+def _kill(process: int, number: signal.Signals = signal.SIGKILL) -> None:
+    try:
+        os.kill(process, number)
     except ProcessLookupError:
         return
 

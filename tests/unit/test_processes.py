@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -105,3 +106,37 @@ def test_who_ends_what_an_attempt_has_left_behind_does_not_end_itself():
     finally:
         left.kill()
         left.wait()
+
+
+def began(process: int) -> str:
+    return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[19]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="warm starts are for Linux")
+def test_what_a_warm_parent_is_about_to_begin_is_waited_for(record):
+    (record / "pid").write_text(f"by {os.getpid()} {began(os.getpid())}\n")
+    later = threading.Timer(0.2, (record / "pid").write_text, (f"{os.getpid()} {began(os.getpid())}   \n",))
+    later.start()
+    assert not forestall(record), "it was just about to begin"
+    found = Attached.find(record)
+    assert found is not None and found.group == os.getpid() and found.is_alive()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="warm starts are for Linux")
+def test_what_a_warm_parent_was_about_to_begin_when_it_was_killed_counts_as_lost(record):
+    parent = subprocess.Popen(["sleep", "60"])
+    (record / "pid").write_text(f"by {parent.pid} {began(parent.pid)}\n")
+    parent.kill()
+    parent.wait()
+    assert not forestall(record), "it may have begun"
+    found = Attached.find(record)
+    assert found is not None and not found.is_alive() and found.wait() is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="warm starts are for Linux")
+def test_a_warm_parent_that_drops_what_it_has_claimed_leaves_it_to_others(record):
+    (record / "pid").write_text(f"by {os.getpid()} {began(os.getpid())}\n")
+    later = threading.Timer(0.2, (record / "pid").unlink)
+    later.start()
+    assert Attached.find(record) is None
+    assert launch(record, "exit 3").wait() == 3
