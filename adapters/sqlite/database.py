@@ -1,16 +1,18 @@
-"""One SQLite file in write-ahead mode: a connection for each thread, one writer at a time."""
+"""One SQLite file in write-ahead mode: as many connections as there are readers at once, one writer at a time."""
 
 from __future__ import annotations
 
 import sqlite3
 import threading
+from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from canalis.contract.errors import CanalisError, StoreFull, StoreUnavailable
 
 SCHEMA_VERSION = 2
+_READERS_KEPT = 8  # open files while nobody reads
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS runs (
@@ -80,12 +82,12 @@ class Database:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._local = threading.local()
+        # Not one for each thread: a thread for each step would be two open files for each step.
+        self._readers = deque[sqlite3.Connection]()
         # SQLite's own busy handler sleeps; a lock of ours hands over at once.
-        self._writer = threading.Lock()
-        self._connections: list[sqlite3.Connection] = []
+        self._one_writer = threading.Lock()
         with _plain_errors(path):
-            connection = self._connection()
+            connection = self._writer = self._open()
             (found,) = connection.execute("PRAGMA user_version").fetchone()
             if found > SCHEMA_VERSION:
                 raise StoreUnavailable(
@@ -102,7 +104,17 @@ class Database:
     def read(self) -> Iterator[sqlite3.Connection]:
         """A connection for single reading statements."""
         with _plain_errors(self.path):
-            yield self._connection()
+            try:
+                connection = self._readers.pop()
+            except IndexError:
+                connection = self._open()
+            try:
+                yield connection
+            finally:
+                self._readers.append(connection)
+                while len(self._readers) > _READERS_KEPT:
+                    with suppress(IndexError):
+                        self._readers.popleft().close()
 
     @contextmanager
     def write(self, durable: bool = True) -> Iterator[sqlite3.Connection]:
@@ -111,8 +123,8 @@ class Database:
         durable   whether it must outlive a power cut, which costs a sync of the disk. What is not durable
                   still outlives a kill of the process, and is synced with the next durable one.
         """
-        with _plain_errors(self.path), self._writer:
-            connection = self._connection()
+        with _plain_errors(self.path), self._one_writer:
+            connection = self._writer
             connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
             connection.execute("BEGIN IMMEDIATE")
             try:
@@ -127,19 +139,13 @@ class Database:
                 raise
 
     def close(self) -> None:
-        """Close every thread's connection. Only when no other thread uses the database any more."""
-        for connection in self._connections:
-            connection.close()
-        self._connections.clear()
-        self._local = threading.local()
+        """Close every connection. Only when no other thread uses the database any more."""
+        self._writer.close()
+        while self._readers:
+            self._readers.pop().close()
 
-    def _connection(self) -> sqlite3.Connection:
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=30.0)
-            self._local.connection = connection
-            self._connections.append(connection)
-        return connection
+    def _open(self) -> sqlite3.Connection:
+        return sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=30.0)
 
 
 @contextmanager
@@ -154,6 +160,8 @@ def _plain_errors(path: Path) -> Iterator[None]:
             raise StoreFull(f"No room is left for {path}: free some disk space; nothing was lost") from error
         if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR):
             raise StoreUnavailable(f"{path} cannot be written ({error}): check the folder's rights and disk") from error
+        if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            raise StoreUnavailable(f"{path} is held by another program ({error}): try again when it is done") from error
         if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
             raise StoreUnavailable(f"{path} is damaged or no database of ours ({error})") from error
         raise
