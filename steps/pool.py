@@ -46,6 +46,12 @@ class Pool:
         self._running = 0
         self._ready: dict[int, Job] = {}  # by place: those that wait for a slot and for nothing else
 
+    def resize(self, slots: int) -> None:
+        """Have so many slots from now on. Those who wait for one have it at once; none is taken away."""
+        with self._lock:
+            self.slots = slots
+            self._give_free_slots()
+
     def enter(self, job: Job) -> None:
         """Stand in line."""
         with self._lock:

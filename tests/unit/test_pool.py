@@ -105,3 +105,18 @@ def test_what_an_earlier_service_started_counts_even_above_the_slots():
     pool.over(old[1])
     waiting.join(10)
     assert answer == [True]
+
+
+def test_slots_that_are_added_go_at_once_to_those_who_wait_for_one():
+    pool = a_pool(1, "a", "b")
+    a = pool.next()
+    assert pool.take_slot(a)
+    b = pool.next()
+    waiter = threading.Thread(target=pool.take_slot, args=(b,))
+    waiter.start()
+    waiter.join(0.05)
+    assert waiter.is_alive() and not b.has_slot
+
+    pool.resize(2)
+    waiter.join(5)
+    assert not waiter.is_alive() and b.has_slot
