@@ -35,7 +35,7 @@ from canalis.contract.token import kept_token
 from canalis.contract.version import VERSION
 from local_engine import RENEW_S, Engine
 from orchestrator.sweep import SWEEP_S
-from steps.attempt import Site
+from steps.surroundings import Site
 
 _log = logging.getLogger("canalis.local")
 

@@ -22,11 +22,11 @@ from canalis.contract.ports import Ports
 from orchestrator.advance import EVENTS_MAX, advance
 from orchestrator.sweep import Sweeper
 from steps import worker
-from steps.attempt import Site
 from steps.backend import Backend
 from steps.follow import LEASE_S
 from steps.process import BACKEND, ProcessBackend
 from steps.report import PortsDesk
+from steps.surroundings import Site
 
 OWNER = "laptop"  # one service serves a workspace, so what it claimed before it died is its own still
 RENEW_S = 7.5  # a quarter of a lease, so that one or two may fail

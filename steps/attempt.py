@@ -12,24 +12,23 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from canalis.contract.errors import CanalisError
 from canalis.contract.graph import PythonWork
-from canalis.contract.layout import METRICS, STEP_LOG, UNWRITTEN, artifacts, records
+from canalis.contract.layout import STEP_LOG, UNWRITTEN, artifacts, records
 from canalis.contract.ports import Ports
 from canalis.contract.status import Outcome, Phase
 from canalis.contract.times import CAPACITY, DATA_IN, DATA_OUT, FINISHING, USER_CODE, Mark
 from steps.arguments import Values, command_line, variables
 from steps.backend import Ended, Work
 from steps.notes import PutOffNotes
-from steps.processes import MARK, Attached, Control, Launched, kill_marked, let_begin
+from steps.processes import Attached, Control, Launched, kill_marked, let_begin
 from steps.stage import (
     KEPT_FOLDERS,
     Spares,
-    Staged,
     StagingFailed,
     clear,
     keep_uploads,
@@ -39,6 +38,7 @@ from steps.stage import (
     stage,
     unwritten,
 )
+from steps.surroundings import Site, context, environment, local
 from steps.warm import Forked, Order, Parents
 
 Process = Launched | Forked | Attached
@@ -46,7 +46,6 @@ Process = Launched | Forked | Attached
 _PYTHON_ERROR = re.compile(r"[A-Za-z_][\w.]*(Error|Exception|Exit|Interrupt|Warning)\b")
 _NAMED_MAX = 20
 _TAIL_BYTES = 4096
-_TOKEN_S = 30 * 24 * 3600  # what v1 would say of its token; a workspace's own does not run out
 _FULL_BYTES = 64 * 2**10  # a disk with less room than this counts as full
 _NAMED_SIGNALS = {
     128 + number: number.name
@@ -60,24 +59,6 @@ _NAMED_SIGNALS = {
         signal.SIGILL,
     )
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Site:
-    """What a script on this machine must know of where it runs.
-
-    endpoint, token   of the service; home is the workspace's folder, where a new endpoint can be read
-    import_folders    put on the script's import path, for the azureml alias
-    """
-
-    workspace: str
-    subscription_id: str
-    resource_group: str
-    location: str
-    endpoint: str
-    token: str
-    home: Path
-    import_folders: tuple[Path, ...]
 
 
 class Attempt:
@@ -94,8 +75,8 @@ class Attempt:
         self._site = site
         self._work = work
         self._folder = folder
-        self._record = _local(ports, records(work.step_run_id))
-        self._log = _local(ports, artifacts(work.step_run_id) + STEP_LOG)
+        self._record = local(ports, records(work.step_run_id))
+        self._log = local(ports, artifacts(work.step_run_id) + STEP_LOG)
         self._launch: Callable[[], Process | None] | None = None
         self._started_at: float | None = None
         self.marks: list[Mark] = []  # which segment of its time began when
@@ -132,8 +113,9 @@ class Attempt:
         running = {"phase": Phase.RUNNING.value, "started_at": self._started_at, "marks": list(self.marks)}
         notes.note(self._work, running)
         code = _wait(process, control, self._work.node.settings.timeout_s, self._record / "timed_out")
-        if code is None:
-            # Its shell is gone; what it started must not go on beside a retry.
+        if code is None or isinstance(process, Attached):
+            # What it started must not go on beside a retry or after its run: its shell is gone, or ended while no
+            # service was there to end the rest of its group.
             kill_marked({str(self._work.step_run_id)})
         self._mark(DATA_OUT)
         return _judge(self._work, control, code, self._log, self._started_at)
@@ -178,22 +160,22 @@ class Attempt:
             raise StagingFailed(f"Script '{node.work.script}' is not in the snapshot of step '{node.name}'")
         values = Values(staged.inputs, staged.outputs, work.request.parameters)
         line, extra = command_line(node, interpreter, values)
-        context = self._record / "context.json"
-        environment = _environment(self._site, work, staged, context, interpreter)
+        context_file = self._record / "context.json"
+        surroundings = environment(self._site, work, staged, context_file, interpreter)
         program = str(staged.source / line[0]) if "/" in line[0] else line[0]
-        if shutil.which(program, path=environment["PATH"]) is None:
+        if shutil.which(program, path=surroundings["PATH"]) is None:
             raise StagingFailed(f"There is no program '{line[0]}' on this machine, which step '{node.name}' runs")
         make_folder(self._record)
-        context.write_text(json.dumps(_context(self._ports, self._site, work, staged)))
-        environment |= variables(node, values) | extra
+        context_file.write_text(json.dumps(context(self._ports, self._site, work, staged)))
+        surroundings |= variables(node, values) | extra
         order = Order(
             line,
             staged.source,
-            environment,
+            surroundings,
             self._record,
             self._log,
             interpreter=interpreter if isinstance(node.work, PythonWork) and line[1].endswith(".py") else None,
-            name=f"{node.name}/{line[1]}",
+            name="/".join((node.name, *line[1:2])),
             own=frozenset((*staged.inputs, *staged.outputs)),
         )
         return partial(self._parents.launch, order)
@@ -225,17 +207,20 @@ def _end_in_time(control: Control, told: Path) -> None:
 
 
 def _judge(work: Work, control: Control, code: int | None, log: Path, started_at: float) -> Ended:
-    """How an attempt ended, from its exit code and from what was asked of it."""
+    """How an attempt ended, from its exit code and from what was asked of it.
+
+    Who was asked to end before it did has not succeeded, whatever its exit code: many scripts end well on SIGTERM.
+    """
     now = max(started_at, time.time())  # somebody may have set the clock back
     name = work.node.name
-    if code == 0:
-        return Ended(Outcome.SUCCEEDED, 0, started_at=started_at, ended_at=now)
     if control.reason is Outcome.CANCELLED:
         return Ended(Outcome.CANCELLED, code, "cancelled", f"{name} was cancelled", started_at, now)
     if control.reason is Outcome.TIMED_OUT:
         limit = work.node.settings.timeout_s
         reason = f"{name} worked longer than its limit of {limit:g} s and was ended"
         return Ended(Outcome.TIMED_OUT, code, "timed_out", reason, started_at, now)
+    if code == 0:
+        return Ended(Outcome.SUCCEEDED, 0, started_at=started_at, ended_at=now)
     if code is None:
         return Ended(Outcome.LOST, None, "lost", f"{name} went away with its machine", started_at, now)
     signal_name = _NAMED_SIGNALS.get(code)
@@ -311,81 +296,3 @@ def _full_disk(log: Path) -> str:
     found = os.statvfs(log.parent)
     is_full = found.f_bavail * found.f_frsize < _FULL_BYTES
     return f" (No space left on device: the disk that holds {log.parent} is full)" if is_full else ""
-
-
-def _local(ports: Ports, key: str) -> Path:
-    path = local_path(ports.blobs, key)
-    assert path is not None, key  # this backend is for services whose blobs are files
-    return path
-
-
-@lru_cache(64)
-def _surroundings(site: Site, interpreter: str, experiment: str) -> dict[str, str]:
-    """The part of a script's environment that is the same for all steps of an experiment in an interpreter.
-
-    Source   reference section 14
-    """
-    found = {name: value for name, value in os.environ.items() if not name.startswith(("CANALIS_", "AZUREML_"))}
-    for name in ("PYTHONDONTWRITEBYTECODE", "PYTHONSAFEPATH", "VIRTUAL_ENV", "PYTHONHOME"):
-        found.pop(name, None)  # without bytecode every step compiles its libraries again
-    program = Path(interpreter)
-    if (program.parent.parent / "pyvenv.cfg").exists():
-        found["VIRTUAL_ENV"] = str(program.parent.parent)
-    return found | {
-        "PATH": os.pathsep.join((str(program.parent), found.get("PATH", os.defpath))),
-        "PYTHONUNBUFFERED": "1",
-        "AZUREML_ARM_SUBSCRIPTION": site.subscription_id,
-        "AZUREML_ARM_RESOURCEGROUP": site.resource_group,
-        "AZUREML_ARM_WORKSPACE_NAME": site.workspace,
-        "AZUREML_ARM_PROJECT_NAME": experiment,
-        "AZUREML_EXPERIMENT_ID": experiment,
-        "AZUREML_WORKSPACE_ID": site.workspace,
-        "AZUREML_SERVICE_ENDPOINT": site.endpoint,
-        "AZUREML_DISCOVERY_SERVICE_ENDPOINT": f"{site.endpoint}/discovery",
-        "AZUREML_RUN_TOKEN": site.token,
-    }
-
-
-def _environment(site: Site, work: Work, staged: Staged, context: Path, interpreter: str) -> dict[str, str]:
-    """The environment of a script before its own variables: this machine's, and what v1 promises."""
-    surroundings = _surroundings(site, interpreter, work.request.experiment)
-    imports = [str(staged.source), *map(str, site.import_folders), surroundings.get("PYTHONPATH", "")]
-    run_id = str(work.step_run_id)
-    return surroundings | {
-        "PYTHONPATH": os.pathsep.join(part for part in imports if part),
-        MARK: run_id,
-        "CANALIS_CONTEXT": str(context),
-        "AZUREML_RUN_ID": run_id,
-        "AZUREML_ROOT_RUN_ID": work.key.run_id,
-        "AZUREML_RUN_TOKEN_EXPIRY": str(int(time.time()) + _TOKEN_S),
-    }
-
-
-def _context(ports: Ports, site: Site, work: Work, staged: Staged) -> dict[str, object]:
-    """What the SDK inside the script knows without asking the service."""
-    owner = work.step_run_id
-    return {
-        "run_id": str(owner),
-        "pipeline_run_id": owner.run_id,
-        "node": owner.node,
-        "attempt": owner.attempt,
-        "name": work.node.name,
-        "experiment": work.request.experiment,
-        "workspace": site.workspace,
-        "subscription_id": site.subscription_id,
-        "resource_group": site.resource_group,
-        "location": site.location,
-        "home": str(site.home),
-        "metrics": str(_local(ports, records(owner) + METRICS)),
-        "artifacts": str(_local(ports, artifacts(owner))),
-        "inputs": {
-            port.name: {
-                "path": staged.inputs[port.name],
-                "mode": port.mode,
-                "style": port.style,
-                "places": [[place.datastore, place.path] for place in work.inputs[port.name]],
-            }
-            for port in work.node.inputs
-        },
-        "outputs": {port.name: {"path": staged.outputs[port.name], "style": port.style} for port in work.node.outputs},
-    }

@@ -17,12 +17,13 @@ from canalis.contract.layout import records
 from canalis.contract.ports import AttemptKey, Ports
 from canalis.contract.run import StepRunId
 from canalis.contract.status import Outcome
-from steps.attempt import Attempt, Site
+from steps.attempt import Attempt
 from steps.backend import Desk, Ended, Pending, Work
 from steps.notes import PutOffNotes
 from steps.pool import Job, Pool
 from steps.processes import Attached, forestall, kill_leftover, kill_marked, marked
 from steps.stage import Spares, local_path
+from steps.surroundings import Site
 from steps.warm import Parents
 
 BACKEND = "process"
@@ -59,14 +60,20 @@ class ProcessBackend:
             if work.key in self._jobs:
                 return Pending(handle=str(work.step_run_id))
             pool = self._pools.setdefault((work.node.compute or "", work.request.depth), Pool())
-            pool.slots = work.compute.slots or os.cpu_count() or 1
+            pool.resize(work.compute.slots or os.cpu_count() or 1)
             self._jobs[work.key] = job, pool
-        if self.has_begun(work.key):
-            pool.join_running(job)
-            self._threads.submit(self._see_through, pool, job)
-        else:
-            pool.enter(job)
-            self._go_on(pool)
+        try:
+            if self.has_begun(work.key):
+                pool.join_running(job)
+                self._threads.submit(self._see_through, pool, job)
+            else:
+                pool.enter(job)
+                self._go_on(pool)
+        except Exception:  # the order comes again, and must not find that it was carried out
+            pool.leave_line(job)
+            with self._lock:
+                self._jobs.pop(work.key, None)
+            raise
         return Pending(handle=str(work.step_run_id))
 
     def check(self, work: Work, handle: str) -> Ended | Pending:
@@ -128,6 +135,7 @@ class ProcessBackend:
         for pool in list(self._pools.values()):
             pool.clear()
         self._parents.close()
+        self._notes.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _go_on(self, pool: Pool) -> None:
@@ -162,14 +170,20 @@ class ProcessBackend:
             ended = Ended(Outcome.FAILED, None, "internal", f"Canalis could not run this step: {error!r}")
         if ended.outcome is Outcome.SUCCEEDED:
             self._tell(job.work, ended)
-            attempt.clear(ended)
+            self._clear(attempt, ended)
             return
-        attempt.clear(ended)  # first, since on a full disk it makes the room for the report
+        self._clear(attempt, ended)  # first, since on a full disk it makes the room for the report
         self._shaken.add(job.work.key.run_id)
         self._tell(job.work, ended)
         if not job.is_over:
             self._wait_until_heard(job.work)  # a failure may call back those who wait for the slot
             self._leave(pool, job)
+
+    def _clear(self, attempt: Attempt, ended: Ended) -> None:
+        try:
+            attempt.clear(ended)
+        except Exception as error:  # what is left in place goes with the next look at leftovers
+            _log.warning("a step that ended is not cleared up yet: %r", error)
 
     def _run(self, attempt: Attempt, pool: Pool, job: Job) -> Ended:
         try:
@@ -194,7 +208,7 @@ class ProcessBackend:
 
     def _wait_until_heard(self, work: Work) -> None:
         give_up = time.monotonic() + _HEARD_S
-        with contextlib.suppress(CanalisError):
+        with contextlib.suppress(Exception):  # then for no longer
             while not self._desk.has_been_heard(work) and time.monotonic() < give_up:
                 time.sleep(0.005)
 
@@ -206,8 +220,9 @@ class ProcessBackend:
             try:
                 self._desk.report(work, ended)
                 break
-            except CanalisError as error:
-                _log.warning("step %s has ended, but that cannot be stored: %s", work.step_run_id, error)
+            except Exception as error:
+                why = error if isinstance(error, CanalisError) else repr(error)
+                _log.warning("step %s has ended, but that cannot be stored: %s", work.step_run_id, why)
                 time.sleep(rest_s)
                 rest_s = min(2 * rest_s, _RETELL_S_MAX)
         with self._lock:

@@ -51,6 +51,7 @@ class Control:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._group: int | None = None  # None: not launched yet, or over
+        self._is_over = False
         self.reason: Outcome | None = None  # why it was ended from outside
 
     @property
@@ -66,13 +67,16 @@ class Control:
             self._signal(signal.SIGTERM)
 
     def over(self) -> None:
-        """Its process group is gone, and the number may become somebody else's."""
+        """Its process group is gone, and the number may become somebody else's. Whoever stops it now is too late."""
         with self._lock:
             self._group = None
+            self._is_over = True
 
     def stop(self, reason: Outcome) -> None:
         """Ask its processes to end, and make them after a while. The first reason stands."""
         with self._lock:
+            if self._is_over:
+                return
             self.reason = self.reason or reason
         self._signal(signal.SIGTERM)
         later = threading.Timer(STOP_GRACE_S, self._signal, (signal.SIGKILL,))

@@ -1,0 +1,114 @@
+"""What a script on this machine finds around it: its environment, and what the SDK in it knows without asking."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from canalis.contract.layout import METRICS, artifacts, records
+from canalis.contract.ports import Ports
+from steps.backend import Work
+from steps.processes import MARK
+from steps.stage import Staged, local_path
+
+_TOKEN_S = 30 * 24 * 3600  # what v1 would say of its token; a workspace's own does not run out
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What a script on this machine must know of where it runs.
+
+    endpoint, token   of the service; home is the workspace's folder, where a new endpoint can be read
+    import_folders    put on the script's import path, for the azureml alias
+    """
+
+    workspace: str
+    subscription_id: str
+    resource_group: str
+    location: str
+    endpoint: str
+    token: str
+    home: Path
+    import_folders: tuple[Path, ...]
+
+
+def local(ports: Ports, key: str) -> Path:
+    """Where a blob of a service that keeps them as files lies."""
+    path = local_path(ports.blobs, key)
+    assert path is not None, key  # this backend is for services whose blobs are files
+    return path
+
+
+@lru_cache(64)
+def _surroundings(site: Site, interpreter: str, experiment: str) -> dict[str, str]:
+    """The part of a script's environment that is the same for all steps of an experiment in an interpreter.
+
+    Source   reference section 14
+    """
+    found = {name: value for name, value in os.environ.items() if not name.startswith(("CANALIS_", "AZUREML_"))}
+    for name in ("PYTHONDONTWRITEBYTECODE", "PYTHONSAFEPATH", "VIRTUAL_ENV", "PYTHONHOME"):
+        found.pop(name, None)  # without bytecode every step compiles its libraries again
+    program = Path(interpreter)
+    if (program.parent.parent / "pyvenv.cfg").exists():
+        found["VIRTUAL_ENV"] = str(program.parent.parent)
+    return found | {
+        "PATH": os.pathsep.join((str(program.parent), found.get("PATH", os.defpath))),
+        "PYTHONUNBUFFERED": "1",
+        "AZUREML_ARM_SUBSCRIPTION": site.subscription_id,
+        "AZUREML_ARM_RESOURCEGROUP": site.resource_group,
+        "AZUREML_ARM_WORKSPACE_NAME": site.workspace,
+        "AZUREML_ARM_PROJECT_NAME": experiment,
+        "AZUREML_EXPERIMENT_ID": experiment,
+        "AZUREML_WORKSPACE_ID": site.workspace,
+        "AZUREML_SERVICE_ENDPOINT": site.endpoint,
+        "AZUREML_DISCOVERY_SERVICE_ENDPOINT": f"{site.endpoint}/discovery",
+        "AZUREML_RUN_TOKEN": site.token,
+    }
+
+
+def environment(site: Site, work: Work, staged: Staged, context_file: Path, interpreter: str) -> dict[str, str]:
+    """The environment of a script before its own variables: this machine's, and what v1 promises."""
+    surroundings = _surroundings(site, interpreter, work.request.experiment)
+    imports = [str(staged.source), *map(str, site.import_folders), surroundings.get("PYTHONPATH", "")]
+    run_id = str(work.step_run_id)
+    return surroundings | {
+        "PYTHONPATH": os.pathsep.join(part for part in imports if part),
+        MARK: run_id,
+        "CANALIS_CONTEXT": str(context_file),
+        "AZUREML_RUN_ID": run_id,
+        "AZUREML_ROOT_RUN_ID": work.key.run_id,
+        "AZUREML_RUN_TOKEN_EXPIRY": str(int(time.time()) + _TOKEN_S),
+    }
+
+
+def context(ports: Ports, site: Site, work: Work, staged: Staged) -> dict[str, object]:
+    """What the SDK inside the script knows without asking the service."""
+    owner = work.step_run_id
+    return {
+        "run_id": str(owner),
+        "pipeline_run_id": owner.run_id,
+        "node": owner.node,
+        "attempt": owner.attempt,
+        "name": work.node.name,
+        "experiment": work.request.experiment,
+        "workspace": site.workspace,
+        "subscription_id": site.subscription_id,
+        "resource_group": site.resource_group,
+        "location": site.location,
+        "home": str(site.home),
+        "metrics": str(local(ports, records(owner) + METRICS)),
+        "artifacts": str(local(ports, artifacts(owner))),
+        "inputs": {
+            port.name: {
+                "path": staged.inputs[port.name],
+                "mode": port.mode,
+                "style": port.style,
+                "places": [[place.datastore, place.path] for place in work.inputs[port.name]],
+            }
+            for port in work.node.inputs
+        },
+        "outputs": {port.name: {"path": staged.outputs[port.name], "style": port.style} for port in work.node.outputs},
+    }
