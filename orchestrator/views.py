@@ -346,6 +346,5 @@ def _run_error(ports: Ports, run: Run) -> ErrorView | None:
     first = min(failed, key=lambda attempt: float(attempt.facts.get("ended_at", 0.0)))
     step = StepRunId(run.run_id, first.key.node, first.key.attempt)
     others = f" ({len(failed) - 1} more steps failed)" if len(failed) > 1 else ""
-    return ErrorView(
-        code=first.facts.get("error_code", ""), message=first.facts.get("error", "") + others, step=str(step)
-    )
+    words = first.facts.get("error", "") + others
+    return ErrorView(code=first.facts.get("error_code", ""), message=words, step=str(step))
