@@ -24,8 +24,9 @@ from canalis.contract.messages import CancelRequested
 from canalis.contract.ports import Run, RunQuery
 from canalis.contract.run import StepRunId
 from canalis.contract.views import FileView, MetricPoint, OutputView, RunView, StepView, TimesView
-from orchestrator import views
+from orchestrator import step_views, views
 from orchestrator.advance import advance
+from orchestrator.remarks import annotate
 from orchestrator.resume import Resumption, resume
 from orchestrator.submit import Submission, submit
 
@@ -72,7 +73,7 @@ def list_runs(
 def get_run(here: Here, name: str) -> RunView | StepView:
     """A pipeline run or the run of a step, by its id or the beginning of it."""
     found = views.find(here.ports, name)
-    return views.run_view(here.ports, found) if isinstance(found, Run) else views.step_view(here.ports, found)
+    return views.run_view(here.ports, found) if isinstance(found, Run) else step_views.step_view(here.ports, found)
 
 
 @router.patch("/{name}", dependencies=[needs(Role.SUBMITTER)])
@@ -82,7 +83,7 @@ def annotate_run(here: Here, name: str, said: Annotation) -> RunView | StepView:
     identity = found.run_id if isinstance(found, Run) else str(found)
     for _ in range(_TRIES):
         try:
-            views.annotate(here.ports, identity, said.model_dump(exclude_unset=True))
+            annotate(here.ports, identity, said.model_dump(exclude_unset=True))
             return get_run(here, name)
         except Conflict:
             continue  # somebody else said something at the same moment
@@ -112,13 +113,13 @@ def resume_run(here: Here, caller: CallerName, name: str, asked: Resumption | No
 @router.get("/{name}/steps", dependencies=[needs(Role.READER)])
 def list_steps(here: Here, name: str, news_since: float | None = None) -> list[StepView]:
     """All steps of a run, in the order of its graph; with `news_since` those started, or ended since that time."""
-    return views.step_views(here.ports, views.find_run(here.ports, name), news_since)
+    return step_views.step_views(here.ports, views.find_run(here.ports, name), news_since)
 
 
 @router.get("/{name}/times", dependencies=[needs(Role.READER)])
 def get_times(here: Here, name: str) -> TimesView:
     """Where the time of a run went: the steps that it had to wait for, and what they did meanwhile."""
-    return views.times_view(here.ports, views.find_run(here.ports, name))
+    return step_views.times_view(here.ports, views.find_run(here.ports, name))
 
 
 @router.get("/{name}/cost", dependencies=[needs(Role.READER)])
@@ -139,11 +140,11 @@ def list_outputs(here: Here, name: str) -> list[OutputView]:
     """Where the outputs of a step lie; of a pipeline run, those that have a pipeline output name."""
     found = views.find(here.ports, name)
     if isinstance(found, StepRunId):
-        return views.output_views(here.ports, found)
+        return step_views.output_views(here.ports, found)
     graph = stored_graph(here.ports.blobs, found.request.graph)
     named = [node.key for node in graph.nodes if any(output.pipeline_output for output in node.outputs)]
     outputs = [
-        view for key in named for view in views.output_views(here.ports, views.current_step_run(found, graph, key))
+        view for key in named for view in step_views.output_views(here.ports, views.current_step_run(found, graph, key))
     ]
     return [view for view in outputs if view.pipeline_output]
 
@@ -211,7 +212,7 @@ def _point(line: bytes) -> MetricPoint | None:
 def _owner(here: Service, name: str) -> StepRunId:
     """Whose artifacts and metrics are meant: a step's attempt, the one kept for it, or the pipeline run itself."""
     found = views.find(here.ports, name)
-    return views.maker_of(here.ports, found) if isinstance(found, StepRunId) else of_run(found.run_id)
+    return step_views.maker_of(here.ports, found) if isinstance(found, StepRunId) else of_run(found.run_id)
 
 
 def _is_over(here: Service, owner: StepRunId) -> bool:

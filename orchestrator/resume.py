@@ -22,6 +22,7 @@ from canalis.contract.ports import Ports, Run
 from canalis.contract.run import ComputeChoice, StepRunId, check_run_id, new_run_id
 from canalis.contract.status import StepStatus
 from orchestrator import views
+from orchestrator.remarks import annotate
 from orchestrator.submit import chosen_computes, create, depth_below, next_number
 
 _NAMED_MAX = 20  # steps that an error names
@@ -183,7 +184,7 @@ def _relate(ports: Ports, original: Run, run: Run) -> None:
     """Say on the original that it was resumed. For people only, so nothing hangs on it."""
     for _ in range(_TRIES):
         try:
-            views.annotate(ports, original.run_id, {"resumed_by": {run.run_id: run.request.submitted_at}})
+            annotate(ports, original.run_id, {"resumed_by": {run.run_id: run.request.submitted_at}})
             return
         except Conflict:
             continue  # somebody else said something at the same moment

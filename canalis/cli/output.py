@@ -213,9 +213,10 @@ def title(run: dict[str, Any]) -> str:
         return f"Step {run['name']} of run {run['run_id']}{attempt}: {run['run_status_v1']}"
     took = duration((run["ended_at"] or time.time()) - run["submitted_at"])
     error = f"\n{run['error']['message']}" if run.get("error") else ""
+    attention = f"\nNeeds somebody's help: {run['attention']}" if run["attention"] else ""
     before = f"\nGoes on from run {run['resumed_from']}" if run["resumed_from"] else ""
     after = f"\nResumed as run {', '.join(run['resumed_by'])}" if run["resumed_by"] else ""
-    return f"Run {run['id']} of {run['experiment']}, {progress_line(run)}, {took}{before}{after}{error}"
+    return f"Run {run['id']} of {run['experiment']}, {progress_line(run)}, {took}{before}{after}{error}{attention}"
 
 
 def _says(step: dict[str, Any]) -> str:

@@ -43,6 +43,7 @@ class StepView(Part):
     waits_for   what must happen before it goes on, in words; empty when it is not waiting
     kept_from   the step run that stands in for it, in a run that was resumed; its outputs, log and metrics are read
     waits_since when it began to wait for that
+    owner, lease_until   who works on it, and until when nobody else may; "" while nobody does
     times       seconds by segment (canalis.contract.times), those that took time; they do not overlap, and
                 together are the time from the run's submission to the step's end, or to now
     *_at, *_since   seconds since 1970, UTC
@@ -72,6 +73,8 @@ class StepView(Part):
     waits_for: tuple[str, ...] = ()
     kept_from: str | None = None
     waits_since: float | None = None
+    owner: str = ""
+    lease_until: float | None = None
     times: dict[str, float] = Field(default_factory=dict)
     snapshot: str | None = None
     tags: dict[str, str] = Field(default_factory=dict)
@@ -83,6 +86,7 @@ class StepView(Part):
 class RunView(Part):
     """A pipeline run.
 
+    attention  why it cannot go on without somebody's help; "" when it can
     steps      how many of its steps stand how, by our words
     version    changes whenever anything above the steps' phases does
     resumed_from, resumed_by   the run that it goes on from, and those that go on from it
@@ -109,6 +113,7 @@ class RunView(Part):
     number: int
     updated_at: float
     ended_at: float | None
+    attention: str
     steps: dict[str, int]
     version: int
     error: ErrorView | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from api import runs
 from canalis.contract.errors import Conflict
-from orchestrator import views
+from orchestrator.remarks import ANNOTATIONS
 from tests.api.conftest import a_run
 
 
@@ -44,7 +44,7 @@ def test_a_tag_that_was_not_written_is_not_said_to_be(app, ask, monkeypatch):
     put = documents.put
 
     def always_late(kind, name, body, **condition):
-        if kind == views.ANNOTATIONS:
+        if kind == ANNOTATIONS:
             raise Conflict("somebody else wrote first")
         return put(kind, name, body, **condition)
 

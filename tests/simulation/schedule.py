@@ -67,6 +67,7 @@ class Outcome:
     log: list[str]
     virtual_s: float
     attention: bool = False
+    ended_s: float | None = None  # from the start to the run's end
 
 
 def a_graph(*edges: str, retries: int = 0, rest_s: float = 0.0, timeout_s: float | None = None) -> Graph:
@@ -265,6 +266,7 @@ class Schedule:
             world.log or [],
             world.now - world.started_at,
             bool(row and row.properties.get("attention")),
+            None if self.oracle.ended_at is None else self.oracle.ended_at - world.started_at,
         )
 
     def _is_over(self) -> bool:

@@ -6,12 +6,14 @@ import os
 
 import pytest
 
+from orchestrator.sweep import SWEEP_S
+from steps.follow import LEASE_S
 from tests.simulation import corpus, exhaustive, hunt, search
 from tests.simulation.choices import Choices
 from tests.simulation.mutants import MUTANTS, check_all, planted
 from tests.simulation.schedule import SCENARIOS, run_schedule, run_seed
 from tests.simulation.shrink import replay, shrink, story
-from tests.simulation.world import Swarm
+from tests.simulation.world import Fault, Swarm
 
 CORES = os.cpu_count() or 1
 SLICE = 500  # seeds that one test tries; there are as many tests as make up a change's budget
@@ -33,6 +35,16 @@ def test_any_single_fault_at_any_call_is_borne(scenario):
     print(f"\nmode B, {scenario.name}: {tally}")
     assert tally.broken == []
     assert tally.faults >= 6 * tally.schedules / 7  # each but the benign ones had its fault
+
+
+@pytest.mark.parametrize("kind", [Fault.CRASH_BEFORE, Fault.CRASH_AFTER])
+def test_a_host_that_dies_costs_a_lease_and_a_sweep_at_most(kind):
+    scenario = SCENARIOS[0]
+    benign = run_schedule(scenario, Choices(replay=()), Swarm())
+    for call in range(1, benign.calls + 1):
+        outcome = run_schedule(scenario, Choices(replay=()), Swarm(planted={call: kind}))
+        # The messages of the dead host come again after as long as its leases last.
+        assert outcome.ended_s - benign.ended_s <= LEASE_S + SWEEP_S + 1.0, call
 
 
 @pytest.mark.parametrize("first", range(0, SEEDS, SLICE))
