@@ -38,6 +38,7 @@ class MemoryBus:
     def __init__(self, world: World, handle: Callable[[Host, str, list[Held]], None]) -> None:
         self.world = world
         self.sent = 0
+        self.under_way = 0  # messages that are not done with
         self.dead: list[Held] = []
         self.on_send: Callable[[Send], None] = lambda send: None
         self._handle = handle
@@ -72,8 +73,9 @@ class MemoryBus:
 
     def complete(self, message: Held, lock: int) -> None:
         """The handler is done; too late when it has lost its lock."""
-        if message.lock == lock:
+        if message.lock == lock and not message.is_gone:
             message.is_gone = True
+            self.under_way -= 1
 
     def abandon(self, message: Held, lock: int, reason: str) -> None:
         """The handler failed."""
@@ -87,6 +89,7 @@ class MemoryBus:
             self._release(message, 0.0)
 
     def _keep(self, message: Held) -> None:
+        self.under_way += 1
         self._queues[message.queue].append(message)
         self.world.at(message.visible_at - self.world.now, lambda: self._deliver(message))
 
@@ -94,6 +97,7 @@ class MemoryBus:
         message.lock = 0
         if message.deliveries >= DELIVERIES_MAX:
             message.is_gone = True
+            self.under_way -= 1
             self.world.trace(f"dead letter: {message.body.decode()}")
             self.dead.append(message)
             return

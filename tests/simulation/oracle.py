@@ -173,6 +173,12 @@ class Oracle:
 
     # In the end
 
+    def is_something_left(self) -> bool:
+        """Whether an outbox has not been emptied, or a job lives that nobody has given up."""
+        return any(key.startswith("out:") for key in self.table.keys(self.run_id)) or any(
+            job.outcome is None and not self._is_abandoned(job) for job in self.service.jobs.values()
+        )
+
     def check_end(self, swept: int, dead: int) -> None:
         """What must be so when faults have stopped and time has passed."""
         attention = str(self.table.row(self.run_id, "run").properties.get("attention", ""))

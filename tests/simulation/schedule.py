@@ -131,7 +131,7 @@ class Service:
         self.calls = itertools.count()
         self.line: deque[Held] = deque()
         self.is_working = False
-        host.spawn(partial(self._begin, world.choices.pick(4) if world.swarm.timers else 0))
+        host.spawn(partial(self._begin, world.choices.pick(4) if world.swarm.timers else 0), ends=False)
 
     def handle(self, queue: str, messages: list[Held]) -> None:
         """Messages were delivered here."""
@@ -270,9 +270,14 @@ class Schedule:
         )
 
     def _is_over(self) -> bool:
-        """Ended, and nothing is left that could still go wrong."""
-        ended_at = self.oracle.ended_at
-        return ended_at is not None and self.world.now > max(ended_at, self.world.fault_until) + 60.0
+        """Ended, and nothing is under way any more that could still go wrong."""
+        return (
+            self.oracle.ended_at is not None
+            and not self.bus.under_way
+            and not self.bus.dead
+            and not any(host.at_work for host in self.world.hosts)
+            and not self.oracle.is_something_left()
+        )
 
     def _start(self, host: Host) -> None:
         self.services[host.name] = Service(self, host)

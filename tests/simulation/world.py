@@ -10,6 +10,7 @@ import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import partial
 from typing import Any
 
 import greenlet
@@ -87,6 +88,7 @@ class Host:
         self.life = 0
         self.is_up = False
         self.skew_s = 0.0
+        self.at_work = 0  # handlers that have not ended
 
     def now(self) -> float:
         """Its own clock."""
@@ -96,12 +98,17 @@ class Host:
         """Seconds that have passed."""
         return self.world.now
 
-    def spawn(self, run: Callable[[], None], messages: Sequence[Any] = ()) -> Task:
-        """Begin a handler."""
-        task = Task(run, self.world.hub)
+    def spawn(self, run: Callable[[], None], messages: Sequence[Any] = (), ends: bool = True) -> Task:
+        """Begin a handler; one that never `ends` keeps nobody waiting."""
+        task = Task(partial(self._to_its_end, run) if ends else run, self.world.hub)
         task.host, task.life, task.messages = self, self.life, messages
+        self.at_work += ends
         self.world.at(0.0, task)
         return task
+
+    def _to_its_end(self, run: Callable[[], None]) -> None:
+        run()
+        self.at_work -= 1
 
     def call(self, do: Callable[..., Any], *args: Any, **named: Any) -> Any:
         """One call of a port, with everything that may happen to it."""
@@ -199,6 +206,7 @@ class World:
         """Kill a host. When it is the caller's own this does not return."""
         host.life += 1
         host.is_up = False
+        host.at_work = 0
         self.trace(f"{host.name} died")
         self.at(1.0 + 10.0 * self.choices.pick(4), lambda: self.restart(host))
         current = greenlet.getcurrent()
