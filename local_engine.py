@@ -17,7 +17,7 @@ from adapters.files import FileBlobs, FileStores
 from adapters.sqlite import Database, SqliteBus, SqliteDocuments, SqliteRuns, Taken, dead
 from canalis.contract.costs import SERVICE
 from canalis.contract.errors import CanalisError, NotFound
-from canalis.contract.messages import ORCHESTRATOR_QUEUE, Command, Event, Message, from_bytes, steps_queue
+from canalis.contract.messages import ORCHESTRATOR_QUEUE, Command, Event, Message, StartStep, from_bytes, steps_queue
 from canalis.contract.ports import Ports
 from orchestrator.advance import EVENTS_MAX, advance
 from orchestrator.sweep import Sweeper
@@ -31,7 +31,10 @@ from steps.surroundings import Site
 OWNER = "laptop"  # one service serves a workspace, so what it claimed before it died is its own still
 RENEW_S = 7.5  # a quarter of a lease, so that one or two may fail
 WAIT_S = 15.0
-ORDERS_MAX = 16
+_LAST_S = 2.0
+TOGETHER_MAX = 90  # messages of a queue that are carried together; of events no more fit into a commit
+_QUEUES = (ORCHESTRATOR_QUEUE, steps_queue(BACKEND))
+assert TOGETHER_MAX <= EVENTS_MAX
 
 _DATASTORES = {  # those that every v1 workspace has
     "workspaceblobstore": "AzureBlob",
@@ -105,38 +108,42 @@ class Pump:
         self._bus = bus
         self._backend = backend
         self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._carry, name="pump", daemon=True)
 
     def start(self) -> None:
-        """Begin, in threads of its own."""
-        for queue, count, handle in (
-            (ORCHESTRATOR_QUEUE, EVENTS_MAX, self._advance_all),
-            (steps_queue(BACKEND), ORDERS_MAX, self._work_all),
-        ):
-            threading.Thread(target=self._carry, args=(queue, count, handle), name=queue, daemon=True).start()
+        """Begin, in a thread of its own."""
+        # One thread for news and orders: each follows from the other, and a hand-over would cost more than either.
+        self._thread.start()
 
     def close(self) -> None:
-        """Carry nothing further."""
+        """Carry nothing further; what is in hand is carried to its end, if that does not take long."""
         self._closing.set()
         self._bus.close()
+        if self._thread.is_alive():
+            self._thread.join(_LAST_S)
 
-    def _carry(self, queue: str, count: int, handle: Callable[[list[Taken]], None]) -> None:
+    def _carry(self) -> None:
         while not self._closing.is_set():
             try:
-                handle(self._bus.take(queue, count, WAIT_S))
+                taken = self._bus.take(_QUEUES, TOGETHER_MAX, WAIT_S)
+                try:
+                    self._advance_all([message for message in taken if message.queue == ORCHESTRATOR_QUEUE])
+                finally:
+                    self._work_all([message for message in taken if message.queue != ORCHESTRATOR_QUEUE])
             except CanalisError as error:  # the store itself refuses: the messages stay where they are
-                _log.warning("%s: %s", queue, error)
+                _log.warning("%s", error)
                 self._closing.wait(1.0)
             except Exception:
-                _log.exception("%s", queue)
+                _log.exception("the pump")
                 self._closing.wait(1.0)
 
     def face_dead_letters(self) -> None:
         """Turn what failed again and again into something that its run shows; none is dropped before."""
-        for message, event in self._read_all(self._bus.take(dead(ORCHESTRATOR_QUEUE), EVENTS_MAX, 0.0)):
+        for message, event in self._read_all(self._bus.take(dead(ORCHESTRATOR_QUEUE), TOGETHER_MAX, 0.0)):
             if isinstance(event, Event):
                 why = f"What happened in it could not be carried into its record: {message.reason}"
                 self._settle([message], partial(self._ports.runs.flag, event.run_id, why))
-        for message, command in self._read_all(self._bus.take(dead(steps_queue(BACKEND)), ORDERS_MAX, 0.0)):
+        for message, command in self._read_all(self._bus.take(dead(steps_queue(BACKEND)), TOGETHER_MAX, 0.0)):
             if isinstance(command, Command):
                 give_up = partial(worker.give_up, self._ports, self._backend, OWNER, command, message.reason)
                 self._settle([message], give_up)
@@ -156,8 +163,16 @@ class Pump:
                     self._settle([message], partial(advance, self._ports, run_id, [event]))
 
     def _work_all(self, taken: list[Taken]) -> None:
-        for message, command in self._read_all(taken):
-            if isinstance(command, Command):
+        """What is to start is started together; what is to stop is stopped after that."""
+        orders = [(message, command) for message, command in self._read_all(taken) if isinstance(command, Command)]
+        starts = {message: command for message, command in orders if isinstance(command, StartStep)}
+        try:
+            worker.start_all(self._ports, self._backend, OWNER, list(starts.values()))
+            self._bus.complete(starts)
+        except Exception:
+            starts = {}  # one by one then: one of them may be what fails, and the others are not to suffer for it
+        for message, command in orders:
+            if message not in starts:
                 self._settle([message], partial(worker.work, self._ports, self._backend, OWNER, command))
 
     def _settle(self, messages: list[Taken], handle: Callable[[], None]) -> None:

@@ -24,6 +24,7 @@ from canalis.contract.run import RUN_ID
 _log = logging.getLogger("canalis.cost")
 
 _OWN_KIND = "table.cost"  # what keeping the counts costs itself
+_SEVERAL = {"claim_all": "claim"}  # calls that count as so many of another
 _ABOUT_RUNS = ("annotations",)  # kinds of documents that have the names of runs
 
 Whose = Callable[..., Iterable[str]]  # from the arguments of a call: the run that each of its operations is for
@@ -95,7 +96,8 @@ class _Counted:
 
     def __init__(self, port: Any, sort: str, whose: dict[str, Whose], meter: Meter, free: Collection[str] = ()) -> None:
         for name, of in whose.items():
-            setattr(self, name, _counting(getattr(port, name), f"{sort}.{name}", of, meter, int(name not in free)))
+            kind = f"{sort}.{_SEVERAL.get(name, name)}"
+            setattr(self, name, _counting(getattr(port, name), kind, of, meter, int(name not in free)))
 
 
 class _CountedStores:
@@ -146,6 +148,10 @@ def _of_run(about: Run | Attempt | AttemptKey | str = SERVICE, *_: Any) -> tuple
     return (about if isinstance(about, str) else about.run_id,)
 
 
+def _of_claims(keys: Iterable[AttemptKey], *_: Any) -> list[str]:
+    return [key.run_id for key in keys]
+
+
 def _of_keys(_: str, keys: Iterable[AttemptKey], *__: Any) -> list[str]:
     # One by one, as a store without transactions across runs would have to.
     return [key.run_id for key in keys] if isinstance(keys, Collection) else [SERVICE]
@@ -181,7 +187,12 @@ def _sum(*counts: Counts) -> dict[str, tuple[int, int]]:
 
 
 # The calls of each port, and whose they are. A call that a port gets later is counted from the day it is there.
-_RUNS: dict[str, Whose] = {**dict.fromkeys(_names(RunStore), _of_run), "renew": _of_keys, "find": _of_service}
+_RUNS: dict[str, Whose] = {
+    **dict.fromkeys(_names(RunStore), _of_run),
+    "claim_all": _of_claims,
+    "renew": _of_keys,
+    "find": _of_service,
+}
 _DOCUMENTS: dict[str, Whose] = dict.fromkeys(_names(DocumentStore), _of_document)
 _BLOBS: dict[str, Whose] = {**dict.fromkeys(_names(BlobStore), _of_blob), "folder": _of_nobody}  # moves nothing
 _BUS: dict[str, Whose] = dict.fromkeys(_names(Bus), _of_nobody)  # there it is the messages that count

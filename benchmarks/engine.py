@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Collection
 from pathlib import Path
@@ -10,6 +15,7 @@ from adapters.clock import SystemClock
 from adapters.counted import Meter, counted
 from adapters.files import FileBlobs, FileStores
 from adapters.sqlite import Database, SqliteBus, SqliteDocuments, SqliteRuns
+from benchmarks import workloads
 from benchmarks.workloads import Edges
 from canalis.contract.graph import CommandWork, Graph, Node
 from canalis.contract.ports import AttemptKey, Ports
@@ -50,6 +56,17 @@ class StubBackend:
         return ()
 
 
+def graph(edges: Edges) -> Graph:
+    """Steps that wait for each other and do nothing."""
+    work = CommandWork(line=("true",))
+    return Graph(
+        nodes=tuple(
+            Node(key=f"s{number}", name=f"s{number}", work=work, after=tuple(f"s{earlier}" for earlier in before))
+            for number, before in enumerate(edges)
+        )
+    )
+
+
 def run_s(edges: Edges, folder: Path) -> float:
     """Seconds from submission to the end of a run whose steps do nothing, every change of state on disk."""
     clock = SystemClock()
@@ -67,19 +84,29 @@ def run_s(edges: Edges, folder: Path) -> float:
     ports = counted(plain, Meter(plain.documents), free=("deliver",))  # as the door has it
     pump = Pump(ports, bus, StubBackend())
     pump.start()
-    work = CommandWork(line=("true",))
-    nodes = tuple(
-        Node(key=f"s{number}", name=f"s{number}", work=work, after=tuple(f"s{earlier}" for earlier in before))
-        for number, before in enumerate(edges)
-    )
+    asked = Submission(graph=graph(edges), experiment="bench")
     began = time.perf_counter()
-    run = submit(
-        ports, Submission(graph=Graph(nodes=nodes), experiment="bench"), {"": ComputeChoice(backend="process")}
-    )
+    run = submit(ports, asked, {"": ComputeChoice(backend="process")})
     while not ports.runs.load(run.run_id).state.status.is_terminal:
-        time.sleep(0.005)
+        time.sleep(0.002)
     took = time.perf_counter() - began
     pump.close()
-    time.sleep(0.1)
     database.close()
     return took
+
+
+def syncs(workload: str, count: int) -> int | None:
+    """How often a run of so many stub steps waits for the disk, by strace; None where there is none."""
+    if shutil.which("strace") is None:
+        return None
+    with tempfile.TemporaryDirectory(prefix="canalis-bench-") as name:
+        trace = Path(name) / "trace"
+        line = ["strace", "-f", "-qq", "-e", "trace=fsync,fdatasync,msync", "-o", str(trace)]
+        line += [sys.executable, "-m", "benchmarks.engine", workload, str(count), name]
+        if subprocess.run(line, capture_output=True, timeout=300).returncode != 0:
+            return None  # a sandbox in which nobody may be traced
+        return len(re.findall(r"(?:fsync|fdatasync|msync)\(", trace.read_text()))
+
+
+if __name__ == "__main__":
+    run_s(getattr(workloads, sys.argv[1])(int(sys.argv[2])), Path(sys.argv[3]) / "engine")

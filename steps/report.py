@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 from canalis.contract.errors import WorldError
 from canalis.contract.graphs import stored_graph
 from canalis.contract.messages import ORCHESTRATOR_QUEUE, Send, StepEnded
-from canalis.contract.ports import Attempt, Document, Ports
+from canalis.contract.ports import Attempt, AttemptKey, Bus, Document, Ports
 from steps.backend import Ended, Work
 from steps.work import is_wanted
 
@@ -30,6 +31,30 @@ def report(ports: Ports, attempt: Attempt, ended: Ended) -> None:
         marks=ended.marks,
     )
     ports.bus.send([Send(queue=ORCHESTRATOR_QUEUE, message=message)])
+
+
+class News:
+    """A bus that keeps what is told to the orchestrator until it may go out together; all else goes at once."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self._kept: dict[AttemptKey, Send] = {}
+
+    def send(self, sends: Sequence[Send], name: str = "") -> None:
+        """Keep the ends of attempts, and hand over the rest."""
+        for send in sends:
+            if isinstance(ended := send.message, StepEnded):
+                self._kept[AttemptKey(ended.run_id, ended.node, ended.attempt)] = send
+            else:
+                self._bus.send([send], name)
+
+    def __contains__(self, key: AttemptKey) -> bool:
+        return key in self._kept
+
+    def go_out(self) -> None:
+        """Hand over what was kept."""
+        if self._kept:
+            self._bus.send(list(self._kept.values()))
 
 
 class PortsDesk:

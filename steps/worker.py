@@ -5,7 +5,7 @@ Jobs that do not report by themselves are looked after in `steps/follow.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from canalis.contract.errors import AuthorError, WorldError
@@ -15,7 +15,7 @@ from canalis.contract.ports import Attempt, AttemptKey, Ports, Run
 from canalis.contract.status import Outcome
 from steps.backend import Backend, Ended
 from steps.follow import LEASE_S, check, check_has_time, follow, look, release, take_up, wake
-from steps.report import report
+from steps.report import News, report
 from steps.work import is_wanted, make_work
 
 
@@ -27,13 +27,37 @@ def work(ports: Ports, backend: Backend, owner: str, command: Command) -> None:
     """
     key = AttemptKey(command.run_id, command.node, command.attempt)
     if isinstance(command, StartStep):
-        _start(ports, backend, owner, key)
+        start_all(ports, backend, owner, [command])
     elif isinstance(command, CheckStep):
         check(ports, backend, owner, key, command.fence)
     elif isinstance(command, RecallStep):
         _recall(ports, backend, owner, key)
     elif isinstance(command, StopStep):
         _stop(ports, backend, owner, key)
+
+
+def start_all(ports: Ports, backend: Backend, owner: str, commands: Sequence[StartStep]) -> None:
+    """Begin what is ordered: one claim for all, one look at each run, and what has ended at once is told together.
+
+    Safe to call again, with the same orders or with some of them, also after it has raised.
+    """
+    held = backend.held() if commands else ()
+    ordered = dict.fromkeys(AttemptKey(command.run_id, command.node, command.attempt) for command in commands)
+    keys = [key for key in ordered if key not in held]  # an order may come twice
+    if not keys:
+        return
+    claims = ports.runs.claim_all(keys, owner, LEASE_S)  # None: it has ended, or another worker has it
+    ours = {attempt.key: attempt for attempt in claims if attempt is not None}
+    news = News(ports.bus)
+    looks: dict[str, tuple[Run, Graph]] = {}
+    with _released_on_failure(ports, ours):
+        for key, attempt in list(ours.items()):
+            # Claimed first, then looked: a cancel that is decided after this look finds the claim, and stops it.
+            run, graph = looks[key.run_id] = looks.get(key.run_id) or look(ports, key)
+            _start(ports.with_changes(bus=news), backend, owner, attempt, run, graph)
+            if key not in news:
+                del ours[key]  # it goes on, so the claim stays
+        news.go_out()
 
 
 def give_up(ports: Ports, backend: Backend, owner: str, command: Command, reason: str) -> None:
@@ -51,21 +75,13 @@ def give_up(ports: Ports, backend: Backend, owner: str, command: Command, reason
     report(ports, attempt, Ended(Outcome.LOST, error_code="gave_up", error=error))
 
 
-def _start(ports: Ports, backend: Backend, owner: str, key: AttemptKey) -> None:
-    if key in backend.held():
-        return  # the order came twice
-    attempt = ports.runs.claim(key, owner, LEASE_S)
-    if attempt is None:
-        return  # it has ended, or another worker has it
-    with _released_on_failure(ports, attempt):
-        # Claimed first, then looked: a cancel that is decided after this look finds the claim, and stops it.
-        run, graph = look(ports, key)
-        if is_wanted(run, graph, key):
-            _begin(ports, backend, owner, attempt, run, graph)
-        elif backend.recall(key) or backend.has_begun(key):
-            release(ports, attempt)  # an earlier worker began it: the order that called it off is on its way
-        else:
-            _call_off(ports, backend, owner, attempt, "It was no longer wanted when a worker took it up")
+def _start(ports: Ports, backend: Backend, owner: str, attempt: Attempt, run: Run, graph: Graph) -> None:
+    if is_wanted(run, graph, attempt.key):
+        _begin(ports, backend, owner, attempt, run, graph)
+    elif backend.recall(attempt.key) or backend.has_begun(attempt.key):
+        release(ports, attempt)  # an earlier worker began it: the order that called it off is on its way
+    else:
+        _call_off(ports, backend, owner, attempt, "It was no longer wanted when a worker took it up")
 
 
 def _begin(ports: Ports, backend: Backend, owner: str, attempt: Attempt, run: Run, graph: Graph) -> None:
@@ -84,7 +100,7 @@ def _recall(ports: Ports, backend: Backend, owner: str, key: AttemptKey) -> None
     attempt = ports.runs.claim(key, owner, LEASE_S)
     if attempt is None:
         return  # it has ended, or is going on elsewhere
-    with _released_on_failure(ports, attempt):
+    with _released_on_failure(ports, {key: attempt}):
         if backend.has_begun(key):  # an earlier worker began it, so it may end
             _begin(ports, backend, owner, attempt, *look(ports, key))
         else:
@@ -97,7 +113,7 @@ def _stop(ports: Ports, backend: Backend, owner: str, key: AttemptKey) -> None:
         return  # whoever waits for it will report
     attempt = ports.runs.claim(key, owner, LEASE_S)
     if attempt is not None:
-        with _released_on_failure(ports, attempt):
+        with _released_on_failure(ports, {key: attempt}):
             _call_off(ports, backend, owner, attempt, "Cancelled before it started")
     elif backend.stop(key):
         known = ports.runs.attempt(key)
@@ -119,11 +135,12 @@ def _call_off(ports: Ports, backend: Backend, owner: str, attempt: Attempt, why:
 
 
 @contextmanager
-def _released_on_failure(ports: Ports, attempt: Attempt) -> Iterator[None]:
+def _released_on_failure(ports: Ports, ours: dict[AttemptKey, Attempt]) -> Iterator[None]:
     try:
         yield
     except WorldError:
-        release(ports, attempt)
+        for attempt in ours.values():
+            release(ports, attempt)
         raise
 
 

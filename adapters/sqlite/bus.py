@@ -7,8 +7,8 @@ import itertools
 import sqlite3
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from adapters.sqlite.database import Database
 from canalis.contract.messages import Send, to_bytes
@@ -17,11 +17,11 @@ from canalis.contract.ports import Clock
 FAILURES_MAX = 10  # times a message may fail before it is set aside as a dead letter
 _RETRY_S_MAX = 60.0
 _REASON_MAX = 2000
+_QUIET_S = 0.1  # with nothing to take, after which completed messages are deleted by a write of their own
 _DELAY_S_MAX = 900.0  # nobody sends a message further ahead: one that seems to be was kept before the clock was set
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Taken:
+class Taken(NamedTuple):
     """A message. `failures` counts the times that work on it failed, last for `reason`. Ordered by when it is due.
 
     due   by a clock that nobody can set; on disk, for the next process, stands the time of day
@@ -45,15 +45,14 @@ class SqliteBus:
 
     The table is what outlives a crash: the next process reads what is left in it, and so nothing has a lock to wait
     for. Taking a message costs no access to the disk; completed ones are deleted with the next write of anybody's,
-    or when a taker finds nothing to do.
+    or when a taker has found nothing to do for a while.
     """
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
         self._lock = threading.Lock()
-        # One for each queue, so that a message wakes only those who may take it.
-        self._news: dict[str, threading.Condition] = defaultdict(lambda: threading.Condition(self._lock))
+        self._news = threading.Condition(self._lock)
         self._due: dict[str, list[Taken]] = defaultdict(list)  # heaps
         self._completed: list[int] = []
         self._is_closed = False
@@ -86,30 +85,28 @@ class SqliteBus:
     def publish(self, messages: Iterable[Taken]) -> None:
         """Let takers have messages that are kept."""
         with self._lock:
-            queues = set()
             for message in messages:
                 heapq.heappush(self._due[message.queue], message)
-                queues.add(message.queue)
-            for queue in queues:
-                self._news[queue].notify_all()
+            self._news.notify_all()
 
-    def take(self, queue: str, count: int, wait_s: float) -> list[Taken]:
-        """Up to `count` messages that are due, waiting for the first at most `wait_s`; [] when none came.
+    def take(self, queue: str | Sequence[str], count: int, wait_s: float) -> list[Taken]:
+        """Up to `count` messages of each queue that are due, waiting for the first at most `wait_s`; [] when none came.
 
         Each must be completed or abandoned.
         """
+        queues = (queue,) if isinstance(queue, str) else queue
         until = self._clock.monotonic() + wait_s
         while True:
             with self._lock:
                 now = self._clock.monotonic()
-                due = self._due[queue]
-                taken: list[Taken] = []
-                while due and due[0].due <= now and len(taken) < count:
-                    taken.append(heapq.heappop(due))
+                taken = [message for name in queues for message in self._pop_due(name, count, now)]
                 if taken or now >= until or self._is_closed:
                     return taken
+                wake_at = min([until, *(due[0].due for due in map(self._due.__getitem__, queues) if due)])
                 if not self._completed:
-                    self._news[queue].wait(min([until, *(message.due for message in due[:1])]) - now)
+                    self._news.wait(wake_at - now)
+                    continue
+                if self._news.wait(min(wake_at - now, _QUIET_S)):
                     continue
             with self._database.write(durable=False) as connection:
                 self._delete_completed(connection)
@@ -144,8 +141,13 @@ class SqliteBus:
         """Nobody takes any more; who waits gets nothing."""
         with self._lock:
             self._is_closed = True
-            for news in self._news.values():
-                news.notify_all()
+            self._news.notify_all()
+
+    def _pop_due(self, queue: str, count: int, now: float) -> Iterator[Taken]:
+        due = self._due[queue]
+        while due and due[0].due <= now and count > 0:
+            count -= 1
+            yield heapq.heappop(due)
 
     def _again(self, message: Taken, reason: str) -> Taken:
         failures = message.failures + 1

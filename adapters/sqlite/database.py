@@ -86,6 +86,7 @@ class Database:
         self._readers = deque[sqlite3.Connection]()
         # SQLite's own busy handler sleeps; a lock of ours hands over at once.
         self._one_writer = threading.Lock()
+        self._is_durable: bool | None = None  # what the writer is set to
         with _plain_errors(path):
             connection = self._writer = self._open()
             (found,) = connection.execute("PRAGMA user_version").fetchone()
@@ -125,7 +126,9 @@ class Database:
         """
         with _plain_errors(self.path), self._one_writer:
             connection = self._writer
-            connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            if self._is_durable is not durable:
+                connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+                self._is_durable = durable
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection

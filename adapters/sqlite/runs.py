@@ -18,6 +18,7 @@ from canalis.contract.status import RunStatus
 _KNOWN_MAX = 64
 _RUN = "run_id, request, state, version, updated_at, ended_at, stopping_since, attention"
 _ATTEMPT = "run_id, node, attempt, owner, fence, lease_until, ended, facts"
+_INSERT = f"INSERT INTO attempts ({_ATTEMPT}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 
 
 class SqliteRuns:
@@ -140,16 +141,14 @@ class SqliteRuns:
 
     def claim(self, key: AttemptKey, owner: str, lease_s: float) -> Attempt | None:
         """Take an attempt for `owner`, or None."""
+        return self.claim_all([key], owner, lease_s)[0]
+
+    def claim_all(self, keys: Sequence[AttemptKey], owner: str, lease_s: float) -> list[Attempt | None]:
+        """Take each attempt for `owner`, or None; all in one transaction."""
         now = self._clock.now()
         # Not synced: a power cut that takes the claim takes the work that was begun under it as well.
         with self._database.write(durable=False) as connection:
-            found = _attempt(connection, key) or Attempt(key)
-            if found.ended or (found.owner not in ("", owner) and found.lease_until > now):
-                return None
-            facts = {"claimed_at": now, **found.facts}
-            taken = Attempt(key, owner, found.fence + 1, now + lease_s, False, facts)
-            _write(connection, taken)
-        return taken
+            return [_claim(connection, key, owner, now, now + lease_s) for key in keys]
 
     def note(self, attempt: Attempt, facts: Document) -> bool:
         """Merge facts into an attempt that is still the caller's."""
@@ -212,6 +211,19 @@ def _attempt(connection: sqlite3.Connection, key: AttemptKey) -> Attempt | None:
     return _to_attempt(row) if row else None
 
 
+def _claim(connection: sqlite3.Connection, key: AttemptKey, owner: str, now: float, until: float) -> Attempt | None:
+    fresh = Attempt(key, owner, 1, until, False, {"claimed_at": now})
+    if _insert(connection, fresh):  # most often nobody has it
+        return fresh
+    found = _attempt(connection, key)
+    assert found is not None, key
+    if found.ended or (found.owner not in ("", owner) and found.lease_until > now):
+        return None
+    taken = Attempt(key, owner, found.fence + 1, until, False, {"claimed_at": now, **found.facts})
+    _write(connection, taken)
+    return taken
+
+
 def _to_attempt(row: tuple[Any, ...]) -> Attempt:
     run_id, node, attempt, owner, fence, lease_until, ended, facts = row
     return Attempt(AttemptKey(run_id, node, attempt), owner, fence, lease_until, bool(ended), json.loads(facts))
@@ -223,18 +235,19 @@ def _merge(connection: sqlite3.Connection, key: AttemptKey, facts: Document, end
     _write(connection, Attempt(key, found.owner, found.fence, found.lease_until, found.ended or ended, merged))
 
 
+def _insert(connection: sqlite3.Connection, attempt: Attempt) -> bool:
+    return connection.execute(f"{_INSERT} ON CONFLICT DO NOTHING", _row(attempt)).rowcount > 0
+
+
 def _write(connection: sqlite3.Connection, attempt: Attempt) -> None:
-    key = attempt.key
+    # In place: a row that is replaced is deleted first, which costs twice as much.
     connection.execute(
-        f"INSERT OR REPLACE INTO attempts ({_ATTEMPT}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            key.run_id,
-            key.node,
-            key.attempt,
-            attempt.owner,
-            attempt.fence,
-            attempt.lease_until,
-            attempt.ended,
-            json.dumps(attempt.facts),
-        ),
+        f"{_INSERT} ON CONFLICT DO UPDATE SET owner = excluded.owner, fence = excluded.fence,"
+        " lease_until = excluded.lease_until, ended = excluded.ended, facts = excluded.facts",
+        _row(attempt),
     )
+
+
+def _row(attempt: Attempt) -> tuple[Any, ...]:
+    key, facts = attempt.key, json.dumps(attempt.facts)
+    return key.run_id, key.node, key.attempt, attempt.owner, attempt.fence, attempt.lease_until, attempt.ended, facts

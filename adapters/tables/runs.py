@@ -156,6 +156,11 @@ class TableRuns:
         taken = Attempt(key, owner, found.fence + 1, now + lease_s, False, facts)
         return taken if self._write_claim(taken, row.etag) else None
 
+    def claim_all(self, keys: Sequence[AttemptKey], owner: str, lease_s: float) -> list[Attempt | None]:
+        """Take each attempt for `owner`, or None."""
+        # One by one: in a transaction one attempt that somebody has would refuse all the others.
+        return [self.claim(key, owner, lease_s) for key in keys]
+
     def note(self, attempt: Attempt, facts: Document) -> bool:
         """Merge facts into an attempt that is still the caller's."""
         for _ in range(_TRIES):

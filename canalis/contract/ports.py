@@ -140,6 +140,10 @@ class RunStore(Protocol):
         """
         ...
 
+    def claim_all(self, keys: Sequence[AttemptKey], owner: str, lease_s: float) -> list[Attempt | None]:
+        """Claim several attempts, with the answer for each; when it raises, some may have been taken."""
+        ...
+
     def note(self, attempt: Attempt, facts: Document) -> bool:
         """Merge facts into the attempt. False, and no change, when it was claimed again since, or has ended."""
         ...

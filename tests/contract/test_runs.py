@@ -214,3 +214,14 @@ def test_a_run_remembers_since_when_it_is_being_cancelled(runs, run, clock):
     after = runs.commit(runs.load("r-1"), stopping)
     assert runs.load("r-1") == after
     assert after.stopping_since == asked_at
+
+
+def test_several_attempts_are_claimed_at_once_each_by_its_own_right(runs, run):
+    taken, ended, free = (AttemptKey("r-1", node, 1) for node in ("taken", "ended", "free"))
+    runs.claim(taken, "somebody", 60)
+    runs.commit(run, STATE, facts=[Fact("ended", 1, {}, ended=True)])
+
+    assert [claim is not None for claim in runs.claim_all([taken, free, ended], "me", 60)] == [False, True, False]
+    assert runs.attempt(free).owner == "me" and runs.attempt(taken).owner == "somebody"
+    assert [claim.fence for claim in runs.claim_all([free], "me", 60)] == [2]
+    assert runs.claim_all([], "me", 60) == []

@@ -312,11 +312,11 @@ MUTANTS = (
     # Work
     Mutant(
         "work begins without a claim",
-        f"{_W}:_start",
-        "attempt = ports.runs.claim(key, owner, LEASE_S)",
-        "from canalis.contract.ports import Attempt as A\n    attempt = A(key, owner, 0, 1e12)",
+        f"{_W}:start_all",
+        "claims = ports.runs.claim_all(keys, owner, LEASE_S)",
+        "from canalis.contract.ports import Attempt as A\n    claims = [A(key, owner, 0, 1e12) for key in keys]",
     ),
-    Mutant("what is not wanted is begun", f"{_W}:_start", "if is_wanted(run, graph, key):", "if True:"),
+    Mutant("what is not wanted is begun", f"{_W}:_start", "if is_wanted(run, graph, attempt.key):", "if True:"),
     Mutant(
         "work begins under a claim that has run out",
         f"{_W}:_begin",

@@ -18,6 +18,7 @@ from canalis.contract.messages import (
     Command,
     Event,
     Message,
+    StartStep,
     from_bytes,
 )
 from canalis.contract.ports import Ports
@@ -29,7 +30,7 @@ from steps import worker
 from steps.backend import Backend
 from steps.follow import LEASE_S
 from steps.report import PortsDesk
-from tests.simulation.bus import Held, MemoryBus
+from tests.simulation.bus import BATCH_MAX, Held, MemoryBus
 from tests.simulation.choices import Choices
 from tests.simulation.jobs import JobService, LocalBackend, ServiceBackend
 from tests.simulation.oracle import Oracle, Violation
@@ -200,8 +201,24 @@ class Service:
 
     def _work_off(self) -> None:
         while self.line:
-            self._work(self.line.popleft())
+            messages = [self.line.popleft() for _ in range(min(len(self.line), BATCH_MAX))]
+            try:
+                self._start_all(messages)
+            except CanalisError:  # one by one then, as the door does
+                for message in messages:
+                    self._work(message)
         self.is_working = False
+
+    def _start_all(self, messages: list[Held]) -> None:
+        locks = [message.lock for message in messages]
+        commands = [from_bytes(message.body) for message in messages]
+        starts = [command for command in commands if isinstance(command, StartStep)]
+        worker.start_all(self.ports, self.backend, self.owner(), starts)
+        for message, lock, command in zip(messages, locks, commands, strict=True):
+            if isinstance(command, StartStep):
+                self.schedule.bus.complete(message, lock)
+            else:
+                self._work(message)
 
     def _settle(self, messages: list[Held], locks: list[int], handle: Callable[[], None]) -> None:
         try:

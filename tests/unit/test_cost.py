@@ -19,8 +19,8 @@ from canalis.contract.messages import ORCHESTRATOR_QUEUE, CancelRequested, from_
 from canalis.contract.ports import AttemptKey, Ports, Run
 from canalis.contract.run import ComputeChoice
 from canalis.contract.status import RunStatus
-from local_engine import ORDERS_MAX, OWNER
-from orchestrator.advance import EVENTS_MAX, advance
+from local_engine import OWNER, TOGETHER_MAX
+from orchestrator.advance import advance
 from orchestrator.submit import Submission, submit
 from orchestrator.sweep import Sweeper
 from orchestrator.views import run_view, step_views
@@ -59,10 +59,10 @@ class Engine:
 
     def turn(self, run_id: str) -> None:
         """Everything that waits for a worker, as far as one take goes, and then the news of it."""
-        orders = self.bus.take(steps_queue("process"), ORDERS_MAX, 0.0)
+        orders = self.bus.take(steps_queue("process"), TOGETHER_MAX, 0.0)
         for order in orders:
             worker.work(self.ports, StubBackend(), OWNER, from_bytes(order.body))
-        news = self.bus.take(ORCHESTRATOR_QUEUE, EVENTS_MAX, 0.0)
+        news = self.bus.take(ORCHESTRATOR_QUEUE, TOGETHER_MAX, 0.0)
         if news:
             advance(self.ports, run_id, [from_bytes(one.body) for one in news])
         self.bus.complete([*orders, *news])
