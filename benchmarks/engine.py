@@ -88,7 +88,7 @@ def run_s(edges: Edges, folder: Path) -> float:
     began = time.perf_counter()
     run = submit(ports, asked, {"": ComputeChoice(backend="process")})
     while not ports.runs.load(run.run_id).state.status.is_terminal:
-        time.sleep(0.002)
+        time.sleep(0.005)
     took = time.perf_counter() - began
     pump.close()
     database.close()
