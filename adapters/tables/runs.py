@@ -158,8 +158,7 @@ class TableRuns:
 
     def claim_all(self, keys: Sequence[AttemptKey], owner: str, lease_s: float) -> list[Attempt | None]:
         """Take each attempt for `owner`, or None."""
-        # One by one: in a transaction one attempt that somebody has would refuse all the others.
-        return [self.claim(key, owner, lease_s) for key in keys]
+        return [self.claim(key, owner, lease_s) for key in keys]  # in one transaction, one refusal would refuse all
 
     def note(self, attempt: Attempt, facts: Document) -> bool:
         """Merge facts into an attempt that is still the caller's."""
@@ -193,8 +192,7 @@ class TableRuns:
 
     def attempt(self, key: AttemptKey) -> Attempt | None:
         """What is known of that attempt."""
-        row = self._attempt_row(key)
-        return _to_attempt(key.run_id, row) if row is not None else None
+        return _to_attempt(key.run_id, row) if (row := self._attempt_row(key)) else None
 
     def attempts(self, run_id: str, live: bool = False) -> list[Attempt]:
         """All attempts of a run that are known, by node and attempt."""
