@@ -3,7 +3,7 @@
     python -m benchmarks [--quick] [--rounds N] [--only WORD] [--out FILE]
 
 Floors and ours are measured in turn, round by round, and the median of the ratios is quoted: machines are noisy, and
-a ratio within a round is what survives that. How each figure comes about: docs/why/0014-how-it-is-measured.md.
+a ratio within a round is what survives that. How each figure comes about: docs/why/0011-how-it-is-measured.md.
 """
 
 from __future__ import annotations
