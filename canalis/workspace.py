@@ -140,9 +140,9 @@ class Workspace(V1):
         Without any config.json it is the folder's own local workspace, and it says so.
         Raises UserErrorException for a `path` that was named and is not there, or cannot be read.
         """
-        inside = os.environ.get("CANALIS_CONTEXT")
-        if inside:
-            return cls._at(Path(json.loads(Path(inside).read_text())["home"]))
+        inside = _surrounding()
+        if inside is not None:
+            return cls._at(inside)
         found = config.find_config(Path(path) if path is not None else None, _file_name)
         if found is None:
             folder = local.home()
@@ -151,14 +151,15 @@ class Workspace(V1):
             print(f"No config.json found: using the local workspace in {root}", file=sys.stderr)
             return cls._at(root)
         named = config.read_config(found)
-        project = found.parent.parent if found.parent.name in config.FOLDERS else found.parent
         workspace = cls.__new__(cls)
-        workspace._open(
-            local.home(start=project, project=project) / _checked_name(named["workspace_name"]),
-            named["subscription_id"],
-            named["resource_group"],
-        )
+        workspace._open(_root_of(found, named), named["subscription_id"], named["resource_group"])
         return workspace
+
+    @classmethod
+    def _configured(cls) -> Path | None:
+        """The folder of the workspace that a script here would get from its step or config.json; None without any."""
+        found = config.find_config(None, None)
+        return _surrounding() or (_root_of(found, config.read_config(found)) if found is not None else None)
 
     def write_config(self, path: str | os.PathLike[str] | None = None, file_name: str | None = None) -> None:
         """Write <path>/.azureml/config.json, which from_config finds."""
@@ -302,6 +303,18 @@ class Workspace(V1):
 
     def __hash__(self) -> int:
         return hash(self._root)
+
+
+def _surrounding() -> Path | None:
+    """The folder of the workspace in which this process is a step."""
+    inside = os.environ.get("CANALIS_CONTEXT")
+    return Path(json.loads(Path(inside).read_text())["home"]) if inside else None
+
+
+def _root_of(config_file: Path, named: dict[str, str]) -> Path:
+    """The folder of the workspace that a config file names."""
+    project = config_file.parent.parent if config_file.parent.name in config.FOLDERS else config_file.parent
+    return local.home(start=project, project=project) / _checked_name(named["workspace_name"])
 
 
 def _checked_name(name: str) -> str:

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import typer
 
 from canalis import local
-from canalis.cli import figures, output
+from canalis.cli import figures, output, where
 from canalis.contract.version import VERSION
 from canalis.exceptions import UserErrorException
 
@@ -30,7 +30,7 @@ compute = typer.Typer(help="Compute targets: here, how many steps run at once un
 app.add_typer(compute, name="compute")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-RunId = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or the beginning of it.")]
+RunId = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or four characters or more of it.")]
 WorkspaceName = Annotated[
     str | None, typer.Option("--workspace", "-w", help="Which of the folder's workspaces.", envvar="CANALIS_WORKSPACE")
 ]
@@ -91,11 +91,7 @@ def serve(
     workspace: WorkspaceName = None,
 ) -> None:
     """Serve the folder's workspace until Ctrl-C. Usually not needed: a script starts the service by itself."""
-    root = _root(workspace)
-    if local.describe(root) is None:
-        from canalis.workspace import Workspace
-
-        Workspace._at(root)
+    root = where.workspace_or_new(workspace)._root
     found = local.running(root)
     if found is not None:
         print(f"Canalis serves workspace '{root.name}' already, at {found.url} (process {local.process_id(root)})")
@@ -107,10 +103,11 @@ def serve(
 @app.command()
 def stop(workspace: WorkspaceName = None, as_json: Json = False) -> None:
     """End the folder's service. Steps that run go on, and are found again when it is next started."""
-    root = _root(workspace)
+    found = where.workspace(workspace)
+    root = found._root
     still = 0
     if local.running(root) is not None:
-        still = len(_workspace(workspace)._client.get("/runs", status=["running", "failing", "cancelling"], limit=500))
+        still = len(found._client.get("/runs", status=["running", "failing", "cancelling"], limit=500))
     process = local.stop(root)
     if as_json:
         output.print_json({"workspace": root.name, "stopped": process is not None, "open_runs": still})
@@ -132,7 +129,7 @@ def runs(
     as_json: Json = False,
 ) -> None:
     """List runs, newest first."""
-    found = _workspace(workspace)._client.get("/runs", experiment=experiment, status=status, limit=limit)
+    found = where.workspace(workspace)._client.get("/runs", experiment=experiment, status=status, limit=limit)
     if as_json:
         output.print_json(found)
     else:
@@ -149,7 +146,7 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show a run and its steps, or one step and where its time went."""
-    shown = output.Shown(_workspace(workspace)._client, run)
+    shown = output.Shown(where.holding(workspace, run)._client, run)
     if watch and not as_json:
         output.watch(shown)
         return
@@ -174,7 +171,7 @@ def logs(
     from canalis.progress import Follower, PlainDisplay
     from canalis.run import Run, StepRun
 
-    found = Run.get(_workspace(workspace), run)
+    found = Run.get(where.holding(workspace, run), run)
     steps = [found] if isinstance(found, StepRun) else [*found.get_children()]
     chosen = [one for one in steps if step is None or step in (one.name, one._node_id)]  # type: ignore[attr-defined]
     if step is not None and not chosen:
@@ -196,7 +193,7 @@ def cancel(
     as_json: Json = False,
 ) -> None:
     """Stop a run and everything that runs for it."""
-    client = _workspace(workspace)._client
+    client = where.holding(workspace, run)._client
     view = client.post(f"/runs/{quote(run)}/cancel")
     while wait and view["run_status_v1"] not in EXIT_CODES:
         time.sleep(0.1)
@@ -229,10 +226,10 @@ def resume(
     """
     from canalis.submission import resume_run
 
-    where = _workspace(workspace)
-    values = _typed(where, run, parameters or [])
+    found = where.holding(workspace, run)
+    values = _typed(found, run, parameters or [])
     with output.prints_aside(as_json):
-        resumed = resume_run(where, run, from_steps or (), only_failed, values)
+        resumed = resume_run(found, run, from_steps or (), only_failed, values)
     view = _followed(resumed, show=wait and not as_json, wait=wait)
     if as_json:
         output.print_json(view)
@@ -254,7 +251,7 @@ def coverage(as_json: Json = False) -> None:
 @compute.command("list")
 def compute_list(workspace: WorkspaceName = None, as_json: Json = False) -> None:
     """List the compute targets."""
-    found = _workspace(workspace)._client.get("/computes")
+    found = where.workspace(workspace)._client.get("/computes")
     if as_json:
         output.print_json(found)
     else:
@@ -271,7 +268,9 @@ def compute_create(
     """Create or change a compute target, for scripts that expect one to be there."""
     from canalis.compute import AmlCompute, ComputeTarget
 
-    made = ComputeTarget.create(_workspace(workspace), name, AmlCompute.provisioning_configuration(max_nodes=max_nodes))
+    made = ComputeTarget.create(
+        where.workspace_or_new(workspace), name, AmlCompute.provisioning_configuration(max_nodes=max_nodes)
+    )
     if as_json:
         output.print_json(made._document)
     else:
@@ -300,29 +299,3 @@ def _typed(workspace: Workspace, run: str, given: list[str]) -> dict[str, Any]:
     pairs = (text.partition("=") for text in given)
     # One that is not there is told by the service, which names those that are.
     return {name: value_from(name, types.get(name, "string"), value) for name, _, value in pairs}
-
-
-def _root(name: str | None) -> Path:
-    """The folder of the workspace that is meant: the one named, the only one, or the one that config.json names."""
-    home = local.home()
-    known = local.workspaces(home)
-    if name is None and len(known) > 1:
-        from canalis.workspace import Workspace
-
-        named = Workspace.from_config()._root
-        if named.name in known:
-            return named
-        raise UserErrorException(f"There are several workspaces in {home}: choose one with --workspace: {known}")
-    return home / (name or (known[0] if known else local.DEFAULT_NAME))
-
-
-def _workspace(name: str | None) -> Workspace:
-    from canalis.workspace import Workspace
-
-    root = _root(name)
-    if local.describe(root) is None:
-        raise UserErrorException(
-            f"There is no workspace in {root}. `canalis run SCRIPT` or `canalis demo` makes one; a folder above this "
-            "one is found by itself"
-        )
-    return Workspace._at(root)

@@ -25,7 +25,8 @@ run = Experiment(ws, "cli").submit(Pipeline(ws, [second]))
 
 
 @pytest.fixture(autouse=True)
-def sources(project, ws):
+def sources(project, ws, monkeypatch):
+    monkeypatch.setenv("CANALIS_WORKSPACE", ws.name)  # other scenes leave workspaces of theirs beside it
     Path("src").mkdir()
     Path("src/step.py").write_text("import sys\nprint('I am', sys.argv[1])\nsys.exit(sys.argv[1] == 'bad')\n")
     Path("pipeline.py").write_text(PIPELINE)
@@ -123,6 +124,7 @@ def test_what_is_not_there_is_told_in_one_line(project, monkeypatch):
     done = canalis("show", "00000000", check=1)
     assert done.stderr == "canalis: There is no run 00000000 [not_found]\n"
 
+    monkeypatch.delenv("CANALIS_WORKSPACE")
     monkeypatch.setenv("CANALIS_HOME", str(project / "elsewhere"))
     done = canalis("runs", check=1)
     assert "There is no workspace in" in done.stderr and len(done.stderr.splitlines()) == 1
