@@ -72,13 +72,21 @@ class ModelPathNotFoundException(AzureMLException):
 
 
 class ActivityFailedException(AzureMLException):
-    """A run that was waited for has failed. The message holds its error as JSON."""
+    """A run that was waited for has failed. The message holds its error as JSON.
+
+    was_shown   whether its end was printed while it was waited for
+    """
 
     def __init__(
-        self, message: str = "", error_details: str = "", inner_exception: BaseException | None = None
+        self,
+        message: str = "",
+        error_details: str = "",
+        inner_exception: BaseException | None = None,
+        was_shown: bool = False,
     ) -> None:
         super().__init__(message, inner_exception)
         self.error_details = error_details
+        self.was_shown = was_shown
 
 
 class ParallelRunException(AzureMLException):

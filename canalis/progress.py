@@ -217,7 +217,9 @@ class Follower:
             if identity in self._logs:
                 for text in self._logs[identity].last_line():
                     self._shown.line(step["name"], text)
-            self._shown.news(step_word(step))
+            # Of a run's step the log has told why already, and the run's last word will.
+            has_said = self._id == step["run_id"] and identity in self._logs
+            self._shown.news(step_word(step, with_error=not has_said))
             self._told[identity] = status
 
 
@@ -268,12 +270,12 @@ def kept_word(step: dict[str, Any]) -> str:
     return f"{step['name']} was kept from run {step['kept_from'].partition('.')[0]}"
 
 
-def step_word(step: dict[str, Any]) -> str:
+def step_word(step: dict[str, Any], with_error: bool = True) -> str:
     """How a step ended, in one line."""
     took = ""
     if step["started_at"] and step["ended_at"]:
         took = f" after {duration(step['ended_at'] - step['started_at'])}"
-    if step["error"] and step["run_status_v1"] == "Failed":
+    if with_error and step["error"] and step["run_status_v1"] == "Failed":
         return f"{step['name']} failed{took}: {step['error']['message']}"
     word = {"Completed": "finished", "Failed": "failed"}.get(step["run_status_v1"], "cancelled")
     return f"{step['name']} {word}{took}"

@@ -261,7 +261,7 @@ class Run(Logging):
                 indent=4,
                 ensure_ascii=False,
             )
-            raise ActivityFailedException(f"Run {self.id} failed:\n{details}", details)
+            raise ActivityFailedException(f"Run {self.id} failed:\n{details}", details, was_shown=show_output)
         return view
 
     def _log_files(self) -> dict[str, str]:
