@@ -20,13 +20,3 @@ def main() -> None:
         code = f" [{error.code}]" if error.code else ""
         print(f"canalis: {error.message}{code}", file=sys.stderr)
         sys.exit(1)
-    except KeyboardInterrupt:
-        from canalis.submission import submitted
-
-        for run in submitted:
-            print(
-                f"\ncanalis: run {run.id} goes on by itself. `canalis show -f {run.id[:8]}` follows it, "
-                f"`canalis cancel {run.id[:8]}` stops it",
-                file=sys.stderr,
-            )
-        sys.exit(130)

@@ -48,33 +48,38 @@ def version_option(
         raise typer.Exit
 
 
-@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+@app.command(context_settings={"allow_extra_args": True, "allow_interspersed_args": False})
 def run(
     context: typer.Context,
     script: Annotated[Path, typer.Argument(help="A Python script that builds and submits a pipeline.")],
     wait: Annotated[bool, typer.Option(help="Wait for the runs that the script has submitted.")] = True,
+    trace: Annotated[bool, typer.Option("--traceback", help="Show errors with all frames, ours too.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Run a v1 script as it is. What follows the script's name is the script's own.
+    """Run a v1 script as it is. What follows the script's name is the script's own; our options come before it.
 
-    The exit code says how its runs ended: 0 completed, 1 failed (or the script did), 3 cancelled.
+    The exit code says how its runs ended: 0 completed, 1 failed (or the script did), 3 cancelled; what the script
+    says by sys.exit counts for the runs that it has waited for itself. Ctrl-C leaves the runs to themselves.
     """
-    from canalis.cli.scripts import run_script
+    from canalis.cli.scripts import run_script, says_what_goes_on
 
-    runs = run_script(script, context.args, quiet=as_json)
-    views = [_followed(submitted, show=wait and not as_json, wait=wait) for submitted in runs]
+    with says_what_goes_on():
+        ran = run_script(script, context.args, quiet=as_json, with_trace=trace)
+        judged = [submitted for submitted in ran.runs if not (ran.has_left and submitted._was_waited_for)]
+        views = {run.id: _followed(run, show=wait and not as_json, wait=wait) for run in ran.runs}
     if as_json:
-        output.print_json(views)
-    raise typer.Exit(max((EXIT_CODES.get(view["run_status_v1"], 0) for view in views), default=0))
+        output.print_json([*views.values()])
+    raise typer.Exit(max((EXIT_CODES.get(views[run.id]["run_status_v1"], 0) for run in judged), default=0))
 
 
 @app.command()
 def demo(as_json: Json = False) -> None:
     """Run the example pipeline: prepare real data, train two models side by side, compare them."""
-    from canalis.cli.scripts import demo_script, run_script
+    from canalis.cli.scripts import demo_script, run_script, says_what_goes_on
 
-    runs = run_script(demo_script(), [], quiet=as_json)
-    view = _followed(runs[-1], show=not as_json, wait=True)
+    with says_what_goes_on():
+        runs = run_script(demo_script(), [], quiet=as_json).runs
+        view = _followed(runs[-1], show=not as_json, wait=True)
     workspace = runs[-1].experiment.workspace
     steps = workspace._client.get(f"/runs/{quote(view['id'])}/steps")
     metrics = {step["name"]: runs[-1].find_step_run(step["name"])[0].get_metrics() for step in steps}
@@ -224,13 +229,15 @@ def resume(
 
     The new run has the graph and the files of the old one: after a change to a script, submit the pipeline anew.
     """
+    from canalis.cli.scripts import says_what_goes_on
     from canalis.submission import resume_run
 
     found = where.holding(workspace, run)
     values = _typed(found, run, parameters or [])
-    with output.prints_aside(as_json):
-        resumed = resume_run(found, run, from_steps or (), only_failed, values)
-    view = _followed(resumed, show=wait and not as_json, wait=wait)
+    with says_what_goes_on():
+        with output.prints_aside(as_json):
+            resumed = resume_run(found, run, from_steps or (), only_failed, values)
+        view = _followed(resumed, show=wait and not as_json, wait=wait)
     if as_json:
         output.print_json(view)
     raise typer.Exit(EXIT_CODES.get(view["run_status_v1"], 0))
@@ -284,7 +291,9 @@ def _followed(submitted: Any, show: bool, wait: bool) -> dict[str, Any]:
     if not wait or submitted._was_waited_for:
         view: dict[str, Any] = submitted._view()
         return view
-    return follow(submitted, show)
+    view = follow(submitted, show)
+    submitted._was_waited_for = True
+    return view
 
 
 def _typed(workspace: Workspace, run: str, given: list[str]) -> dict[str, Any]:
