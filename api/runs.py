@@ -23,6 +23,7 @@ from canalis.contract.layout import METRICS, STEP_LOG, artifacts, of_run, record
 from canalis.contract.messages import CancelRequested
 from canalis.contract.ports import Run, RunQuery
 from canalis.contract.run import StepRunId
+from canalis.contract.status import runs_called
 from canalis.contract.views import FileView, MetricPoint, OutputView, RunView, StepView, TimesView
 from orchestrator import step_views, views
 from orchestrator.advance import advance
@@ -64,8 +65,11 @@ def list_runs(
     before: float | None = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> list[RunView]:
-    """Runs, newest first. `before` is the submitted_at of the last one on the page before."""
-    query = RunQuery(experiment, tuple(status or ()), parent, None, before, limit)
+    """Runs, newest first, those of a `status` in our words or v1's. `before` is the submitted_at of the last one on
+    the page before.
+    """
+    statuses = tuple(dict.fromkeys(found.value for word in status or () for found in runs_called(word)))
+    query = RunQuery(experiment, statuses, parent, None, before, limit)
     return [views.run_view(here.ports, run, with_error=False) for run in here.ports.runs.find(query)]
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import Enum, IntEnum
 
+from canalis.contract.errors import BadRequest
+
 
 class RunStatus(str, Enum):
     """How a run stands."""
@@ -120,6 +122,19 @@ def pipeline_word(status: RunStatus) -> str:
 def run_word(status: RunStatus) -> str:
     """What v1's Run.status says of a pipeline run."""
     return _RUN_WORD[status]
+
+
+def runs_called(word: str) -> tuple[RunStatus, ...]:
+    """The statuses of runs that one may mean by a word: ours or either of v1's, in any case.
+
+    Raises BadRequest, with all words that there are.
+    """
+    known = {status: {status.value, run_word(status).lower(), pipeline_word(status).lower()} for status in RunStatus}
+    found = tuple(status for status, words in known.items() if word.lower() in words)
+    if not found:
+        words = {status.value for status in RunStatus} | {*_RUN_WORD.values()} | {*_PIPELINE_WORD.values()}
+        raise BadRequest(f"'{word}' is no status of a run: {', '.join(sorted(words, key=str.lower))}", status=word)
+    return found
 
 
 def step_words(status: StepStatus, phase: Phase) -> tuple[str, str]:
