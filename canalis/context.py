@@ -78,6 +78,13 @@ class SubmittedRun(StepRun):
         """A step cannot cancel itself; it can cancel its pipeline, or exit."""
         print("A step ends by exiting; run.parent.cancel() stops the whole pipeline", file=sys.stderr)
 
+    def _view(self, allow_old: bool = False) -> dict[str, Any]:
+        """What the service says of it, which may not have heard yet that this script is at work: it is."""
+        view = super()._view(allow_old)
+        if view["attempt"] == view["attempt_now"] and view["phase"] in ("queued", "preparing"):
+            view |= {"phase": "running", "status_v1": "Running", "run_status_v1": "Running"}
+        return view
+
     def _dataset(self, places: list[list[str]]) -> Any:
         stores = self.experiment.workspace.datastores
         return FileDataset([(stores[store], path) for store, path in places])

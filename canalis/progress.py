@@ -6,9 +6,11 @@ printed; elsewhere it prints plain lines.
 
 from __future__ import annotations
 
+import re
 import sys
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 from urllib.parse import quote
 
@@ -60,7 +62,7 @@ class PlainDisplay:
 
     def line(self, step: str, text: str) -> None:
         """The step's name before what it printed."""
-        print(f"{step[:_NAME_MAX]:<{_NAME_MAX}} | {text}")
+        print(f"{step[:_NAME_MAX]:<{_NAME_MAX}} | {text}", flush=True)
 
     def news(self, text: str) -> None:
         """A line of its own."""
@@ -194,7 +196,7 @@ class Follower:
         never = view["steps"].get("skipped", 0) + view["steps"].get("cancelled", 0)
         if never and self._with_logs:
             steps = self._client.get(f"/runs/{quote(self._id)}/steps")
-            names = [step["name"] for step in steps if not step["started_at"] and not step["kept_from"]]
+            names = [label(step) for step in steps if not step["started_at"] and not step["kept_from"]]
             if names:
                 more = f" and {len(names) - _NAMED_MAX} more" if len(names) > _NAMED_MAX else ""
                 self._shown.news(f"Never began: {', '.join(names[:_NAMED_MAX])}{more}")
@@ -207,16 +209,16 @@ class Follower:
             return
         if (step["started_at"] or step["kept_from"]) and identity not in self._logs:
             again = f" (attempt {step['attempt']})" if step["attempt"] > 1 else ""
-            self._shown.news(f"{step['name']} started{again}" if step["started_at"] else kept_word(step))
+            self._shown.news(f"{label(step)} started{again}" if step["started_at"] else kept_word(step))
             # With the number: without it the log would be that of the next attempt, once there is one.
             self._logs[identity] = _Log(self._client, f"{step['run_id']}.{step['node']}.{max(1, step['attempt'])}")
         if identity in self._logs:
             for text in self._logs[identity].new_lines():
-                self._shown.line(step["name"], text)
+                self._shown.line(label(step), text)
         if status in ("Completed", "Failed", "Canceled"):
             if identity in self._logs:
                 for text in self._logs[identity].last_line():
-                    self._shown.line(step["name"], text)
+                    self._shown.line(label(step), text)
             # Of a run's step the log has told why already, and the run's last word will.
             has_said = self._id == step["run_id"] and identity in self._logs
             self._shown.news(step_word(step, with_error=not has_said))
@@ -249,25 +251,62 @@ class _Log:
             self._begun = b""
 
 
-def progress_line(view: dict[str, Any]) -> str:
-    """How far a run is, in one line.
+def progress_line(view: dict[str, Any], each: Sequence[dict[str, Any]] = ()) -> str:
+    """How far a run is, in one line. With a view of each of its steps, those in work are told by what they do.
 
     >>> progress_line({"status": "running", "steps": {"waiting": 2, "started": 1, "succeeded": 3}})
-    'running: 3 of 6 steps done, 1 started, 2 waiting'
+    'running: 3 of 6 steps done, 1 in work, 2 waiting'
     """
     steps = view["steps"]
     done = sum(steps.get(word, 0) for word in ("succeeded", "reused"))
     parts = [f"{done} of {sum(steps.values())} steps done"]
-    for words, name in ((("started", "stopping"), "started"), (("waiting", "ready"), "waiting")):
-        count = sum(steps.get(word, 0) for word in words)
-        parts += [f"{count} {name}"] if count else []
+    counts = Counter({"in work": sum(steps.get(word, 0) for word in ("started", "recalled", "stopping"))})
+    if each:
+        words = {"CancelRequested": "stopping"}
+        counts = Counter(
+            words.get(step["run_status_v1"], step["run_status_v1"].lower()) for step in each if step["phase"]
+        )
+    counts["waiting"] = sum(steps.get(word, 0) for word in ("waiting", "ready"))
+    parts += [f"{count} {name}" for name, count in counts.items() if count]
     parts += [f"{steps[word]} {word}" for word in ("failed", "cancelled", "skipped") if steps.get(word)]
     return f"{view['status']}: {', '.join(parts)}"
 
 
+def not_begun(step: dict[str, Any], run: dict[str, Any]) -> str:
+    """Why a step of that run never began; "" for one that did, or still may."""
+    if step["run_status_v1"] != "Canceled" or step["started_at"]:
+        return ""
+    if run["status"] in ("cancelling", "cancelled") or not run["error"]:
+        return "not begun: the run was cancelled"
+    if run["continue_on_step_failure"]:
+        return "not begun: a step before it failed"
+    return f"not begun: step {run['error']['step'].split('.')[1]} failed"
+
+
+def label(step: dict[str, Any]) -> str:
+    """A step's name, with its key where that tells it from another step of the name.
+
+    >>> [label({"name": "train", "node": key}) for key in ("train", "train_2")]
+    ['train', 'train (train_2)']
+    """
+    number = re.search(r"_\d+$", step["node"])
+    is_told = number is None or re.sub(r"\W", "_", step["name"]).endswith(number[0])
+    return str(step["name"]) if is_told else f"{step['name']} ({step['node']})"
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows as lines, with each column as wide as its longest cell but the last.
+
+    >>> aligned([("step", "took"), ("a", "1.2 s")])
+    ['step  took', 'a     1.2 s']
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+
+
 def kept_word(step: dict[str, Any]) -> str:
     """Which run's step stands in for a step."""
-    return f"{step['name']} was kept from run {step['kept_from'].partition('.')[0]}"
+    return f"{label(step)} was kept from run {step['kept_from'].partition('.')[0]}"
 
 
 def step_word(step: dict[str, Any], with_error: bool = True) -> str:
@@ -276,9 +315,9 @@ def step_word(step: dict[str, Any], with_error: bool = True) -> str:
     if step["started_at"] and step["ended_at"]:
         took = f" after {duration(step['ended_at'] - step['started_at'])}"
     if with_error and step["error"] and step["run_status_v1"] == "Failed":
-        return f"{step['name']} failed{took}: {step['error']['message']}"
+        return f"{label(step)} failed{took}: {step['error']['message']}"
     word = {"Completed": "finished", "Failed": "failed"}.get(step["run_status_v1"], "cancelled")
-    return f"{step['name']} {word}{took}"
+    return f"{label(step)} {word}{took}"
 
 
 def last_word(view: dict[str, Any]) -> str:

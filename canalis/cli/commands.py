@@ -127,7 +127,8 @@ def stop(workspace: WorkspaceName = None, as_json: Json = False) -> None:
 def runs(
     experiment: Annotated[str | None, typer.Option("--experiment", "-e", help="Only runs of this one.")] = None,
     status: Annotated[
-        list[str] | None, typer.Option(help="Only runs that stand so: running, completed, failed, cancelled...")
+        list[str] | None,
+        typer.Option(help="Only runs that stand so, in the table's words or ours: Running, Failed, cancelled..."),
     ] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=500, help="How many.")] = 20,
     workspace: WorkspaceName = None,
@@ -138,7 +139,7 @@ def runs(
     if as_json:
         output.print_json(found)
     else:
-        output.print_runs(found)
+        output.print_runs(found, is_filtered=bool(experiment or status))
 
 
 @app.command()
@@ -173,21 +174,21 @@ def logs(
     as_json: Json = False,
 ) -> None:
     """Print what the steps of a run have printed."""
-    from canalis.progress import Follower, PlainDisplay
+    from canalis.progress import Follower, PlainDisplay, label
     from canalis.run import Run, StepRun
 
     found = Run.get(where.holding(workspace, run), run)
     steps = [found] if isinstance(found, StepRun) else [*found.get_children()]
     chosen = [one for one in steps if step is None or step in (one.name, one._node_id)]  # type: ignore[attr-defined]
     if step is not None and not chosen:
-        names = ", ".join(one.name for one in steps)
+        names = ", ".join(label(one._view(allow_old=True)) for one in steps)
         raise UserErrorException(f"Run {found.id} has no step '{step}' (it has: {names})")
     if as_json:
         output.print_json({one.id: one.get_stdout_log() for one in chosen})  # type: ignore[attr-defined]
     elif follow:
         Follower(chosen[0] if step is not None else found, PlainDisplay()).wait()
     else:
-        output.print_logs([(one.name, one.get_stdout_log()) for one in chosen])  # type: ignore[attr-defined]
+        output.print_logs([(label(one._view(allow_old=True)), one.get_stdout_log()) for one in chosen])  # type: ignore[attr-defined]
 
 
 @app.command()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from canalis.cli.segments import brief
-from canalis.progress import duration, progress_line
+from canalis.progress import aligned, duration, label, not_begun, progress_line
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -49,7 +49,8 @@ class Shown:
         """The run, its steps, and which step runs after which."""
         run = self._client.get(f"/runs/{quote(self._name)}")
         if run["kind"] == "step":
-            return {"run": run, "steps": [run], "after": {}}
+            of = self._client.get(f"/runs/{run['run_id']}")
+            return {"run": run, "steps": [run], "after": {}, "of": of}
         identity = quote(run["id"])
         if self._edges is None:
             self._edges = _edges(self._client.get(f"/runs/{identity}/graph"))
@@ -71,8 +72,8 @@ def prints_aside(is_aside: bool) -> AbstractContextManager[object]:
     return contextlib.redirect_stdout(sys.stderr) if is_aside else contextlib.nullcontext()
 
 
-def print_runs(views: list[dict[str, Any]]) -> None:
-    """Runs as a table."""
+def print_runs(views: list[dict[str, Any]], is_filtered: bool) -> None:
+    """Runs as a table. `is_filtered` says whether there may be others."""
     rows = [
         (
             view["id"][:8],
@@ -86,6 +87,8 @@ def print_runs(views: list[dict[str, Any]]) -> None:
     ]
     if rows:
         table(("run", "experiment", "status", "steps done", "submitted", "took"), rows)
+    elif is_filtered:
+        print("No runs match. `canalis runs` lists all.")
     else:
         print("No runs yet. `canalis run SCRIPT` runs a pipeline, `canalis demo` the example.")
 
@@ -106,9 +109,12 @@ def print_run(found: dict[str, Any]) -> None:
 
         Console(highlight=False).print(_drawn(found))
     else:
-        print(title(found["run"]))
-        for step in found["steps"]:
-            print("\t".join((step["name"], step["run_status_v1"], _took(step), brief(step), _says(step))))
+        print(title(found["run"], found["steps"]))
+        rows = [
+            (label(step), step["run_status_v1"], _took(step), brief(step), _says(step, found.get("of", found["run"])))
+            for step in found["steps"]
+        ]
+        print("\n".join(aligned(rows)))
     for attempt in found["run"].get("earlier", ()):
         print(_earlier(attempt))
 
@@ -122,10 +128,18 @@ def print_logs(logs: list[tuple[str, str]]) -> None:
 
 
 def watch(shown: Shown) -> None:
-    """A run and its steps, drawn anew until it has ended; once, at its end, where output is piped."""
+    """A run and its steps, drawn anew until it has ended; where output is piped, each change on a line of its own."""
     found = shown.read()
     if not sys.stdout.isatty():
+        if not _has_ended(found):
+            print(title(found["run"], found["steps"]), flush=True)
+        told: dict[str, str] = {}
         while not _has_ended(found):
+            for step in found["steps"]:
+                status = step["run_status_v1"]
+                if status != told.get(step["node"], "NotStarted"):
+                    print(f"{label(step)} is {status}", flush=True)
+                told[step["node"]] = status
             time.sleep(_REFRESH_S)
             found = shown.read()
         print_run(found)
@@ -173,7 +187,8 @@ def _drawn(found: dict[str, Any]) -> RenderableType:
     from rich.tree import Tree
 
     run, steps = found["run"], found["steps"]
-    tree = Tree(Text(title(run)))
+    of = found.get("of", run)  # of a step's run, the run that it belongs to
+    tree = Tree(Text(title(run, steps)))
     shown = steps
     if len(steps) > _TREE_STEPS_MAX:  # nobody reads ten thousand lines: what goes on or went wrong is left
         shown = [step for step in steps if step["run_status_v1"] not in ("Completed", "NotStarted", "Queued")]
@@ -182,19 +197,19 @@ def _drawn(found: dict[str, Any]) -> RenderableType:
     for step in shown:
         before = [name for name in found["after"].get(step["node"], ()) if name in branches]
         parent = branches[before[-1]] if before else tree
-        branches[step["node"]] = parent.add(_step_text(step, before[:-1]))
+        branches[step["node"]] = parent.add(_step_text(step, before[:-1], of))
     if len(shown) < len(steps):
         tree.add(Text(f"and {len(steps) - len(shown)} steps more", style="dim"))
     return tree
 
 
-def _step_text(step: dict[str, Any], also_after: list[str]) -> Any:
+def _step_text(step: dict[str, Any], also_after: list[str], run: dict[str, Any]) -> Any:
     from rich.text import Text
 
     style, sign = _STYLE.get(step["run_status_v1"], ("", "?"))
     also = f"(and after {', '.join(also_after)})" if also_after else ""
-    said = [(f"  {part}", "dim") for part in (_took(step), brief(step), also, _says(step)) if part]
-    return Text.assemble((f"{sign} ", style), (step["name"], "bold"), (f"  {step['run_status_v1']}", style), *said)
+    said = [(f"  {part}", "dim") for part in (_took(step), brief(step), also, _says(step, run)) if part]
+    return Text.assemble((f"{sign} ", style), (label(step), "bold"), (f"  {step['run_status_v1']}", style), *said)
 
 
 def _edges(graph: dict[str, Any]) -> dict[str, list[str]]:
@@ -206,20 +221,25 @@ def _edges(graph: dict[str, Any]) -> dict[str, list[str]]:
     return found
 
 
-def title(run: dict[str, Any]) -> str:
+def title(run: dict[str, Any], steps: Sequence[dict[str, Any]] = ()) -> str:
     """A run or a step in a line: how it stands, and what went wrong."""
     if run["kind"] == "step":
         attempt = f", attempt {run['attempt']}" if run["attempt_now"] > 1 else ""
-        return f"Step {run['name']} of run {run['run_id']}{attempt}: {run['run_status_v1']}"
+        return f"Step {label(run)} of run {run['run_id']}{attempt}: {run['run_status_v1']}"
     took = duration((run["ended_at"] or time.time()) - run["submitted_at"])
     error = f"\n{run['error']['message']}" if run.get("error") else ""
     attention = f"\nNeeds somebody's help: {run['attention']}" if run["attention"] else ""
     before = f"\nGoes on from run {run['resumed_from']}" if run["resumed_from"] else ""
     after = f"\nResumed as run {', '.join(run['resumed_by'])}" if run["resumed_by"] else ""
-    return f"Run {run['id']} of {run['experiment']}, {progress_line(run)}, {took}{before}{after}{error}{attention}"
+    return (
+        f"Run {run['id']} of {run['experiment']}, {progress_line(run, steps)}, {took}{before}{after}{error}{attention}"
+    )
 
 
-def _says(step: dict[str, Any]) -> str:
+def _says(step: dict[str, Any], run: dict[str, Any]) -> str:
+    why = not_begun(step, run)
+    if why:
+        return why
     if step["error"]:
         return str(step["error"]["message"])
     if step["kept_from"]:
@@ -263,10 +283,9 @@ def _has_ended(found: dict[str, Any]) -> bool:
 
 
 def table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    """A table on a terminal, lines with tabs elsewhere."""
+    """A table: in colours on a terminal, plain elsewhere."""
     if not sys.stdout.isatty():
-        for row in (columns, *rows):
-            print("\t".join(row))
+        print("\n".join(aligned([columns, *rows])))
         return
     from rich.console import Console
     from rich.table import Table

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -119,6 +120,11 @@ def canalis(*words: str, check: int | None = 0, cwd: Path | None = None) -> subp
     done = subprocess.run([str(CANALIS), *words], capture_output=True, text=True, timeout=120, cwd=cwd)
     assert check is None or done.returncode == check, (done.returncode, done.stdout, done.stderr)
     return done
+
+
+def cells(line: str) -> list[str]:
+    """The cells of a line of a piped table that are not empty."""
+    return re.split(r" {2,}", line.strip())
 
 
 def until(holds, timeout_s: float = 30.0):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.scenes.conftest import canalis
+from tests.scenes.conftest import canalis, cells
 
 PIPELINE = """
 from azureml.core import Experiment, Workspace
@@ -79,13 +79,14 @@ def test_runs_show_and_logs_say_what_happened():
     short = run["id"][:8]
 
     listed = canalis("runs", "--experiment", "cli", "-n", "500").stdout.splitlines()
-    assert listed[0].split("\t") == ["run", "experiment", "status", "steps done", "submitted", "took"]
-    assert any(line.startswith(f"{short}\tcli\tCompleted\t2/2") for line in listed)
+    assert cells(listed[0]) == ["run", "experiment", "status", "steps done", "submitted", "took"]
+    assert any(cells(line)[:4] == [short, "cli", "Completed", "2/2"] for line in listed)
+    assert len({line.index("Completed") for line in listed if "Completed" in line}) == 1, "columns are aligned"
     assert any(found["id"] == run["id"] for found in json.loads(canalis("runs", "--json").stdout))
 
     shown = canalis("show", short).stdout.splitlines()
     assert shown[0].startswith(f"Run {run['id']} of cli, completed: 2 of 2 steps done")
-    assert [line.split("\t")[:2] for line in shown[1:]] == [["first", "Completed"], ["second", "Completed"]]
+    assert [cells(line)[:2] for line in shown[1:]] == [["first", "Completed"], ["second", "Completed"]]
     found = json.loads(canalis("show", short, "--json").stdout)
     assert found["after"] == {"first": [], "second": ["first"]}
     assert "Step first of run" in canalis("show", found["steps"][0]["id"]).stdout
@@ -117,7 +118,7 @@ def test_cancel_stops_a_run_and_run_says_so_by_its_exit_code():
 
 def test_a_cluster_that_a_script_expects_can_be_made_beforehand():
     assert "runs 3 steps at once" in canalis("compute", "create", "team-cluster", "--max-nodes", "3").stdout
-    assert "team-cluster\tAmlCompute\t3" in canalis("compute", "list").stdout.splitlines()
+    assert ["team-cluster", "AmlCompute", "3"] in map(cells, canalis("compute", "list").stdout.splitlines())
 
 
 def test_what_is_not_there_is_told_in_one_line(project, monkeypatch):
@@ -140,7 +141,7 @@ def test_the_demo_ends_completed_and_says_where_everything_lies(project):
     done = canalis("demo")
     lines = done.stdout.splitlines()
     assert any(line.startswith("The run") and line.endswith(": Completed") for line in lines)
-    rows = {line.split("\t")[0]: line.split("\t")[1:] for line in lines if line.count("\t") == 3}
+    rows = {cells(line)[0]: cells(line)[1:] for line in lines if len(cells(line)) == 4}
     assert {name: row[0] for name, row in rows.items()} == {
         "step": "status",
         "prepare": "Completed",

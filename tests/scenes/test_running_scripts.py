@@ -148,3 +148,20 @@ def test_the_demo_says_what_it_needs_that_is_not_installed():
     assert done.returncode == 1
     assert done.stderr.startswith("canalis: The example trains real models, and needs scikit-learn: pip install scik")
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("word", ["Failed", "failed", "FAILED"])
+def test_runs_are_chosen_by_status_in_whichever_words(word):
+    step_is("raise SystemExit(1)")
+    script_is(SUBMIT.replace("running", f"chosen-{word}"))
+    (run,) = json.loads(canalis("run", "--json", "script.py", check=1).stdout)
+    listed = json.loads(canalis("runs", "--json", "-e", f"chosen-{word}", "--status", word).stdout)
+    assert [found["id"] for found in listed] == [run["id"]]
+    for other in ("Completed", "Finished", "CancelRequested", "canceled"):
+        done = canalis("runs", "-e", f"chosen-{word}", "--status", other)
+        assert done.stdout == "No runs match. `canalis runs` lists all.\n"
+
+
+def test_a_status_that_is_none_is_refused_with_those_there_are():
+    done = canalis("runs", "--status", "nonsense", check=1)
+    assert "'nonsense' is no status of a run: Canceled, cancelled, " in done.stderr and "Finished" in done.stderr

@@ -9,7 +9,7 @@ import pytest
 from canalis import local
 from canalis.data import DataReference
 from canalis.workspace import Workspace
-from tests.scenes.conftest import Author, canalis, until
+from tests.scenes.conftest import Author, canalis, cells, until
 
 NAP = "import time\ntime.sleep(1)"
 
@@ -96,10 +96,10 @@ def test_the_command_line_shows_where_the_time_went(author):
     run = author.runs(first, second)
 
     lines = canalis("show", run.id).stdout.splitlines()
-    assert next(line for line in lines if line.startswith("first\t")).split("\t")[3].startswith("user code 0.")
+    assert cells(next(line for line in lines if line.startswith("first ")))[3].startswith("user code 0.")
 
     lines = canalis("show", run.id, "--times").stdout.splitlines()
-    head, rows = lines[1].split("\t"), [line.split("\t") for line in lines[2:4]]
+    head, rows = cells(lines[1]), [cells(line) for line in lines[2:4]]
     assert head[0] == "step" and {"inputs", "user code", "wall"} <= set(head)
     assert float(rows[0][head.index("user code")]) == pytest.approx(0.6, abs=0.3)
     assert "#" in rows[0][-1]
