@@ -21,12 +21,24 @@ def type_of(value: ParameterValue) -> ParameterType:
 
 
 def fits(wanted: ParameterType, value: ParameterValue) -> bool:
-    """Whether v1 takes `value` for a parameter of type `wanted`.
+    """Whether `value` can be that of a parameter of type `wanted`, as it is or converted without loss.
 
-    Source   reference section 9: strict, except that bool and int are interchangeable; float rejects int.
+    Source   reference section 9: strict, except that bool and int are interchangeable. That v1's float rejects 1 and
+             its int 6.0 helps nobody, so those are taken.
     """
     given = type_of(value)
-    return given == wanted or {given, wanted} == {"bool", "int"}
+    return {given, wanted} == {"bool", "int"} or type_of(_converted(wanted, value)) == wanted
+
+
+def _converted(wanted: ParameterType, value: ParameterValue) -> ParameterValue:
+    """The same number as the other type, when that holds it exactly; else the value as it is."""
+    given = type_of(value)
+    if given == "int" and wanted == "float":
+        with contextlib.suppress(OverflowError):
+            return float(value) if float(value) == value else value  # type: ignore[arg-type]
+    if given == "float" and wanted == "int" and value.is_integer():  # type: ignore[union-attr]
+        return int(value)  # type: ignore[arg-type]
+    return value
 
 
 def place_fault(name: str, value: ParameterValue) -> str:
@@ -55,7 +67,7 @@ def assign(parameters: Iterable[Parameter], given: Mapping[str, ParameterValue])
     wrong += [fault for name, value in given.items() if (fault := place_fault(name, value))]
     if wrong:
         raise ParameterError("; ".join(wrong), names=sorted(given))
-    return {name: given.get(name, parameter.default) for name, parameter in known.items()}
+    return {name: _converted(one.type, given.get(name, one.default)) for name, one in known.items()}
 
 
 def value_from(name: str, wanted: ParameterType, text: str) -> ParameterValue:

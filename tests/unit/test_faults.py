@@ -113,10 +113,24 @@ def test_values_given_at_submission_take_the_place_of_defaults():
     assert assign(PARAMETERS, {})["rate"] == 0.1
 
 
-def test_a_bool_may_stand_for_an_int_and_an_int_may_not_stand_for_a_float():
+def test_a_bool_may_stand_for_an_int():
     assert assign(PARAMETERS, {"rounds": True})["rounds"] is True
-    with pytest.raises(ParameterError, match="'rate' is of type float; 1 is of type int"):
-        assign(PARAMETERS, {"rate": 1})
+
+
+@pytest.mark.parametrize(("name", "given", "value"), [("rate", 1, 1.0), ("rate", 2**53, 2.0**53), ("rounds", 6.0, 6)])
+def test_a_number_that_converts_exactly_is_taken_as_the_parameters_type(name, given, value):
+    found = assign(PARAMETERS, {name: given})[name]
+    assert found == value and type(found) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [("rounds", 6.5), ("rounds", float("inf")), ("rounds", float("nan")), ("rate", 2**53 + 1), ("rate", 10**400)]
+    + [("rate", True), ("rate", "1"), ("rounds", "6"), ("label", 6), ("data", 1)],
+)
+def test_a_value_that_would_have_to_be_changed_is_refused(name, given):
+    with pytest.raises(ParameterError, match=f"'{name}' is of type "):
+        assign(PARAMETERS, {name: given})
 
 
 def test_every_wrong_parameter_is_named():
