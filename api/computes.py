@@ -11,6 +11,7 @@ from api.access import GuardedRoute, Role, needs
 from api.bodies import AnyDocument
 from api.service import Here, Service
 from canalis.contract.errors import AlreadyExists, Conflict, NameInvalid, NotFound
+from canalis.contract.faults import how_to_make
 from canalis.contract.run import ComputeChoice
 
 router = APIRouter(prefix="/computes", route_class=GuardedRoute, tags=["computes"])
@@ -44,7 +45,7 @@ def get_compute(here: Here, name: str) -> dict[str, Any]:
     """One compute target."""
     stored = here.ports.documents.get(KIND, name)
     if stored is None:
-        raise NotFound(f"There is no compute target '{name}'", kind="compute", name=name)
+        raise NotFound(f"There is no compute target '{name}'. {how_to_make(name)}", kind="compute", name=name)
     return {"name": stored.name, **stored.body}
 
 

@@ -6,48 +6,26 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any
 from urllib.parse import quote
 
 from canalis import compute, config, datastore, local
 from canalis.absent import V1
 from canalis.client import Client
 from canalis.compute import ComputeTarget
+from canalis.contract.faults import how_to_make
 from canalis.datastore import AbstractDatastore
 from canalis.environment import Environment
 from canalis.exceptions import UserErrorException
 from canalis.experiment import Experiment
+from canalis.named import Named
 from canalis.run import PipelineRun, Run, StepRun
 
 _NAME = re.compile(r"[a-zA-Z0-9][\w\-]{2,32}", re.ASCII)
 _NOWHERE = {"subscription_id": "00000000-0000-0000-0000-000000000000", "resource_group": "local", "location": "local"}
-
-Item = TypeVar("Item")
-
-
-class Named(Mapping[str, Item], Generic[Item]):
-    """Things of a workspace by name, read when they are asked for."""
-
-    def __init__(self, names: Callable[[], list[str]], make: Callable[[str], Item]) -> None:
-        self._names = names
-        self._make = make
-
-    def __getitem__(self, name: str) -> Item:
-        if name not in self._names():
-            raise KeyError(name)
-        return self._make(name)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._names())
-
-    def __len__(self) -> int:
-        return len(self._names())
-
-    def __repr__(self) -> str:
-        return repr(dict(self))
 
 
 class Workspace(V1):
@@ -219,14 +197,17 @@ class Workspace(V1):
     def compute_targets(self) -> Mapping[str, ComputeTarget]:
         """Compute targets by name, each of its own class."""
         return Named(
+            "compute target",
             lambda: [found["name"] for found in self._client.get("/computes")],
             lambda name: compute.of_document(self, self._client.get(f"/computes/{quote(name)}")),
+            how_to_make,
         )
 
     @property
     def datastores(self) -> Mapping[str, AbstractDatastore]:
         """Datastores by name."""
         return Named(
+            "datastore",
             lambda: [found["name"] for found in self._client.get("/datastores")],
             lambda name: datastore.of_document(self, self._client.get(f"/datastores/{quote(name)}")),
         )
@@ -235,6 +216,7 @@ class Workspace(V1):
     def experiments(self) -> Mapping[str, Experiment]:
         """Experiments by name."""
         return Named(
+            "experiment",
             lambda: [found["name"] for found in self._client.get("/experiments")],
             lambda name: Experiment._known(self, name),
         )
@@ -243,6 +225,7 @@ class Workspace(V1):
     def environments(self) -> Mapping[str, Environment]:
         """Registered environments by name, each in its newest version."""
         return Named(
+            "environment",
             lambda: [found["name"] for found in self._client.get("/environments")],
             lambda name: Environment.get(self, name),
         )

@@ -65,13 +65,19 @@ def faults(graph: Graph, computes: Collection[str] | None = None, snapshots_need
             found.append(
                 Fault(
                     "compute_unknown",
-                    f"Compute target '{node.compute}' of step '{node.name}' is not in this workspace (there: {known})",
+                    f"Compute target '{node.compute}' of step '{node.name}' is not in this workspace "
+                    f"(there: {known}). {how_to_make(node.compute)}",
                     node.name,
                 )
             )
         if snapshots_needed and isinstance(node.work, PythonWork) and node.snapshot is None:
             found.append(Fault("snapshot_missing", f"Step '{node.name}' came without its source files", node.name))
     return found or _cycle(graph, nodes)
+
+
+def how_to_make(compute: str) -> str:
+    """What the author of a script that names a missing compute target can do."""
+    return f"`canalis compute create {compute} --max-nodes N` makes one that runs N steps at once"
 
 
 def _whole_graph(graph: Graph) -> Iterator[Fault]:

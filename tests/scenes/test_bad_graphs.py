@@ -38,6 +38,28 @@ def test_an_unknown_compute_target_is_told_when_the_pipeline_is_made(author):
         ComputeTarget(workspace=author.ws, name="gpu-cluster")
 
 
+@pytest.mark.parametrize(
+    "uses",
+    [
+        lambda author: Pipeline(author.ws, [author.step("a", compute_target="gpu-cluster")]),
+        lambda author: author.ws.compute_targets["gpu-cluster"],
+        lambda author: ComputeTarget(author.ws, "gpu-cluster"),
+        lambda author: AmlCompute(author.ws, "gpu-cluster"),
+    ],
+)
+def test_a_missing_compute_target_is_told_with_the_command_that_makes_it(author, uses):
+    with pytest.raises((ValueError, KeyError, ComputeTargetException)) as caught:
+        uses(author)
+    assert "`canalis compute create gpu-cluster --max-nodes N` makes one" in str(caught.value)
+
+
+def test_what_is_not_among_a_workspaces_things_is_a_key_error_that_says_what_is(author):
+    with pytest.raises(KeyError) as caught:
+        author.ws.datastores["mine"]
+    assert str(caught.value).startswith("There is no datastore 'mine' (there: workspaceartifactstore, ")
+    assert author.ws.datastores.get("mine") is None and "mine" not in author.ws.experiments
+
+
 def test_a_cycle_is_told_by_validate_and_at_submission(author):
     a, b, c = (author.step(name) for name in "abc")
     b.run_after(a)
