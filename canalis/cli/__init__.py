@@ -7,7 +7,8 @@ import sys
 
 def main() -> None:
     """Run the command that was typed. What the author can mend is one line, not a trace."""
-    from canalis.cli.commands import app
+    from canalis.cli import commands  # noqa: F401  the app has its commands once they are loaded
+    from canalis.cli.words import app
     from canalis.contract.errors import CanalisError
     from canalis.exceptions import AzureMLException
 

@@ -12,28 +12,16 @@ from urllib.parse import quote
 import typer
 
 from canalis import local
-from canalis.cli import figures, output, where
+from canalis.cli import figures, kept, output, where
+from canalis.cli.words import Json, RunId, WorkspaceName, app
 from canalis.contract.version import VERSION
 from canalis.exceptions import UserErrorException
 
 if TYPE_CHECKING:
     from canalis.workspace import Workspace
 
-app = typer.Typer(
-    name="canalis",
-    help="Runs machine-learning pipelines written for Azure ML v1, unchanged.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
 compute = typer.Typer(help="Compute targets: here, how many steps run at once under a name.", no_args_is_help=True)
 app.add_typer(compute, name="compute")
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-RunId = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or four characters or more of it.")]
-WorkspaceName = Annotated[
-    str | None, typer.Option("--workspace", "-w", help="Which of the folder's workspaces.", envvar="CANALIS_WORKSPACE")
-]
 
 EXIT_CODES = {"Completed": 0, "Failed": 1, "Canceled": 3}
 
@@ -151,18 +139,21 @@ def show(
     workspace: WorkspaceName = None,
     as_json: Json = False,
 ) -> None:
-    """Show a run and its steps, or one step and where its time went."""
-    shown = output.Shown(where.holding(workspace, run)._client, run)
+    """Show a run, its steps and what they logged, or one step and where its time went."""
+    client = where.holding(workspace, run)._client
+    shown = output.Shown(client, run)
     if watch and not as_json:
         output.watch(shown)
         return
     found = shown.read()
+    found["metrics"] = kept.metrics_of(client, found["run"], found["steps"])
     asked = [noun for noun, wanted in (("times", times), ("cost", cost)) if wanted]
     found |= {noun: shown.figures(noun, found["run"]) for noun in asked}
     if as_json:
         output.print_json(found)
     else:
         figures.print_shown(found)
+        kept.print_metrics(found["metrics"], found["run"], found["steps"])
 
 
 @app.command()

@@ -27,6 +27,7 @@ run = Experiment(ws, "cli").submit(Pipeline(ws, [second]))
 @pytest.fixture(autouse=True)
 def sources(project, ws, monkeypatch):
     monkeypatch.setenv("CANALIS_WORKSPACE", ws.name)  # other scenes leave workspaces of theirs beside it
+    assert ws.discovery_url  # its service is there by now, and needs no word when it is started
     Path("src").mkdir()
     Path("src/step.py").write_text("import sys\nprint('I am', sys.argv[1])\nsys.exit(sys.argv[1] == 'bad')\n")
     Path("pipeline.py").write_text(PIPELINE)
