@@ -25,7 +25,14 @@ class V1(metaclass=_SpeakingType):
             raise AttributeError(_text(type(self).__name__, name))
 
 
+def said_of(name: str) -> str:
+    """What is said of a name of v1 that is not here: whether it is planned, or what to use instead."""
+    from canalis.planned import fate
+
+    known = fate(name)
+    how = f" and {known}" if known else ""
+    return f"{name} is not in Canalis {VERSION}{how}; `canalis coverage` lists what is"
+
+
 def _text(owner: str, name: str) -> str:
-    if name.startswith("_"):
-        return f"'{owner}' has no attribute '{name}'"
-    return f"{owner}.{name} is not in Canalis {VERSION}; `canalis coverage` lists what is"
+    return f"'{owner}' has no attribute '{name}'" if name.startswith("_") else said_of(f"{owner}.{name}")

@@ -106,7 +106,6 @@ COVERED: dict[str, Home] = {
     "azureml.widgets": {"canalis.widgets": "RunDetails"},
 }
 
-_ADVICE = "is not in Canalis {version}; `canalis coverage` lists what is. An import that is not used can be taken out"
 _ALIAS = Path(__file__).parent / "alias"
 
 
@@ -157,7 +156,7 @@ class _Finder(MetaPathFinder):
         if fullname == "azureml" or not fullname.startswith("azureml."):
             return None
         if fullname not in COVERED:
-            raise ModuleNotFoundError(f"{fullname} {_advice()}", name=fullname)
+            raise ModuleNotFoundError(_advice(fullname), name=fullname)
         return ModuleSpec(fullname, _Loader(), is_package=any(other.startswith(f"{fullname}.") for other in COVERED))
 
 
@@ -193,10 +192,10 @@ class _Names:
             raise AttributeError(name)
         if f"{self._module}.{name}" in COVERED:
             return importlib.import_module(f"{self._module}.{name}")
-        raise ImportError(f"{self._module}.{name} {_advice()}", name=self._module)
+        raise ImportError(_advice(f"{self._module}.{name}"), name=self._module)
 
 
-def _advice() -> str:
-    from canalis.contract.version import VERSION
+def _advice(name: str) -> str:
+    from canalis.absent import said_of
 
-    return _ADVICE.format(version=VERSION)
+    return f"{said_of(name)}. An import that is not used can be taken out"

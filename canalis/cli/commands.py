@@ -12,7 +12,7 @@ from urllib.parse import quote
 import typer
 
 from canalis import local
-from canalis.cli import figures, kept, output, where
+from canalis.cli import figures, here, kept, output, where  # noqa: F401  each brings its commands
 from canalis.cli.words import Json, RunId, WorkspaceName, app
 from canalis.contract.version import VERSION
 from canalis.exceptions import UserErrorException
@@ -233,18 +233,6 @@ def resume(
     if as_json:
         output.print_json(view)
     raise typer.Exit(EXIT_CODES.get(view["run_status_v1"], 0))
-
-
-@app.command()
-def coverage(as_json: Json = False) -> None:
-    """List the names of azureml that are here."""
-    from canalis.azureml import coverage as found
-
-    if as_json:
-        output.print_json(found())
-    else:
-        for module, names in found().items():
-            print(f"{module}: {', '.join(names) or 'imports only'}")
 
 
 @compute.command("list")

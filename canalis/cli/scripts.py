@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import typer
 
 from canalis.azureml import install_as_azureml
+from canalis.cli.check import refuse_what_fails
 from canalis.cli.faults import print_fault
 from canalis.cli.output import prints_aside
 from canalis.exceptions import ActivityFailedException, UserErrorException
@@ -42,6 +43,7 @@ def run_script(script: Path, arguments: list[str], quiet: bool = False, with_tra
 
     if not script.is_file():
         raise UserErrorException(f"There is no script {script}")
+    refuse_what_fails(script)
     install_as_azureml()
     sys.argv = [str(script), *arguments]
     sys.path.insert(0, str(script.resolve().parent))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -126,13 +127,32 @@ def _http() -> str:
 
 def _coverage() -> str:
     from canalis.azureml import coverage
+    from canalis.cli.here import members
+    from canalis.planned import NAMES
 
     rows = [f"| `{module}` | {', '.join(f'`{name}`' for name in names)} |" for module, names in coverage().items()]
+    classes = [
+        f"| `{name}` | {_code(states['there'])} | {_code(states['planned'])} |" for name, states in members().items()
+    ]
+    never = {name: instead for name, instead in NAMES.items() if instead}
+    never |= {f"{name}.{one}": how for name, found in members().items() for one, how in found["will_not_come"].items()}
     return (
         f"# What of azureml is here\n\n{_MADE}\nEvery import path that resolves, and the names in it. Anything else "
         "below `azureml` fails when it is imported, and says so; so does a member of a class that is not here when it "
-        "is asked for. `canalis coverage` prints the same.\n\n| module | names |\n|---|---|\n" + "\n".join(rows) + "\n"
+        "is asked for. `canalis check SCRIPT` lists all that a script asks for and that is missing, without running "
+        "it; `canalis coverage` prints the same as this page.\n\n| module | names |\n|---|---|\n"
+        + "\n".join(rows)
+        + "\n\n## Members of classes\n\n| class | there | planned |\n|---|---|---|\n"
+        + "\n".join(classes)
+        + f"\n\n## Planned\n\n{_code(name for name, instead in NAMES.items() if not instead)}\n"
+        + "\n## Will not come\n\n| name | instead |\n|---|---|\n"
+        + "\n".join(f"| `{name}` | {instead} |" for name, instead in never.items())
+        + "\n"
     )
+
+
+def _code(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def _times() -> str:

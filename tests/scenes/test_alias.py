@@ -119,8 +119,40 @@ def test_a_member_that_is_not_there_yet_says_so_when_it_is_asked_for(line, name)
         eval(line, scope)
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("from azureml.core import Model", "azureml.core.Model is not in Canalis 0.1.0 and is planned;"),
+        ("import azureml.train.automl", "azureml.train is not in Canalis 0.1.0; "),
+        ("from azureml.pipeline.steps import EstimatorStep", "and will not come: use PythonScriptStep, whose"),
+        (
+            "from azureml.core import Workspace\nWorkspace.models",
+            "Workspace.models is not in Canalis 0.1.0 and is planned",
+        ),
+    ],
+)
+def test_a_name_that_is_not_there_says_whether_it_will_be(line, said):
+    with pytest.raises((ImportError, AttributeError)) as caught:
+        exec(line, {})
+    assert said in str(caught.value)
+
+
+def test_what_is_called_absent_is_absent():
+    import canalis
+    from canalis.planned import MEMBERS, NAMES
+
+    covered = {name.partition(":")[0] for _, name in PATHS}
+    assert covered & NAMES.keys() == set() and MEMBERS.keys() <= covered
+    for name, members in MEMBERS.items():
+        assert [member for member in members if hasattr(getattr(canalis, name), member)] == [], name
+
+
 def test_what_is_covered_can_be_listed_anywhere(tmp_path):
     from tests.scenes.conftest import canalis
 
     listed = canalis("coverage", cwd=tmp_path).stdout
     assert "azureml.pipeline.steps: CommandStep, PythonScriptStep\n" in listed
+    assert "\nPipeline: graph, steps, submit, validate, workspace" in listed.replace("description, ", "")
+    assert "  planned: load_yaml, publish, service_endpoint\n" in listed
+    assert "  will not come: webservices (serve what" in listed
+    assert "\nRunConfiguration: " in listed and "environment_variables" in listed

@@ -1,0 +1,106 @@
+"""What v1 had and is not here: what is planned, and what will not come with what to use instead.
+
+Source   reference sections 1 to 18, and docs/architecture.md for what is planned
+"""
+
+from __future__ import annotations
+
+_SERVING = "serve what a run leaves with a web framework of your choice"
+_AUTOML = "search with a library of your choice in a PythonScriptStep"
+_ESTIMATOR = "use PythonScriptStep, whose environment and arguments say the same"
+_REST = "it has nothing to do with running pipelines: take it out"
+
+_PLANNED = """
+    Model Keyvault Module ModuleVersion ModuleStep TrainingOutput PipelineDataset
+    PublishedPipeline PipelineEndpoint PipelineDraft Schedule ScheduleRecurrence TimeZone
+    TabularDataset TabularDatasetFactory DataType OutputTabularDatasetConfig PipelineOutputFileDataset
+    PipelineOutputTabularDataset LinkFileOutputDatasetConfig LinkTabularOutputDatasetConfig SqlDataReference
+    DatabricksCompute DataFactoryCompute AdlaCompute BatchCompute RemoteCompute DsvmCompute HDInsightCompute
+    SynapseCompute KustoCompute ComputeInstance KubernetesCompute
+    DatabricksStep DataTransferStep AdlaStep AzureBatchStep KustoStep SynapseSparkStep MpiStep
+    ParallelRunStep ParallelRunConfig HyperDriveStep HyperDriveStepRun HyperDriveConfig
+    JarLibrary PyPiLibrary MavenLibrary EggLibrary RCranLibrary DataReferenceConfiguration
+"""
+_NEVER = {
+    "AutoMLStep AutoMLStepRun AutoMLConfig": _AUTOML,
+    "EstimatorStep Estimator": _ESTIMATOR,
+    "RScriptStep": "call Rscript in a CommandStep",
+    "NotebookRunnerStep": "call a notebook runner such as papermill in a CommandStep",
+    "AksCompute Webservice": _SERVING,
+}
+# Of modules; what stands below one shares its fate.
+_PLANNED_MODULES = """
+    azureml.core.model azureml.core.keyvault azureml.core.databricks azureml.data.sql_data_reference
+    azureml.data.tabular_dataset azureml.data.pipeline_output_dataset azureml.pipeline.core.schedule
+    azureml.pipeline.core.pipeline_endpoint azureml.pipeline.core.pipeline_draft azureml.pipeline.core.module
+    azureml.pipeline.steps azureml.contrib.pipeline.steps azureml.train.hyperdrive azureml_user.parallel_run
+"""
+_NEVER_MODULES = {
+    "azureml.train.automl": _AUTOML,
+    "azureml.automl": _AUTOML,
+    "azureml.train.estimator": _ESTIMATOR,
+    "azureml.train.dnn": _ESTIMATOR,
+    "azureml.train.sklearn": _ESTIMATOR,
+    "azureml.core.webservice": _SERVING,
+    "azureml.core.image": _SERVING,
+    "azureml.interpret": _REST,
+    "azureml.explain": _REST,
+    "azureml.telemetry": _REST,
+    "azureml.opendatasets": "download the data, and register it with a datastore",
+    "azureml.dataprep": "read files with pandas",
+}
+# Members of classes that are here; "" for what is planned.
+MEMBERS: dict[str, dict[str, str]] = {
+    "Workspace": {
+        **dict.fromkeys(("datasets", "models", "get_default_keyvault", "delete", "update"), ""),
+        "webservices": _SERVING,
+        "get_mlflow_tracking_uri": "point MLflow at a store of your own",
+    },
+    "Experiment": dict.fromkeys(("start_logging", "archive", "reactivate"), ""),
+    "Run": dict.fromkeys(("register_model", "get_secret"), ""),
+    "PipelineRun": dict.fromkeys(("publish_pipeline", "save", "register_model"), ""),
+    "StepRun": dict.fromkeys(("register_model", "get_secret"), ""),
+    "Pipeline": dict.fromkeys(("publish", "load_yaml", "service_endpoint"), ""),
+    "Dataset": dict.fromkeys(("Tabular", "get_by_name", "get_by_id", "get_all"), ""),
+    "FileDataset": dict.fromkeys(("register", "mount", "take", "skip", "take_sample", "random_split", "filter"), ""),
+    "Datastore": dict.fromkeys(
+        (
+            "register_azure_blob_container",
+            "register_azure_file_share",
+            "register_azure_data_lake",
+            "register_azure_data_lake_gen2",
+            "register_azure_sql_database",
+            "register_azure_postgre_sql",
+            "register_azure_my_sql",
+            "register_dbfs",
+            "register_hdfs",
+        ),
+        "",
+    ),
+    "ComputeTarget": dict.fromkeys(("attach", "attach_configuration"), ""),
+    "PipelineData": dict.fromkeys(("as_dataset",), ""),
+    "OutputFileDatasetConfig": dict.fromkeys(
+        ("register_on_complete", "read_delimited_files", "read_parquet_files"), ""
+    ),
+}
+
+
+def fate(name: str) -> str:
+    """What to say of a name of v1 that is not here: of azureml.core.Model, Pipeline.publish; "" for an unknown."""
+    owner, _, last = name.rpartition(".")
+    found = MEMBERS.get(owner, {}).get(last)
+    if found is None:
+        found = NAMES.get(last)
+    module = name
+    while found is None and module:
+        found = _MODULES.get(module)
+        module = module.rpartition(".")[0]
+    if found is None:
+        return ""
+    return f"will not come: {found}" if found else "is planned"
+
+
+NAMES: dict[str, str] = dict.fromkeys(_PLANNED.split(), "") | {
+    name: instead for names, instead in _NEVER.items() for name in names.split()
+}
+_MODULES = dict.fromkeys(_PLANNED_MODULES.split(), "") | _NEVER_MODULES
