@@ -27,4 +27,5 @@ def make_app(service: Service, guard: Guard) -> FastAPI:
     for nouns in (workspace, runs, snapshots, datastores, computes, named):
         router.include_router(nouns.router)
     app.include_router(router)
+    app.include_router(workspace.front)
     return app

@@ -5,6 +5,8 @@ Source   reference section 19
 
 from __future__ import annotations
 
+from canalis.contract.errors import NotFound
+
 
 class AzureMLException(Exception):
     """Base of all v1 exceptions.
@@ -41,6 +43,13 @@ class ComputeTargetException(AzureMLException):
 
 class ExperimentExecutionException(AzureMLException):
     """A run could not be started or looked at."""
+
+
+class RunNotFound(ExperimentExecutionException, NotFound):
+    """There is no such run."""
+
+    def __init__(self, message: str = "", inner_exception: BaseException | None = None) -> None:
+        super().__init__(message, inner_exception, NotFound.code)
 
 
 class RunEnvironmentException(AzureMLException):

@@ -8,14 +8,20 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import quote
 
 from canalis.contract.errors import NotFound
+from canalis.contract.layout import STEP_LOG
 from canalis.contract.metrics import fold
-from canalis.exceptions import ActivityFailedException, ExperimentExecutionException, UserErrorException
+from canalis.details import details_of
+from canalis.exceptions import (
+    ActivityFailedException,
+    ExperimentExecutionException,
+    RunNotFound,
+    UserErrorException,
+)
 from canalis.filters import fits
 from canalis.logged import Logging
 from canalis.outputs import PortDataReference, StepRunOutput
@@ -39,8 +45,11 @@ class Run(Logging):
 
     @staticmethod
     def get(workspace: Within, run_id: str) -> Run:
-        """The run of that id, a PipelineRun or StepRun as it is one."""
-        found: Run = workspace._run(workspace._client.get(f"/runs/{quote(run_id)}"))
+        """The run of that id, a PipelineRun or StepRun as it is one. RunNotFound when there is none."""
+        try:
+            found: Run = workspace._run(workspace._client.get(f"/runs/{quote(run_id)}"))
+        except NotFound as error:
+            raise RunNotFound(error.message, error) from error
         return found
 
     @classmethod
@@ -211,27 +220,11 @@ class Run(Logging):
 
     def get_details(self) -> dict[str, Any]:
         """What is known of it, as v1 shows it."""
-        view = self._view()
-        error = view.get("error")
-        return {
-            "runId": self.id,
-            "target": view.get("compute") or "local",
-            "status": view["run_status_v1"],
-            "startTimeUtc": _iso(view["submitted_at"] if view["kind"] == "pipeline" else view["started_at"]),
-            "endTimeUtc": _iso(view.get("ended_at")),
-            "error": {"error": {"code": error["code"], "message": error["message"]}} if error else None,
-            "warnings": None,
-            "properties": view["properties"],
-            "inputDatasets": [],
-            "outputDatasets": [],
-            "runDefinition": None,
-            "logFiles": self._log_files(),
-            "submittedBy": view.get("submitted_by", ""),
-        }
+        return details_of(self._view() | {"id": self.id}, self._log_files())
 
     def get_portal_url(self) -> str:
-        """Where it can be looked at."""
-        return f"{self._client.endpoint.url}/api/v1{self._path}"
+        """Where it will be looked at; until there is a portal, a page there says how else."""
+        return f"{self._client.endpoint.url}/#{self._path}"
 
     def cancel(self) -> None:
         """Stop it. Raises NotSupported for a step's run: a step is stopped with its run, by `run.parent.cancel()`."""
@@ -301,10 +294,7 @@ class PipelineRun(Run):
     @staticmethod
     def get(workspace: Within, run_id: str) -> PipelineRun:
         """The pipeline run of that id. ExperimentExecutionException when there is none."""
-        try:
-            found = Run.get(workspace, run_id)
-        except NotFound as error:
-            raise ExperimentExecutionException(error.message, error, error.code) from error
+        found = Run.get(workspace, run_id)
         if not isinstance(found, PipelineRun):
             raise ExperimentExecutionException(f"{run_id} is a step's run, not a pipeline's")
         return found
@@ -371,6 +361,11 @@ class PipelineRun(Run):
             if view["pipeline_output"] == pipeline_output_name:
                 return PortDataReference(self.experiment.workspace, view)
         raise UserErrorException(f"Run {self.id} has no pipeline output '{pipeline_output_name}'")
+
+    def get_details_with_logs(self) -> dict[str, Any]:
+        """Its details, with the text of its steps' logs under logFiles, by step."""
+        logs = {f"{step._node_id}/{STEP_LOG}": step._log_text() for step in self.get_steps()}
+        return {**self.get_details(), "logFiles": logs}
 
     def get_graph(self) -> Any:
         """The graph that it walks, as a document."""
@@ -480,15 +475,9 @@ class StepRun(Run):
                 return str(found.decode("utf-8", "replace"))
 
     def _log_files(self) -> dict[str, str]:
-        return {"user_logs/std_log.txt": f"{self.get_portal_url()}/log"}
+        return {STEP_LOG: f"{self._client.endpoint.url}/api/v1{self._path}/log"}
 
 
 def get_run(experiment: Kept, run_id: str, rehydrate: bool = True, clean_up: bool = True) -> Run:
     """The run of that id, of the class that it is."""
     return Run.get(experiment.workspace, run_id)
-
-
-def _iso(seconds: float | None) -> str | None:
-    if seconds is None:
-        return None
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -244,8 +244,8 @@ class Workspace(V1):
         return self.compute_targets.get(name)
 
     def get_run(self, run_id: str) -> Run:
-        """The run of that id, a PipelineRun or StepRun as it is one."""
-        return self._run(self._client.get(f"/runs/{quote(run_id)}"))
+        """The run of that id, a PipelineRun or StepRun as it is one. RunNotFound when there is none."""
+        return Run.get(self, run_id)
 
     def get_details(self) -> dict[str, Any]:
         """What is known of the workspace, as v1 shows it."""

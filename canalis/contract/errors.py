@@ -151,6 +151,6 @@ def all_errors() -> dict[str, type[CanalisError]]:
     pending: list[type[CanalisError]] = [CanalisError]
     while pending:
         kind = pending.pop()
-        found[kind.code] = kind
+        found.setdefault(kind.code, kind)  # one without a code of its own is its parent to others
         pending.extend(kind.__subclasses__())
     return found

@@ -54,7 +54,7 @@ class Client:
         async def ask() -> httpx2.Response:
             transport = httpx2.ASGITransport(app=self._app, raise_app_exceptions=False)
             async with httpx2.AsyncClient(transport=transport, base_url="http://test", headers=self._headers) as client:
-                return await client.request(method, PREFIX + path, **parts)
+                return await client.request(method, path if "://" in path else PREFIX + path, **parts)
 
         return asyncio.run(ask())
 

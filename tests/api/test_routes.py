@@ -32,7 +32,7 @@ def test_every_route_says_who_may_use_it(app):
     found = routes(app)
     assert len(found) > 25
     assert [route.path for route in found if needed(route) is None] == []
-    assert [route.path for route in found if needed(route) is Role.NOBODY] == ["/health", "/openapi.json"]
+    assert [route.path for route in found if needed(route) is Role.NOBODY] == ["/health", "/openapi.json", "/"]
     assert all(isinstance(route, GuardedRoute) or hasattr(route, "original_router") for route in app.routes)
 
 
@@ -42,7 +42,7 @@ def test_nobody_without_the_token_is_let_in_anywhere(app):
     tried = 0
     for path, methods in spec["paths"].items():
         for method in methods:
-            if path.endswith(("/health", "/openapi.json")):
+            if path.endswith(("/health", "/openapi.json")) or path == "/":
                 continue
             concrete = path.removeprefix(PREFIX).replace("{", "").replace("}", "")
             for forged in (stranger, Client(app, token=""), Client(app, token="x"), Client(app, token=TOKEN + "x")):
@@ -50,6 +50,12 @@ def test_nobody_without_the_token_is_let_in_anywhere(app):
                 assert (answer.status_code, answer.json()["error"]["code"]) == (401, "not_allowed"), (method, path)
                 tried += 1
     assert tried > 100
+
+
+def test_who_comes_with_a_browser_is_told_what_to_do_instead(app):
+    answer = Client(app, token=None)("GET", "http://test/")
+    assert answer.status_code == 200 and answer.headers["content-type"].startswith("text/plain")
+    assert "There is no portal yet" in answer.text and "canalis show -f RUN" in answer.text
 
 
 def test_a_route_that_says_nothing_is_refused_to_everybody(app):
