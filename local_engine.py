@@ -74,9 +74,20 @@ class Engine:
 
     def start(self) -> None:
         """Begin to work: what an earlier service left behind is taken up before anything new comes in."""
-        self.sweeper.sweep(self.backend.held(), at_once=True)
+        opened = list(self.ports.runs.open_runs())
+        begun = sum(map(self._begun, opened))
+        sent = self.sweeper.sweep(self.backend.held(), at_once=True)
+        if opened:
+            _log.info("took up %d open runs; %d steps had begun, %d messages sent again", len(opened), begun, sent)
         self.backend.clear_leftovers()
         self.pump.start()
+
+    def _begun(self, run_id: str) -> int:
+        """How many steps in work have a process, or had one; none of a run that cannot be read, as the sweep says."""
+        try:
+            return sum(self.backend.has_begun(found.key) for found in self.ports.runs.attempts(run_id, live=True))
+        except Exception:
+            return 0
 
     def renew(self) -> None:
         """What is to be done every RENEW_S: say that what is held is held still."""

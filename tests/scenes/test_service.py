@@ -65,6 +65,21 @@ def test_a_second_service_on_the_same_workspace_joins(own):
     assert door.returncode == 3 and "Another service serves" in door.stderr
 
 
+def test_a_service_writes_down_what_it_has_taken_up(own, project):
+    gate = project / "gate"
+    text = "import pathlib, sys, time\nwhile not pathlib.Path(sys.argv[1]).exists():\n    time.sleep(0.02)"
+    run = own.submits(own.step("waits", text, arguments=[gate]), own.step("beside", text, arguments=[gate]))
+    until(lambda: [step.status for step in run.get_steps()] == ["Running", "Running"])
+    kill_service(own)
+
+    gate.touch()
+    run.wait_for_completion(show_output=False)
+
+    log = (own.ws._root / "service.log").read_text()
+    assert log.count("took up") == 1
+    assert "took up 1 open runs; 2 steps had begun, 2 messages sent again" in log
+
+
 def test_what_was_killed_goes_on_where_it_was(own, project):
     """A chain of steps; the service dies in the middle of one, and comes back."""
     gate, counts = project / "gate", project / "counts"
