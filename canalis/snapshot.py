@@ -33,6 +33,10 @@ class Snapshots:
             self._ids[folder] = self._send(Path(folder))
         return self._ids[folder]
 
+    def folders(self) -> dict[str, str]:
+        """The folder that each snapshot was made of, by the snapshot's id; one of them, when several are the same."""
+        return {identity: folder for folder, identity in self._ids.items()}
+
     def _send(self, folder: Path) -> str:
         for _ in range(_TRIES):
             files = read_folder(folder)

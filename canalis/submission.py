@@ -17,6 +17,7 @@ from canalis.contract.parameters import assign
 from canalis.contract.run import new_run_id
 from canalis.installed import tell_what_is_missing
 from canalis.snapshot import Snapshots
+from canalis.telling import SOURCES
 from canalis.within import Within
 
 _NAMED_MAX = 30  # steps that are told one by one
@@ -41,7 +42,8 @@ def submit_draft(
     raise_faults([str(fault) for fault in faults(sketch)])
     values = _values(parameters)
     assign(sketch.parameters, values)  # wrong ones are told before anything is sent
-    graph = build(draft, Snapshots(workspace._client).id_of)
+    snapshots = Snapshots(workspace._client)
+    graph = build(draft, snapshots.id_of)
     tell_what_is_missing(graph.environments.values())
     body = {
         "run_id": new_run_id(),
@@ -52,6 +54,7 @@ def submit_draft(
         "regenerate_outputs": regenerate_outputs,
         "interpreter": sys.executable or None,
         "tags": {str(key): str(value) for key, value in (tags or {}).items()},
+        "properties": {SOURCES: json.dumps(snapshots.folders())},
         "parent": parent or _surrounding_run(),
     }
     run = workspace._run(workspace._client.post_document("/runs", json.dumps(body).encode()))

@@ -7,8 +7,8 @@ import sys
 import time
 from typing import Any
 
-from canalis.progress import aligned, duration, label, not_begun, progress_line
 from canalis.run import Run
+from canalis.telling import aligned, duration, label, not_begun, progress_line
 
 _COLUMNS = ("step", "status", "attempt", "started", "took", "compute", "says")
 

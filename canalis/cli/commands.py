@@ -165,8 +165,9 @@ def logs(
     as_json: Json = False,
 ) -> None:
     """Print what the steps of a run have printed."""
-    from canalis.progress import Follower, PlainDisplay, label
+    from canalis.progress import Follower, PlainDisplay
     from canalis.run import Run, StepRun
+    from canalis.telling import label
 
     found = Run.get(where.holding(workspace, run), run)
     steps = [found] if isinstance(found, StepRun) else [*found.get_children()]

@@ -9,7 +9,7 @@ from typing import Any
 from canalis.cli import output
 from canalis.cli.segments import SIGNS, bar, words
 from canalis.contract.times import SEGMENTS
-from canalis.progress import duration
+from canalis.telling import duration
 
 _PATH_NAMED_MAX = 20
 

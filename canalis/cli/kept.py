@@ -16,7 +16,7 @@ from canalis.contract.layout import artifacts, of_run
 from canalis.contract.metrics import fold
 from canalis.contract.run import StepRunId, split_step_run_id
 from canalis.exceptions import UserErrorException
-from canalis.progress import aligned, label
+from canalis.telling import aligned, label
 from canalis.workspace import Workspace
 
 _ASKED_MAX = 200  # steps whose metrics are asked for one by one

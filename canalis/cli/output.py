@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from canalis.cli.segments import brief
-from canalis.progress import aligned, duration, label, not_begun, progress_line
+from canalis.telling import aligned, duration, label, not_begun, origin, progress_line
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -115,6 +115,10 @@ def print_run(found: dict[str, Any]) -> None:
             for step in found["steps"]
         ]
         print("\n".join(aligned(rows)))
+    of = found.get("of", found["run"])
+    for where in dict.fromkeys(origin(of, step) for step in found["steps"] if step["error"]):
+        if where:
+            print(where)
     for attempt in found["run"].get("earlier", ()):
         print(_earlier(attempt))
 

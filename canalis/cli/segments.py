@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from canalis.contract.times import INPUTS, SEGMENTS
-from canalis.progress import duration
+from canalis.telling import duration
 
 _BAR_SIGNS = 40
 _SEEN_S = 0.05  # what is shorter is no answer to where the time went

@@ -165,3 +165,22 @@ def test_runs_are_chosen_by_status_in_whichever_words(word):
 def test_a_status_that_is_none_is_refused_with_those_there_are():
     done = canalis("runs", "--status", "nonsense", check=1)
     assert "'nonsense' is no status of a run: Canceled, cancelled, " in done.stderr and "Finished" in done.stderr
+
+
+def test_a_failed_step_says_where_its_files_came_from(project):
+    step_is("def inner():\n    raise ValueError('no such column')\ninner()")
+    script_is(SUBMIT)
+    done = canalis("run", "script.py", check=1)
+    said = f"It ran in a copy, which is gone; its files are those of {project / 'src'}"
+    assert done.stdout.splitlines()[-2] == said
+    identity = done.stdout.splitlines()[-1].split()[1]
+    assert said in canalis("show", identity).stdout and said in canalis("show", f"{identity}.only").stdout
+
+
+def test_a_steps_script_can_be_run_by_hand():
+    step_is("import sys\nfrom azureml.core import Run\nRun.get_context().log('rate', sys.argv[1])\n")
+    assert "Attempted to log scalar metric rate:\n0.5" in canalis("run", "src/step.py", "0.5").stdout
+    switched = Path("src/step.py").read_text().replace("import sys", "import sys, canalis; canalis.install_as_azureml()")
+    step_is(switched)
+    done = subprocess.run([sys.executable, "src/step.py", "0.5"], capture_output=True, text=True, timeout=60)
+    assert "Attempted to log scalar metric rate:\n0.5" in done.stdout, done.stderr

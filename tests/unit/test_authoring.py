@@ -195,7 +195,7 @@ def test_every_status_has_a_word_in_both_vocabularies():
         "canalis.cli.kept",
         "canalis.conda",
         "canalis.filters",
-        "canalis.progress",
+        "canalis.telling",
         "steps.arguments",
     ],
 )
