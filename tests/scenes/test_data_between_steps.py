@@ -245,6 +245,15 @@ def test_a_dataset_of_one_file_is_that_file(author, files, how):
     assert log_of(author.runs(author.step("read", READ, arguments=[dataset])), "read").strip() == "file = 2020/b.txt"
 
 
+@pytest.mark.parametrize("how", ["as_mount", "as_download"])
+def test_a_pattern_that_matches_one_file_is_that_file_and_a_folder_of_one_is_the_folder(author, files, how):
+    pattern = getattr(Dataset.File.from_files((files, "set/2020/*.csv")).as_named_input("pattern"), how)()
+    folder = getattr(Dataset.File.from_files((files, "set/2021")).as_named_input("folder"), how)()
+    text = "import os, sys\nprint([os.path.isfile(path) for path in sys.argv[1:]], os.listdir(sys.argv[2]))"
+    run = author.runs(author.step("read", text, arguments=[pattern, folder]))
+    assert log_of(run, "read").strip() == "[True, False] ['c.csv']"
+
+
 def test_a_dataset_read_directly_is_itself_in_the_script(author, files):
     dataset = Dataset.File.from_files([(files, "set/2020")]).as_named_input("them")
     run = author.runs(

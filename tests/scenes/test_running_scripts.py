@@ -180,7 +180,9 @@ def test_a_failed_step_says_where_its_files_came_from(project):
 def test_a_steps_script_can_be_run_by_hand():
     step_is("import sys\nfrom azureml.core import Run\nRun.get_context().log('rate', sys.argv[1])\n")
     assert "Attempted to log scalar metric rate:\n0.5" in canalis("run", "src/step.py", "0.5").stdout
-    switched = Path("src/step.py").read_text().replace("import sys", "import sys, canalis; canalis.install_as_azureml()")
+    switched = (
+        Path("src/step.py").read_text().replace("import sys", "import sys, canalis; canalis.install_as_azureml()")
+    )
     step_is(switched)
     done = subprocess.run([sys.executable, "src/step.py", "0.5"], capture_output=True, text=True, timeout=60)
     assert "Attempted to log scalar metric rate:\n0.5" in done.stdout, done.stderr
