@@ -96,12 +96,14 @@ def serve(
 @app.command()
 def stop(workspace: WorkspaceName = None, as_json: Json = False) -> None:
     """End the folder's service. Steps that run go on, and are found again when it is next started."""
-    found = where.workspace(workspace)
-    root = found._root
-    still = 0
-    if local.running(root) is not None:
-        still = len(found._client.get("/runs", status=["running", "failing", "cancelling"], limit=500))
-    process = local.stop(root)
+    root = local.home() / local.DEFAULT_NAME
+    process, still = None, 0
+    if workspace is not None or local.workspaces(local.home()):  # else nothing runs here, and nothing is to be made
+        found = where.workspace(workspace)
+        root = found._root
+        if local.running(root) is not None:
+            still = len(found._client.get("/runs", status=["running", "failing", "cancelling"], limit=500))
+        process = local.stop(root)
     if as_json:
         output.print_json({"workspace": root.name, "stopped": process is not None, "open_runs": still})
         return

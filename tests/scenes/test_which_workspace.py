@@ -71,3 +71,8 @@ def test_a_workspace_that_is_misspelt_is_not_made(own_home, words):
     Workspace.create("mine", show_output=False)
     assert "There is no workspace 'mien' in" in canalis(*words, "-w", "mien", check=1).stderr
     assert local.workspaces(own_home) == ["mine"]
+
+
+def test_to_stop_where_nothing_is_does_no_harm(own_home):
+    assert canalis("stop").stdout == "Canalis is not running here\n"
+    assert not own_home.exists()
