@@ -22,8 +22,9 @@ from canalis.contract.status import RunStatus
 from local_engine import OWNER, TOGETHER_MAX
 from orchestrator.advance import advance
 from orchestrator.submit import Submission, submit
+from orchestrator.step_views import step_views
 from orchestrator.sweep import Sweeper
-from orchestrator.views import run_view, step_views
+from orchestrator.views import run_view
 from steps import worker
 
 TABLE_OPERATIONS_MAX = 4  # of a step: its claim, the look at its run, and the load and the commit that end it
