@@ -25,6 +25,7 @@ from canalis.contract.times import CAPACITY, DATA_IN, DATA_OUT, FINISHING, USER_
 from steps.arguments import Values, command_line, variables
 from steps.backend import Ended, Work
 from steps.notes import PutOffNotes
+from steps.order import Order
 from steps.processes import Attached, Control, Launched, kill_marked, let_begin
 from steps.stage import (
     KEPT_FOLDERS,
@@ -39,7 +40,7 @@ from steps.stage import (
     unwritten,
 )
 from steps.surroundings import Site, context, environment, local
-from steps.warm import Forked, Order, Parents
+from steps.warm import Forked, Parents
 
 Process = Launched | Forked | Attached
 

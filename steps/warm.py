@@ -19,59 +19,19 @@ import threading
 import time
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
+from steps.order import OFF, SETTING, Order
 from steps.processes import MARK, Attached, Launched, kill_leftover, let_begin
 
-SETTING = "CANALIS_WARM"
 _PROGRAM = Path(__file__).with_name("warm_parent.py")
 _PARENTS_MAX = 6
 _WORTH = 20  # modules that a parent must save a script before one is started for it
 _PATIENCE_S = 30.0  # a parent that has not forked after so long is ended
 _RESTART_S = 60.0  # how long one that did not come up is not started again
 _LOOK_S = 0.25  # how often packages are looked at, at most
-_OF_A_STEP = ("AZUREML_", "AML_PARAMETER_", "CANALIS_")  # variables that differ from step to step
-_OFF = ("off", "0", "no", "false")
 
 _log = logging.getLogger("canalis.warm")
-
-
-@dataclass(frozen=True)
-class Order:
-    """A process to begin for an attempt.
-
-    interpreter   that runs `line` as a script with arguments; None for any other program
-    name          of the script: what it was seen to import is kept under it
-    own           variables that only this step has, beside those that Canalis sets for each
-    """
-
-    line: list[str]
-    folder: Path
-    environment: dict[str, str]
-    record: Path
-    log: Path
-    interpreter: str | None
-    name: str
-    own: frozenset[str]
-
-    @property
-    def is_warm(self) -> bool:
-        """Whether a fork of an interpreter can be the script."""
-        return self.interpreter is not None and self.environment.get(SETTING, "on").lower() not in _OFF
-
-    @cached_property
-    def surroundings(self) -> dict[str, str]:
-        """The variables that may matter to what an interpreter loads."""
-        source = str(self.folder)
-        found = {
-            name: value
-            for name, value in self.environment.items()
-            if not name.startswith(_OF_A_STEP) and name not in self.own
-        }
-        folders = found.get("PYTHONPATH", "").split(os.pathsep)
-        return found | {"PYTHONPATH": os.pathsep.join(folder for folder in folders if folder != source)}
 
 
 class Forked:
@@ -111,7 +71,7 @@ class Parents:
         self._asked_for = deque[object](maxlen=64)
         self._rests_until: dict[object, float] = {}
         self._learned: dict[str, tuple[int, frozenset[str], list[str]]] = {}
-        self._is_on = sys.platform == "linux" and os.environ.get(SETTING, "on").lower() not in _OFF
+        self._is_on = sys.platform == "linux" and os.environ.get(SETTING, "on").lower() not in OFF
 
     def launch(self, order: Order) -> Launched | Forked | Attached | None:
         """Begin a process: from a parent that is ready and fits, else by itself.
@@ -181,7 +141,7 @@ class Parents:
             self._parents.remove(oldest)
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            self._parents.append(Parent(key, interpreter, order.surroundings, names, self._folder))
+            self._parents.append(Parent(key, interpreter, order.surroundings | order.likely, names, self._folder))
         except OSError as error:
             _log.warning("no warm starts of %s: %s", interpreter, error)
 
@@ -223,6 +183,9 @@ class Parent:
         self._is_gone = False
         self.last_used = time.monotonic()
         self._watched: dict[str, int] = {}
+        self._names = frozenset[str]()
+        self._environment: dict[str, str] = {}
+        self._import_path: list[str] = []
         self._looked = 0.0
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         plan = folder / f"{os.urandom(8).hex()}.plan"
@@ -243,10 +206,12 @@ class Parent:
     def begin(self, order: Order, learned: Path) -> Forked | None:
         """Have it fork for an order; None when it has not."""
         started_at = time.time()
+        body = self._as_bytes(order, learned)
+        if body is None:
+            return None
         replies, reply = os.pipe()
         with order.log.open("ab") as log:
             try:
-                body = _as_bytes(order, learned)
                 socket.send_fds(self._control, [body], [log.fileno(), reply])
             except OSError:  # it has ended, or so long an order does not fit through the socket
                 os.close(replies)
@@ -290,11 +255,48 @@ class Parent:
             said = json.loads(self._control.recv(2**20))
             self.modules = frozenset(said["modules"])
             self._watched = said["watched"]
+            self._names = frozenset(said["names"])
+            self._environment = said["environment"]
+            self._import_path = said["import_path"]
             self.is_ready = self.was_ready = True
             self._control.recv(1)  # until one of the two goes away
         self._is_gone = True
         self._process.wait()
         plan.unlink(missing_ok=True)
+
+    def _as_bytes(self, order: Order, learned: Path) -> bytes | None:
+        """What is sent for an order; None when the script has a module of its own by the name of one that is loaded.
+
+        All is worked out here that can be: a process that has forked pays for whatever it touches with copies.
+        """
+        parts: dict[str, object] = {
+            "is_script": order.is_warm,
+            "line": order.line,
+            "folder": str(order.folder),
+            "environment": order.environment,
+            "unset": [],
+            "import_path": [],
+            "record": str(order.record),
+            "learned": str(learned),
+        }
+        if order.is_warm:
+            folders = order.import_folders
+            if any(self._has_name_in(folder) for folder in folders):
+                return None
+            theirs = self._environment
+            parts |= {
+                "environment": {name: text for name, text in order.environment.items() if theirs.get(name) != text},
+                "unset": [name for name in theirs if name not in order.environment],
+                "import_path": [folders[0], *dict.fromkeys([*map(os.path.normpath, folders[1:]), *self._import_path])],
+            }
+        return json.dumps(parts).encode()
+
+    def _has_name_in(self, folder: str) -> bool:
+        try:
+            with os.scandir(folder) as found:
+                return any(entry.name.partition(".")[0] in self._names for entry in found)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
 
     def _first_answer(self, replies: int) -> str:
         waiter = select.poll()
@@ -305,16 +307,3 @@ class Parent:
         while not text.endswith(b"\n") and (more := os.read(replies, 1)):
             text += more
         return text.decode().strip()
-
-
-def _as_bytes(order: Order, learned: Path) -> bytes:
-    return json.dumps(
-        {
-            "is_script": order.is_warm,
-            "line": order.line,
-            "folder": str(order.folder),
-            "environment": order.environment,
-            "record": str(order.record),
-            "learned": str(learned),
-        }
-    ).encode()

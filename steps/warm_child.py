@@ -12,6 +12,7 @@ import atexit
 import contextlib
 import errno
 import gc
+import itertools
 import json
 import os
 import pathlib  # noqa: F401  here for the scripts, most of which want it
@@ -68,7 +69,9 @@ class Order:
         self.is_script: bool = parts["is_script"]  # of the interpreter that runs here; else any program
         self.line: list[str] = parts["line"]
         self.folder: str = parts["folder"]
-        self.environment: dict[str, str] = parts["environment"]
+        self.environment: dict[str, str] = parts["environment"]  # of a script only what differs from the parent's
+        self.unset: list[str] = parts["unset"]
+        self.import_path: list[str] = parts["import_path"]
         self.record: str = parts["record"]
         self.learned: str = parts["learned"]
         self.log = log
@@ -111,32 +114,19 @@ class Order:
         os.close(facts)
         return child
 
-    def look(self) -> None:
-        """Find out before the fork what the child needs: what it computes itself costs it copies of memory."""
-        script = os.path.realpath(os.path.join(self.folder, self.line[1]))
-        listed = self.environment.get("PYTHONPATH", "").split(os.pathsep)
-        found = [os.path.dirname(script), *(os.path.join(self.folder, name) for name in listed if name)]
-        self.import_folders = [folder for folder in found if os.path.isdir(folder)]
-        self.import_path = [found[0], *dict.fromkeys([*map(os.path.normpath, found[1:]), *_own_folders()])]
-        here = dict(os.environ)
-        self.unset = here.keys() - self.environment.keys()
-        self.set = {name: value for name, value in self.environment.items() if here.get(name) != value}
-
 
 class Child:
     """A forked process on its way to become what was ordered.
 
-    known    the modules that were loaded before the fork
+    last     name of the module that was loaded last before the fork
     closed   open files that are not for it
     places   of its names in memory, for all to read
     parent   number of the process that it is a fork of
     """
 
-    def __init__(
-        self, order: Order, pid_file: int, known: frozenset[str], closed: list[int], places: Places, parent: int
-    ) -> None:
+    def __init__(self, order: Order, pid_file: int, last: str, closed: list[int], places: Places, parent: int) -> None:
         self._order = order
-        self._known = known
+        self._last = last
         self._places = places
         os.setsid()
         facts = os.open("/proc/self/stat", os.O_RDONLY)
@@ -157,8 +147,9 @@ class Child:
             self._show()
             for name in self._order.unset:
                 del os.environ[name]
-            os.environ.update(self._order.set)
-            _run_script(self._order, self._known)
+            for name, value in self._order.environment.items():  # `update` touches twice as much memory
+                os.environ[name] = value
+            _run_script(self._order, self._last)
         _signal.signal(_signal.SIGPIPE, _signal.SIG_DFL)  # which an interpreter ignores
         _signal.signal(_signal.SIGXFSZ, _signal.SIG_DFL)
         _become_program(self._order.line, self._order.environment)
@@ -198,8 +189,8 @@ def _become_program(line: list[str], environment: dict[str, str]) -> NoReturn:
         os._exit(127 if isinstance(error, FileNotFoundError) else 126)
 
 
-def _run_script(order: Order, known: frozenset[str]) -> NoReturn:
-    """What `python SCRIPT ARGUMENTS` does, with `known` modules loaded already. One frame of ours lies below."""
+def _run_script(order: Order, last: str) -> NoReturn:
+    """What `python SCRIPT ARGUMENTS` does, with modules loaded already. One frame of ours lies below."""
     path = order.line[1]
     if sys.version_info >= (3, 9):
         path = os.path.join(os.getcwd(), path)
@@ -232,11 +223,17 @@ def _run_script(order: Order, known: frozenset[str]) -> NoReturn:
             module.__dict__.pop(name, None)
     raised = None
     del module
-    _learn(order.learned, known)
-    _leave(ended, known)
+    new = _loaded_since(last)
+    _learn(order.learned, new)
+    _leave(ended, new)
 
 
-def _own_folders() -> list[str]:
+def _loaded_since(last: str) -> list[tuple[str, Any]]:
+    """The modules that were loaded after that one. The others are not looked at: that alone would copy their memory."""
+    return list(itertools.takewhile(lambda item: item[0] != last, reversed(sys.modules.items())))
+
+
+def own_folders() -> list[str]:
     """The import path of this interpreter without what PYTHONPATH has added to it."""
     added = [os.path.abspath(name) for name in _STARTED_WITH.split(os.pathsep) if name]
     return [folder for folder in sys.path if folder not in added]
@@ -285,12 +282,11 @@ def _exit_code(stop: SystemExit) -> int:
     return 1
 
 
-def _learn(path: str, known: frozenset[str]) -> None:
+def _learn(path: str, new: list[tuple[str, Any]]) -> None:
     """Keep the names of the installed modules that a script has wanted, in the order of their import."""
-    modules = list(sys.modules.items())
-    if not any(_is_installed(name, module) for name, module in modules if name not in known):
+    if not any(_is_installed(name, module) for name, module in new):
         return
-    found = [name for name, module in modules if _is_installed(name, module)]
+    found = [name for name, module in list(sys.modules.items()) if _is_installed(name, module)]
     part = f"{path}.{os.getpid()}"
     with contextlib.suppress(OSError):
         with open(part, "w", encoding="utf-8") as file:
@@ -318,7 +314,7 @@ def _is_the_authors(module: Any) -> bool:
     return isinstance(file, str) and not file.startswith(_NOT_THE_AUTHORS)
 
 
-def _leave(code: int, known: frozenset[str]) -> NoReturn:
+def _leave(code: int, new: list[tuple[str, Any]]) -> NoReturn:
     """End as an interpreter ends, but without taking apart what was loaded before the fork: that would copy it all.
 
     So: wait for threads, call exit handlers, let go of what the author's modules hold, write out what is unwritten.
@@ -331,11 +327,14 @@ def _leave(code: int, known: frozenset[str]) -> NoReturn:
     for name in ("last_type", "last_value", "last_traceback", "last_exc"):
         sys.__dict__.pop(name, None)
     _write_out()  # first: a collection may close a file before what is in front of it has written to it
-    for name, module in list(sys.modules.items()):
-        if name == "__main__" or (name not in known and _is_the_authors(module)):
-            del sys.modules[name]
-    del module
-    gc.collect()  # runs finalizers
+    sys.modules.pop("__main__", None)
+    while new:
+        name, module = new.pop()
+        if _is_the_authors(module):
+            sys.modules.pop(name, None)
+        del module
+    # Runs finalizers. A full collection would also empty what the interpreter keeps for reuse, all over its memory.
+    gc.collect(2 if gc.get_objects(generation=2) else 1)
     _write_out()
     for stream in (sys.stdout, sys.stderr):
         try:

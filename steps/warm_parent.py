@@ -28,7 +28,7 @@ from typing import NoReturn
 # What lies beside this file is not for scripts, nor is our own code: they may have a package `steps` of their own.
 _HERE = sys.path.pop(0)
 sys.path.insert(0, os.path.dirname(_HERE))
-from steps.warm_child import NEVER, SITE_PACKAGES, Child, Order, places_of_names, who  # noqa: E402
+from steps.warm_child import NEVER, SITE_PACKAGES, Child, Order, own_folders, places_of_names, who  # noqa: E402
 
 sys.path.pop(0)
 del sys.modules["steps.warm_child"], sys.modules["steps"]
@@ -45,10 +45,18 @@ def main() -> None:
     watched = _watched()
     loaded = _load(sys.argv[2])
     control.set_inheritable(False)
-    control.send(json.dumps({"modules": loaded, "watched": watched}).encode())
+    facts = {
+        "modules": loaded,
+        "watched": watched,
+        # Of modules read at the start of an interpreter, if there are any, too.
+        "names": sorted({name.partition(".")[0] for name in sys.modules} | {"sitecustomize", "usercustomize"}),
+        "environment": dict(os.environ),
+        "import_path": own_folders(),
+    }
+    control.send(json.dumps(facts).encode())
     gc.collect()
-    gc.freeze()  # a collection in a child would otherwise write to, and so copy, all of this memory
-    child = Parent(control).serve()
+    parent = Parent(control)  # kept in a child too: taking it apart would copy memory
+    child = parent.serve()
     if child is not None:
         child.become()
 
@@ -115,9 +123,8 @@ class Parent:
             os.set_blocking(end, False)
         signal.set_wakeup_fd(self.wake, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        self.modules = frozenset(sys.modules)
-        # Read at the start of an interpreter, if there are any.
-        self._names = {name.partition(".")[0] for name in self.modules} | {"sitecustomize", "usercustomize"}
+        self._last = next(reversed(sys.modules))
+        self._room = bytearray(_ORDER_BYTES_MAX)
         self.places = places_of_names()
         self._process = os.getpid()
         facts = os.open("/proc/self/stat", os.O_RDONLY)
@@ -147,25 +154,23 @@ class Parent:
 
     def _take(self) -> Order | None:
         """The next order, or None when no more can come."""
-        room = array.array("i", [0, 0])
+        files = array.array("i", [0, 0])
         try:
-            body, extra, _, _ = self.control.recvmsg(
-                _ORDER_BYTES_MAX, socket.CMSG_SPACE(2 * room.itemsize), socket.MSG_CMSG_CLOEXEC
+            size, extra, _, _ = self.control.recvmsg_into(
+                [self._room], socket.CMSG_SPACE(2 * files.itemsize), socket.MSG_CMSG_CLOEXEC
             )
         except ConnectionError:
             return None
         for _, _, data in extra:
-            room = array.array("i", data)
-        return Order(json.loads(body), *room) if body else None
+            files = array.array("i", data)
+        return Order(json.loads(self._room[:size]), *files) if size else None
 
     def _begin(self, order: Order) -> Child | None:
         """Fork for an order. Gives something in the child only."""
         try:
-            answer = self._why_not(order)
-            if answer is None:
-                answer, child = self._fork(order)
-                if child is not None:
-                    return child
+            answer, child = self._fork(order)
+            if child is not None:
+                return child
         except FileExistsError:
             answer = "taken"
         except OSError as error:
@@ -187,9 +192,8 @@ class Parent:
                 return "gone", None
             child = None if order.is_script else order.spawn(pid_file)
             if child is None:
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")  # of threads of numpy's, which are made for forks
-                    child = os.fork()
+                gc.freeze()  # a collection in the child would otherwise write to, and so copy, all of this memory
+                child = _fork()
             if child == 0:
                 return "", self._child(order, pid_file)
         except OSError:
@@ -203,21 +207,10 @@ class Parent:
     def _child(self, order: Order, pid_file: int) -> Child:
         try:
             ours = [self.control.detach(), self.woken, self.wake, *self.replies.values()]
-            return Child(order, pid_file, self.modules, ours, self.places, self._process)
+            return Child(order, pid_file, self._last, ours, self.places, self._process)
         except BaseException as error:
             print(f"{order.record}: {error!r}", file=sys.stderr, flush=True)
             os._exit(1)  # it must not go on as a second parent
-
-    def _why_not(self, order: Order) -> str | None:
-        """Why this process cannot begin an order, or None."""
-        if not order.is_script:
-            return None
-        order.look()
-        for folder in order.import_folders:
-            with os.scandir(folder) as entries:
-                if any(entry.name.partition(".")[0] in self._names for entry in entries):
-                    return "unfit"  # the script has a module of its own by the name of one that is loaded here
-        return None
 
     def _reap(self) -> None:
         """Write down how children ended, end what they left in their groups, and answer."""
@@ -240,6 +233,14 @@ class Parent:
             if reply is not None:
                 _answer(reply, f"exit {code}")
                 os.close(reply)
+
+
+def _fork() -> int:
+    if sys.version_info < (3, 12):
+        return os.fork()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of threads of numpy's, which are made for forks
+        return os.fork()
 
 
 def _is_gone(reply: int) -> bool:

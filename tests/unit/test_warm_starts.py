@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from steps.order import Order
 from steps.processes import Attached, kill_marked
-from steps.warm import Forked, Order, Parents
+from steps.warm import Forked, Parents
 from tests.scenes.conftest import is_alive, until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="warm starts are for Linux")
