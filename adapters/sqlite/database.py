@@ -12,7 +12,7 @@ from pathlib import Path
 from canalis.contract.errors import CanalisError, StoreFull, StoreUnavailable
 
 SCHEMA_VERSION = 2
-_READERS_KEPT = 8  # open files while nobody reads
+_READERS_KEPT = 4  # open files while nobody reads
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS runs (
