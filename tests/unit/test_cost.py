@@ -21,6 +21,7 @@ from canalis.contract.run import ComputeChoice
 from canalis.contract.status import RunStatus
 from local_engine import OWNER, TOGETHER_MAX
 from orchestrator.advance import advance
+from orchestrator.step_views import step_views
 from orchestrator.submit import Submission, submit
 from orchestrator.step_views import step_views
 from orchestrator.sweep import Sweeper
