@@ -39,7 +39,7 @@ bench: setup
 	@$(python) -m benchmarks
 
 soak: setup
-	@$(python) -m pytest -m soak
+	@$(python) -m pytest -m soak -n0 -s
 
 clean:
 	rm -rf .venv .canalis .pytest_cache .mypy_cache .ruff_cache

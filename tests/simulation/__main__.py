@@ -21,6 +21,8 @@ from tests.simulation import corpus, exhaustive, hunt, search
 from tests.simulation.schedule import run_seed
 from tests.simulation.shrink import shrink, story
 
+_TELL_EVERY = 50_000
+
 
 def one(seed: int) -> bool:
     """Tell a schedule."""
@@ -42,7 +44,12 @@ def shrunk(seed: int) -> bool:
 def many(first: int, count: int, cores: int) -> bool:
     """Try many schedules."""
     began = time.monotonic()
-    tally = search.many_seeds(first, count, cores)
+
+    def so_far(tally: search.Tally) -> None:
+        if tally.schedules % _TELL_EVERY == 0:
+            print(f"{tally.schedules:,} schedules, {len(tally.broken)} violations", file=sys.stderr, flush=True)
+
+    tally = search.many_seeds(first, count, cores, so_far)
     print(f"{tally}; {time.monotonic() - began:.0f} s on {cores} cores")
     for name, violation in tally.broken[:20]:
         print(f"  {name}: {violation}")
@@ -89,9 +96,9 @@ def main() -> int:
     if asked.single_faults:
         wanted.append(single_faults)
     if asked.mutants:
-        wanted.append(lambda: mutants(asked.seeds or 20_000, asked.cores))
+        wanted.append(lambda: mutants(asked.seeds or 3_000, asked.cores))
     elif asked.keep:
-        wanted.append(lambda: bool(corpus.keep_all(asked.seeds or 20_000, asked.cores)))
+        wanted.append(lambda: bool(corpus.keep_all(asked.seeds or 3_000, asked.cores)))
     elif asked.seeds is not None:
         wanted.append(lambda: many(asked.first, asked.seeds, asked.cores))
     if not wanted:
