@@ -12,13 +12,14 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import wraps
 from pathlib import Path
 from typing import Any
 
 from adapters.sqlite import SqliteRuns
+from canalis.contract.errors import NotFound
 from canalis.contract.layout import content_key, snapshot_key
 from canalis.contract.messages import CancelRequested
 from local_engine import Engine
@@ -172,7 +173,8 @@ class _Caller:
                 continue
             asked = errand(self._seed, number, self._root)
             if asked.is_called_off:
-                with self._moments.at("cancelling"):
+                # One that was acknowledged and is not there is for the oracle to tell, not a reason to end.
+                with self._moments.at("cancelling"), suppress(NotFound):
                     advance(self._engine.ports, asked.run_id, [CancelRequested(run_id=asked.run_id)])
                 self._say(f"called-off {number}\n")
             self._known.called_off.add(number)
