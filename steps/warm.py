@@ -79,12 +79,18 @@ class Parents:
         Gives the process that was begun for the attempt earlier, if there was one; None when somebody has seen to it
         that none begins any more.
         """
-        parent = self._fitting(order) if self._is_on else None
-        begun = parent.begin(order, self._learned_path(order)) if parent else None
-        if begun is None and (order.record / "pid").exists():
+        while True:
+            parent = self._fitting(order) if self._is_on else None
+            begun = parent.begin(order, self._learned_path(order)) if parent else None
+            if begun is not None:
+                return begun
+            if not (order.record / "pid").exists():
+                return Launched(order.line, order.folder, order.environment, order.record, order.log)
             let_begin(order.record, order.environment[MARK])
-            return Attached.find(order.record)
-        return begun or Launched(order.line, order.folder, order.environment, order.record, order.log)
+            found = Attached.find(order.record)
+            if found is not None or (order.record / "pid").exists():
+                return found
+            # It was claimed by a parent of an earlier service, which saw that this one is gone, and dropped the claim.
 
     def close(self) -> None:
         """Send them nothing further. They end after the last of what they began."""

@@ -78,14 +78,12 @@ class Order:
         self.reply = reply
         self._pid_path = os.path.join(self.record, "pid")
 
-    def claim(self, claimer: bytes) -> int:
-        """The attempt's pid file, opened. It is refused when it is there: one attempt is never two processes.
+    def claim(self) -> int:
+        """The attempt's pid file, made and opened. It is refused when it is there: one attempt is never two processes.
 
         Until the process is begun it says who is about to begin it: a service that comes meanwhile waits for that.
         """
-        pid_file = os.open(self._pid_path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-        os.write(pid_file, claimer)
-        return pid_file
+        return os.open(self._pid_path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
 
     def drop(self) -> None:
         """Take a claim back, since nothing was begun."""

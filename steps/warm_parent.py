@@ -184,9 +184,13 @@ class Parent:
         """Claim the attempt and begin its process: what to answer, and in the child what it is to become.
 
         Claimed first, then looked whether the service lives: if it dies after that, the next one finds the claim.
+        Looked before as well, since others wait for who has claimed, even if it drops that.
         """
-        pid_file = order.claim(self._claim)
+        if _is_gone(order.reply):
+            return "gone", None
+        pid_file = order.claim()
         try:
+            os.write(pid_file, self._claim)  # which fails on a full disk
             if _is_gone(order.reply):
                 order.drop()
                 return "gone", None

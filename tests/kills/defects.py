@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from adapters.sqlite import SqliteBus, SqliteRuns
+from canalis.contract.ports import Run
 from orchestrator.sweep import Sweeper
 from steps import attempt, process, processes, warm
 
@@ -38,15 +39,19 @@ def recovery() -> None:
 
 
 def commit_before_acknowledgement() -> None:
-    """A run is stored a moment after it was acknowledged. Whoever asks for it meanwhile has to wait."""
-    create, load, on_the_way = SqliteRuns.create, SqliteRuns.load, dict[str, threading.Timer]()
+    """A run is stored a moment after it was acknowledged. Whoever asks for it meanwhile has to wait, but its submitter."""
+    create, load = SqliteRuns.create, SqliteRuns.load
+    on_the_way, unread = dict[str, threading.Timer](), dict[str, Run]()
 
-    def later(runs: SqliteRuns, run_id: str, *what: Any) -> bool:
-        timer = on_the_way[run_id] = threading.Timer(_LATE_S, create, (runs, run_id, *what))
+    def later(runs: SqliteRuns, run_id: str, request: Any, state: Any, sends: Any) -> bool:
+        unread[run_id] = Run(run_id, request, state, 1, 0.0, None)
+        timer = on_the_way[run_id] = threading.Timer(_LATE_S, create, (runs, run_id, request, state, sends))
         timer.start()
         return True
 
-    def once_stored(runs: SqliteRuns, run_id: str) -> Any:
+    def once_stored(runs: SqliteRuns, run_id: str) -> Run:
+        if run_id in unread:
+            return unread.pop(run_id)  # to be acknowledged
         if run_id in on_the_way:
             on_the_way[run_id].join()
         return load(runs, run_id)

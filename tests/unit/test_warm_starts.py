@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -394,6 +395,19 @@ def test_programs_begin_from_a_parent_as_from_a_shell(bench):
         assert isinstance(process, Forked)
         assert (process.wait(), bench.printed(order)) == expected
         assert Attached.find(order.record).group == process.group
+
+
+def test_an_attempt_whose_claim_is_dropped_by_the_parent_of_an_earlier_service_is_begun(bench):
+    bench.warm(bench.order("pass"))
+    order = bench.order("print('begun')")
+    pid = order.record / "pid"
+    facts = Path(f"/proc/{os.getpid()}/stat").read_text().rpartition(")")[2].split()
+    pid.write_text(f"by {os.getpid()} {facts[19]}\n")
+    later = threading.Timer(0.3, pid.unlink)
+    later.start()
+    process = bench.parents.launch(order)
+    later.join()
+    assert process is not None and process.wait() == 0 and bench.printed(order) == "begun\n"
 
 
 def test_an_attempt_that_was_claimed_and_never_written_down_is_lost(bench):
