@@ -69,6 +69,7 @@ class Door:
             version=VERSION,
             counted=self.engine.counted,
             counts=self.engine.meter.counts,
+            trouble=self.engine.trouble,
         )
         self.app = make_app(service, KeptToken(self.token, name=os.environ.get("USER", "author")))
 

@@ -100,6 +100,10 @@ class Engine:
         self.meter.keep_but({*self.ports.runs.open_runs(), SERVICE})
         self.backend.tidy()
 
+    def trouble(self) -> str:
+        """What keeps this service from going on that somebody has to mend; "" when nothing does."""
+        return self.database.trouble or self.backend.trouble()
+
     def is_idle(self) -> bool:
         """Whether no run is under way."""
         return not self.backend.held() and not self.ports.runs.open_runs()

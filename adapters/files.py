@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from canalis.contract.errors import BadRequest, NotFound, StoreFull, StoreUnavailable
+from canalis.contract.errors import BadRequest, NotFound, of_system
 from canalis.contract.ports import BlobInfo, BlobStore
 
 _PIECE_BYTES = 2**20
@@ -179,10 +179,8 @@ def _plain_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StoreFull(f"No room is left for {path}: free some disk space; nothing was lost") from error
-        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
-            raise StoreUnavailable(f"{path} cannot be written ({error.strerror}): check the folder's rights") from error
+        if (refusal := of_system(error, path)) is not None:
+            raise refusal from error
         if error.errno in (errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST):
             raise BadRequest(f"{path.name} cannot be stored there: {error.strerror}") from error
         raise

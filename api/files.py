@@ -5,6 +5,7 @@ from __future__ import annotations
 import mimetypes
 import tempfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import BinaryIO, cast
 from urllib.parse import quote
 
@@ -12,7 +13,7 @@ from fastapi import Request
 from fastapi.responses import Response, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
-from canalis.contract.errors import NotFound
+from canalis.contract.errors import NotFound, of_system
 from canalis.contract.ports import BlobInfo, BlobStore
 from canalis.contract.views import FileView
 
@@ -25,7 +26,10 @@ async def receive(request: Request, put: Callable[[BinaryIO], object]) -> object
     """Take the body of a request to the disk, then hand it to `put`."""
     with tempfile.SpooledTemporaryFile(_MEMORY_BYTES) as received:
         async for piece in request.stream():
-            received.write(piece)
+            try:
+                received.write(piece)
+            except OSError as error:
+                raise of_system(error, Path(tempfile.gettempdir())) or error from error
         received.seek(0)
         return await run_in_threadpool(put, cast(BinaryIO, received))
 

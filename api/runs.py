@@ -77,7 +77,12 @@ def list_runs(
 def get_run(here: Here, name: str) -> RunView | StepView:
     """A pipeline run or the run of a step, by its id or the beginning of it."""
     found = views.find(here.ports, name)
-    return views.run_view(here.ports, found) if isinstance(found, Run) else step_views.step_view(here.ports, found)
+    if not isinstance(found, Run):
+        return step_views.step_view(here.ports, found)
+    view, trouble = views.run_view(here.ports, found), here.trouble()
+    if view.attention or not trouble or found.state.status.is_terminal:
+        return view
+    return view.model_copy(update={"attention": trouble})
 
 
 @router.patch("/{name}", dependencies=[needs(Role.SUBMITTER)])

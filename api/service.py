@@ -31,6 +31,7 @@ class Service:
     ports        for what people look at
     counted      the same for what works for runs, every call counted; None counts nothing
     counts       what was counted for a run
+    trouble      what keeps the service from going on just now that somebody has to mend; "" when nothing does
     instance     tells one start of the service from the next
     is_local     whether compute targets are served by this machine
     default_slots   steps at once for steps that name no compute target
@@ -44,6 +45,7 @@ class Service:
     version: str
     counted: Ports | None = None
     counts: Callable[[str], Counts] = lambda run_id: {}
+    trouble: Callable[[], str] = lambda: ""
 
     @property
     def engine(self) -> Ports:

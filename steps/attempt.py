@@ -43,6 +43,7 @@ from steps.surroundings import Site, context, environment, local
 from steps.warm import Forked, Parents
 
 Process = Launched | Forked | Attached
+Patiently = Callable[[Callable[[], list[str]]], list[str]]
 
 _PYTHON_ERROR = re.compile(r"[A-Za-z_][\w.]*(Error|Exception|Exit|Interrupt|Warning)\b")
 _NAMED_MAX = 20
@@ -83,7 +84,8 @@ class Attempt:
         self.marks: list[Mark] = []  # which segment of its time began when
 
     def prepare(self, notes: PutOffNotes) -> None:
-        """Put everything in place, so that only the process is missing."""
+        """Put everything in place, so that only the process is missing. Safe to call again when it was refused."""
+        self.marks = []
         make_folder(self._log.parent)
         if self._folder.exists() and not self.has_begun:
             let_begin(self._record, str(self._work.step_run_id))
@@ -121,11 +123,16 @@ class Attempt:
         self._mark(DATA_OUT)
         return _judge(self._work, control, code, self._log, self._started_at)
 
-    def keep(self, ended: Ended) -> Ended:
-        """Keep what the script left; how the attempt ended, all in all."""
+    def keep(self, ended: Ended, patiently: Patiently) -> Ended:
+        """Keep what the script left; how the attempt ended, all in all.
+
+        patiently   does what needs room, and waits for it
+        """
+        keep = partial(_keep, self._ports, self._work, self._folder, ended)
         try:
             if self._started_at is not None:
-                _say_left_out(self._log, _keep(self._ports, self._work, self._folder, ended))
+                # What a script that failed has left may be what fills the disk.
+                _say_left_out(self._log, patiently(keep) if ended.outcome is Outcome.SUCCEEDED else keep())
         except (CanalisError, OSError) as error:
             ended = self.as_ended(error)
         self._mark(FINISHING)

@@ -8,8 +8,9 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from canalis.contract.errors import CanalisError
@@ -20,6 +21,7 @@ from canalis.contract.status import Outcome
 from steps.attempt import Attempt
 from steps.backend import Desk, Ended, Pending, Work
 from steps.notes import PutOffNotes
+from steps.patience import Done, Patience
 from steps.pool import Job, Pool
 from steps.processes import Attached, forestall, kill_leftover, kill_marked, marked
 from steps.stage import Spares, local_path
@@ -47,6 +49,7 @@ class ProcessBackend:
         self._notes = PutOffNotes(desk)
         self._parents = Parents(folder.with_name("warm"))
         self._spares = Spares(folder.with_name("spare"))
+        self._patience = Patience(folder.parent)
         self._lock = threading.Lock()
         self._jobs: dict[AttemptKey, tuple[Job, Pool]] = {}
         self._pools: dict[tuple[str, int], Pool] = {}
@@ -111,6 +114,10 @@ class ProcessBackend:
         with self._lock:
             return set(self._jobs)
 
+    def trouble(self) -> str:
+        """What keeps some work waiting that somebody has to mend; "" when nothing does."""
+        return self._patience.trouble()
+
     def tidy(self) -> int:
         """Clear up after attempts that have ended; how many processes had outlived theirs in a group of their own."""
         self.clear_leftovers()
@@ -164,7 +171,7 @@ class ProcessBackend:
             ended = self._run(attempt, pool, job)
             if ended.outcome is Outcome.SUCCEEDED:
                 self._leave(pool, job)  # at once: the next step starts while this one is being finished
-            ended = attempt.keep(ended)
+            ended = attempt.keep(ended, partial(self._patiently, job))
         except Exception as error:
             _log.exception("step %s", job.work.step_run_id)
             ended = Ended(Outcome.FAILED, None, "internal", f"Canalis could not run this step: {error!r}")
@@ -187,14 +194,21 @@ class ProcessBackend:
 
     def _run(self, attempt: Attempt, pool: Pool, job: Job) -> Ended:
         try:
-            attempt.prepare(self._notes)
+            self._patiently(job, partial(attempt.prepare, self._notes))
             has_slot = pool.take_slot(job)
             self._go_on(pool)  # the next may be put in place now
             if not attempt.has_begun and not (has_slot and self._is_wanted(job)):
                 return Ended(Outcome.CANCELLED, error="It was no longer wanted when a slot was free")
-            return attempt.run(job.control, self._notes)
+            return self._patiently(job, partial(attempt.run, job.control, self._notes))
         except (CanalisError, OSError) as error:
             return attempt.as_ended(error)
+
+    def _patiently(self, job: Job, do: Callable[[], Done]) -> Done:
+        """Do what needs room on the disk, or the right to write there, as soon as there is some."""
+        name = str(job.work.step_run_id)
+        return self._patience.until_done(
+            name, do, lambda: not job.control.is_stopped and self._desk.is_wanted(job.work)
+        )
 
     def _leave(self, pool: Pool, job: Job) -> None:
         job.is_over = True

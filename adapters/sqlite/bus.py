@@ -11,11 +11,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from adapters.sqlite.database import Database
+from canalis.contract.errors import WorldError
 from canalis.contract.messages import Send, to_bytes
 from canalis.contract.ports import Clock
 
 FAILURES_MAX = 10  # times a message may fail before it is set aside as a dead letter
 _RETRY_S_MAX = 60.0
+_REFUSED_S = 2.0
 _REASON_MAX = 2000
 _QUIET_S = 0.1  # with nothing to take, after which completed messages are deleted by a write of their own
 _DELAY_S_MAX = 900.0  # nobody sends a message further ahead: one that seems to be was kept before the clock was set
@@ -118,7 +120,10 @@ class SqliteBus:
             self._completed += [message.seq for message in messages]
 
     def abandon(self, messages: Iterable[Taken], reason: str) -> None:
-        """The work failed: they come again, after a rest that doubles, or are set aside in the end."""
+        """The work failed: they come again, after a rest that doubles, or are set aside in the end.
+
+        While nothing can be written that is not their fault: it does not count, and they come again soon.
+        """
         again = [self._again(message, reason[:_REASON_MAX]) for message in messages]
         ahead_s = self._clock.now() - self._clock.monotonic()
         try:
@@ -127,8 +132,10 @@ class SqliteBus:
                     "UPDATE messages SET queue = ?, failures = ?, visible_at = ?, reason = ? WHERE seq = ?",
                     [(one.queue, one.failures, one.due + ahead_s, one.reason, one.seq) for one in again],
                 )
-        finally:
-            self.publish(again)  # on a full disk too: only the count of its failures is then forgotten by a restart
+        except WorldError:
+            soon = self._clock.monotonic() + _REFUSED_S
+            again = [message._replace(due=soon) for message in messages]
+        self.publish(again)
 
     def count(self, queue: str) -> int:
         """How many messages the queue holds on disk, due or not."""

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import tempfile
 import threading
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from canalis.contract.errors import CanalisError, StoreFull, StoreUnavailable
+from canalis.contract.errors import CanalisError, StoreFull, StoreUnavailable, of_system
 
 SCHEMA_VERSION = 2
+_PROBE_BYTES = 2**16
 _READERS_KEPT = 4  # open files while nobody reads
 
 _SCHEMA = """
@@ -77,11 +80,14 @@ ALTER TABLE runs ADD COLUMN attention TEXT NOT NULL DEFAULT '';
 class Database:
     """The file, opened. Safe to use from many threads of one process.
 
+    trouble   why nothing could be written the last time, in words; "" when it could
+
     Raises StoreUnavailable when the file cannot be opened or was written by a newer version.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.trouble = ""
         # Not one for each thread: a thread for each step would be two open files for each step.
         self._readers = deque[sqlite3.Connection]()
         # SQLite's own busy handler sleeps; a lock of ours hands over at once.
@@ -124,22 +130,23 @@ class Database:
         durable   whether it must outlive a power cut, which costs a sync of the disk. What is not durable
                   still outlives a kill of the process, and is synced with the next durable one.
         """
-        with _plain_errors(self.path), self._one_writer:
-            connection = self._writer
-            if self._is_durable is not durable:
-                connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-                self._is_durable = durable
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield connection
-            except BaseException:
-                connection.execute("ROLLBACK") if connection.in_transaction else None
-                raise
-            try:
-                connection.execute("COMMIT")
-            except sqlite3.Error:
-                connection.execute("ROLLBACK") if connection.in_transaction else None
-                raise
+        try:
+            with _plain_errors(self.path), self._one_writer:
+                connection = self._writer
+                if self._is_durable is not durable:
+                    connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+                    self._is_durable = durable
+                connection.execute("BEGIN IMMEDIATE")
+                try:
+                    yield connection
+                    connection.execute("COMMIT")
+                except BaseException:
+                    connection.execute("ROLLBACK") if connection.in_transaction else None
+                    raise
+        except (StoreFull, StoreUnavailable) as error:
+            self.trouble = error.message
+            raise
+        self.trouble = ""
 
     def close(self) -> None:
         """Close every connection. Only when no other thread uses the database any more."""
@@ -159,7 +166,7 @@ def _plain_errors(path: Path) -> Iterator[None]:
     except CanalisError:
         raise
     except sqlite3.DatabaseError as error:
-        if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
+        if error.sqlite_errorcode == sqlite3.SQLITE_FULL or _is_full(path, error):
             raise StoreFull(f"No room is left for {path}: free some disk space; nothing was lost") from error
         if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR):
             raise StoreUnavailable(f"{path} cannot be written ({error}): check the folder's rights and disk") from error
@@ -168,3 +175,16 @@ def _plain_errors(path: Path) -> Iterator[None]:
         if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
             raise StoreUnavailable(f"{path} is damaged or no database of ours ({error})") from error
         raise
+
+
+def _is_full(path: Path, error: sqlite3.DatabaseError) -> bool:
+    """Whether it is room that is missing: SQLite tells a quota that is used up as it tells any fault of a disk."""
+    if error.sqlite_errorcode != sqlite3.SQLITE_IOERR_WRITE:
+        return False
+    try:
+        with tempfile.TemporaryFile(dir=path.parent, buffering=0) as probe:
+            beside = path.with_name(f"{path.name}-wal")
+            os.pwrite(probe.fileno(), bytes(_PROBE_BYTES), max(path.stat().st_size, beside.stat().st_size))
+    except OSError as reason:
+        return isinstance(of_system(reason, path), StoreFull)
+    return False

@@ -24,6 +24,8 @@ over HTTP, stands in docs/reference/errors.md, and people search for it.
 
 from __future__ import annotations
 
+import errno
+from pathlib import Path
 from typing import Any, ClassVar
 
 
@@ -143,6 +145,19 @@ class StoreUnavailable(WorldError):
     """The storage does not answer, or refuses to be written to."""
 
     code = "store_unavailable"
+
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # the disk, a quota, a limit on the size of files
+_NO_RIGHT = (errno.EROFS, errno.EACCES, errno.EPERM)
+
+
+def of_system(error: OSError, path: Path) -> StoreFull | StoreUnavailable | None:
+    """What the system says of a file of the service, in the operator's words; None when no operator can mend it."""
+    if error.errno in _NO_ROOM:
+        return StoreFull(f"No room is left for {path}: free some disk space; nothing was lost")
+    if error.errno in _NO_RIGHT:
+        return StoreUnavailable(f"{path} cannot be written ({error.strerror}): check the folder's rights")
+    return None
 
 
 def all_errors() -> dict[str, type[CanalisError]]:
