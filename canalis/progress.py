@@ -178,6 +178,8 @@ class Follower:
         else:
             self._shown.progress(view)
             asked_at = time.time()
+            if asked_at < self._since:  # somebody has set the clock back: what ended since then seems to be old
+                self._since = 0.0
             steps = self._client.get(f"/runs/{quote(self._id)}/steps", news_since=self._since)
             self._since = asked_at - _OVERLAP_S
             # What was kept did not happen here.
