@@ -34,6 +34,7 @@ _START_S = 60.0
 _STOP_S = 20.0
 _JOIN_S = 10.0  # how long a service that somebody else started may take to answer
 _IDLE_EXIT_S = 3600.0  # a service that was started by itself ends by itself after so long with nothing to do
+_SETTINGS = ("CANALIS_WARM", "CANALIS_LOG_MAX_BYTES")  # of a service, which it has from whoever starts it
 _DOOR = Path(__file__).resolve().parent.parent / "local_app.py"
 
 
@@ -226,7 +227,7 @@ def _service_environment() -> dict[str, str]:
     """The author's environment without what a step's has, and what would put the author's modules before ours."""
     # A step's own marks would make the service one of its processes, which end when it does.
     marks = ("CANALIS_", "AZUREML_", "AML_PARAMETER_")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(marks)}
+    environment = {name: value for name, value in os.environ.items() if name in _SETTINGS or not name.startswith(marks)}
     folders = environment.get("PYTHONPATH", "").split(os.pathsep)
     if str(_DOOR.parent) not in folders:
         environment.pop("PYTHONPATH", None)

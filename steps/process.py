@@ -14,18 +14,19 @@ from functools import partial
 from pathlib import Path
 
 from canalis.contract.errors import CanalisError
-from canalis.contract.layout import records
+from canalis.contract.layout import STEP_LOG, artifacts, records
 from canalis.contract.ports import AttemptKey, Ports
 from canalis.contract.run import StepRunId
 from canalis.contract.status import Outcome
 from steps.attempt import Attempt
 from steps.backend import Desk, Ended, Pending, Work
+from steps.logs import Logs, limit_of
 from steps.notes import PutOffNotes
 from steps.patience import Done, Patience
 from steps.pool import Job, Pool
 from steps.processes import Attached, forestall, kill_leftover, kill_marked, marked
 from steps.stage import Spares, local_path
-from steps.surroundings import Site
+from steps.surroundings import Site, local
 from steps.warm import Parents
 
 BACKEND = "process"
@@ -49,6 +50,7 @@ class ProcessBackend:
         self._notes = PutOffNotes(desk)
         self._parents = Parents(folder.with_name("warm"))
         self._spares = Spares(folder.with_name("spare"))
+        self._logs = Logs(limit_of(dict(os.environ)))
         self._patience = Patience(folder.parent)
         self._lock = threading.Lock()
         self._jobs: dict[AttemptKey, tuple[Job, Pool]] = {}
@@ -166,9 +168,11 @@ class ProcessBackend:
 
     def _see_through(self, pool: Pool, job: Job) -> None:
         folder = self._folder / str(job.work.step_run_id)
+        log = local(self._ports, artifacts(job.work.step_run_id) + STEP_LOG)
         attempt = Attempt(self._ports, self._site, self._parents, self._spares, job.work, folder)
         try:
-            ended = self._run(attempt, pool, job)
+            with self._logs.watched(log):
+                ended = self._run(attempt, pool, job)
             if ended.outcome is Outcome.SUCCEEDED:
                 self._leave(pool, job)  # at once: the next step starts while this one is being finished
             ended = attempt.keep(ended, partial(self._patiently, job))

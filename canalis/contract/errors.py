@@ -12,6 +12,7 @@
     |  |- NotSupported        what v1 could do and this service cannot; says what to do instead
     |  |- BadRequest          the request itself cannot be read
     |  |  `- HashMismatch     a file was changed while it was being sent
+    |  |- SettingInvalid      a setting of the service has a value that it cannot have
     |  `- TooLarge            over a stated limit
     `- WorldError             time or an operator can mend it: leave the message on the bus
        |- Conflict            somebody else wrote first; read again
@@ -118,6 +119,12 @@ class TooLarge(AuthorError):
 
     code = "too_large"
     http_status = 413
+
+
+class SettingInvalid(AuthorError, ValueError):
+    """A setting of the service has a value that it cannot have."""
+
+    code = "setting_invalid"
 
 
 class WorldError(CanalisError):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -60,6 +62,40 @@ def test_a_hundred_megabytes_of_output_are_kept_and_read_by_the_piece(author):
     client = author.ws._client
     piece, size, is_complete = client.read_range(f"/runs/{step.id}/log", 100_000_000)
     assert (piece, size, is_complete) == (b"the end\n", 100_000_008, True)
+
+
+def test_a_log_without_end_keeps_its_head_and_its_tail_and_the_script_does_not_notice(own_home, project, monkeypatch):
+    monkeypatch.setenv("CANALIS_LOG_MAX_BYTES", str(2**20))
+    author = Author(Workspace.create("loud", show_output=False), project)
+    text = """
+        import os, sys, time
+        with open(sys.argv[1], "w") as file:
+            for number in range(40):  # for two seconds
+                os.write(1, b"".join(b"line %09d\\n" % (number * 20_000 + n) for n in range(20_000)))
+                file.write(f"{os.fstat(1).st_size} ")
+                time.sleep(0.05)
+        subprocess = __import__("subprocess")
+        subprocess.run(["echo", "the end, from a child"], check=True)
+    """
+    run = author.runs(author.step("endless", text, arguments=[project / "sizes"]))
+    assert run.get_status() == "Finished"
+    sizes = [int(size) for size in (project / "sizes").read_text().split()]
+    assert any(after < before for before, after in pairwise(sizes)), "it is cut while the script writes"
+
+    log = log_of(run, "endless")
+    assert len(log) <= 2**20 and log.startswith("line 000000000\n")
+    assert log.endswith("line 000799999\nthe end, from a child\n")
+    (gone,) = re.findall(
+        r"^canalis: (\d+) bytes were cut out here, since the log grew beyond 0+1048576 bytes", log, re.M
+    )
+    assert int(gone) == 800_000 * 15 + 22 - len(log) + len(re.search(r"\ncanalis: .*\n", log)[0])
+    author.ws._client.close()
+
+
+def test_a_service_refuses_a_limit_of_logs_that_is_none(own_home, project, monkeypatch):
+    monkeypatch.setenv("CANALIS_LOG_MAX_BYTES", "1 GiB")
+    with pytest.raises(WorkspaceException, match="CANALIS_LOG_MAX_BYTES is '1 GiB': it must be a number of bytes"):
+        Workspace.create("loud", show_output=False)._client.get("/health")
 
 
 def test_bytes_that_are_no_text_are_kept_as_they_are(author):
