@@ -91,6 +91,7 @@ class Engine:
 
     def renew(self) -> None:
         """What is to be done every RENEW_S: say that what is held is held still."""
+        self.database.look_again()
         self.counted.runs.renew(OWNER, self.backend.held(), LEASE_S)
 
     def tick(self) -> None:

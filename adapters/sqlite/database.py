@@ -148,6 +148,12 @@ class Database:
             raise
         self.trouble = ""
 
+    def look_again(self) -> None:
+        """Find out whether what could not be written can be by now: nobody else may write for long."""
+        if self.trouble:
+            with suppress(StoreFull, StoreUnavailable), self.write(durable=False) as connection:
+                connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
     def close(self) -> None:
         """Close every connection. Only when no other thread uses the database any more."""
         self._writer.close()
