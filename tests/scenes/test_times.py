@@ -148,5 +148,5 @@ def test_a_step_that_outlived_its_service_keeps_the_times_from_before(own_home, 
 
     view = second._view()
     assert view["times"]["capacity"] == pytest.approx(before["capacity"], abs=0.05)
-    assert view["times"]["user_code"] == pytest.approx(1.5, abs=1.0)
+    assert view["times"]["user_code"] > max(1.4, before["user_code"])  # how much longer is the machine's affair
     assert sum(view["times"].values()) == pytest.approx(view["ended_at"] - view["submitted_at"], abs=1.0)

@@ -23,7 +23,6 @@ from local_engine import OWNER, TOGETHER_MAX
 from orchestrator.advance import advance
 from orchestrator.step_views import step_views
 from orchestrator.submit import Submission, submit
-from orchestrator.step_views import step_views
 from orchestrator.sweep import Sweeper
 from orchestrator.views import run_view
 from steps import worker
