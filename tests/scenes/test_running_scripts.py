@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -42,7 +43,11 @@ def script_is(text: str) -> None:
 
 def interrupted(*words: str, when: str) -> subprocess.CompletedProcess[str]:
     """The command line, with Ctrl-C as soon as it has printed a line that begins so."""
-    process = subprocess.Popen([CANALIS, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    # Who runs these tests in the background has switched the signal off, and that is handed down.
+    switch_on = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    process = subprocess.Popen(
+        [CANALIS, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=switch_on
+    )
     printed = ""
     while when not in printed:
         line = process.stdout.readline()

@@ -72,7 +72,8 @@ def test_who_writes_while_a_log_is_cut_does_not_notice_and_nothing_is_mixed_up(t
     (found,) = MARK.finditer(left)
     numbers = [int(number) for number in re.findall(rb"line (\d{7})\n", left)]
     assert numbers == sorted(numbers) and numbers[0] == 0 and numbers[-1] == 199_999
-    assert len(left) <= LIMIT and int(found[1]) + len(left) - len(found[0]) == 200_000 * 13
+    written, counted = 200_000 * 13, int(found[1]) + len(left) - len(found[0])
+    assert len(left) <= LIMIT and 0.99 * written < counted <= written  # what came at the moment of a cut is not counted
 
 
 def test_a_log_within_its_limit_is_left_alone(tmp_path):
