@@ -88,8 +88,8 @@ class Logs:
 def cut(log: Path, limit: int) -> None:
     """Of a log that is longer than `limit` leave a quarter of that at either end, and say between them what is gone.
 
-    Whoever appends to it meanwhile does not notice. It is done within the file, so a full disk does not prevent it. What
-    is appended between the last look at its size and the cut goes uncounted: no writer is stopped for that.
+    Whoever appends to it meanwhile does not notice. It is done within the file, so a full disk does not prevent it.
+    What is appended between the last look at its size and the cut goes uncounted: no writer is stopped for that.
     """
     file = os.open(log, os.O_RDWR)
     try:
