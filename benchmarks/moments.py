@@ -62,8 +62,8 @@ def cold_start(folder: Path, rounds: int) -> list[Line]:
     subprocess.run([canalis, "stop"], cwd=project, env=environment, check=True, capture_output=True)
     least = f"a bare interpreter {statistics.median(floor):.3f} s"
     return [
-        Line("`canalis run` to the first line of a step", statistics.median(up), "s", 1.0, least, up),
-        Line("the same, with the service to be started", statistics.median(down), "s", 3.0, least, down),
+        Line("`canalis run` to the first line of a step", statistics.median(up), "s", 0.5, least, up),
+        Line("the same, with the service to be started", statistics.median(down), "s", 1.5, least, down),
     ]
 
 

@@ -151,7 +151,10 @@ class Oracle:
         row = self.table.find(self.run_id, f"try:{key.node}:{key.attempt - 1:03d}")
         if row is not None:
             rest_s = self.graph.node(key.node).settings.retry_rest_s * 2 ** (key.attempt - 2)
-            if self.world.now < float(json.loads(str(row.properties["f_heard_at"]))) + rest_s - 2 * SKEW_S:
+            heard_at = row.properties.get("f_heard_at")
+            if heard_at is None:
+                raise Violation("S5", f"{key.node}.{key.attempt} was begun before the attempt before it had ended")
+            if self.world.now < float(json.loads(str(heard_at))) + rest_s - 2 * SKEW_S:
                 raise Violation("S5", f"{key.node}.{key.attempt} was begun before it had rested")
 
     def _check_inputs(self, work: Work, state: RunState) -> None:
