@@ -6,7 +6,7 @@ Adapters speak bytes and documents and decide nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
@@ -207,6 +207,14 @@ class BlobInfo:
     modified_at: float
 
 
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Opens one blob for whoever has it, for a short time: send or fetch its bytes there with these headers."""
+
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
 class BlobStore(Protocol):
     """Keeps bytes under keys like paths: parts between slashes, none of them empty, `.` or `..`."""
 
@@ -240,6 +248,13 @@ class BlobStore(Protocol):
 
     def delete(self, prefix: str) -> int:
         """Delete the blob of that key and all below it as a folder; how many there were."""
+        ...
+
+    def link(self, key: str, lifetime_s: float, write: bool = False) -> Link | None:
+        """The way past the service to one blob: to fetch it, or with `write` to put it, whole.
+
+        None where bytes can only go through the service. Who is given a link can do nothing else with it.
+        """
         ...
 
     def folder(self) -> Path | None:
