@@ -197,9 +197,10 @@ def _site(workspace: WorkspaceView, endpoint: str, token: str, root: Path) -> Si
         resource_group=workspace.resource_group,
         location=workspace.location,
         endpoint=endpoint,
-        token=token,
-        home=root,
+        token=lambda step_run: token,
+        kept=root / "blobs",
         import_folders=(here / "canalis" / "alias",),
+        home=root,
     )
 
 

@@ -39,7 +39,7 @@ from steps.stage import (
     stage,
     unwritten,
 )
-from steps.surroundings import Site, context, environment, local
+from steps.surroundings import Site, context, environment
 from steps.warm import Forked, Parents
 
 Process = Launched | Forked | Attached
@@ -77,8 +77,8 @@ class Attempt:
         self._site = site
         self._work = work
         self._folder = folder
-        self._record = local(ports, records(work.step_run_id))
-        self._log = local(ports, artifacts(work.step_run_id) + STEP_LOG)
+        self._record = site.kept / records(work.step_run_id)
+        self._log = site.kept / (artifacts(work.step_run_id) + STEP_LOG)
         self._launch: Callable[[], Process | None] | None = None
         self._started_at: float | None = None
         self.marks: list[Mark] = []  # which segment of its time began when
@@ -157,7 +157,7 @@ class Attempt:
 
     def _put_in_place(self) -> Callable[[], Process | None]:
         work, node = self._work, self._work.node
-        interpreter = work.request.interpreter or sys.executable
+        interpreter = self._site.interpreter or work.request.interpreter or sys.executable
         if not os.access(interpreter, os.X_OK):
             raise StagingFailed(
                 f"The interpreter {interpreter}, in which this run was submitted, is not there any more"
@@ -174,7 +174,7 @@ class Attempt:
         if shutil.which(program, path=surroundings["PATH"]) is None:
             raise StagingFailed(f"There is no program '{line[0]}' on this machine, which step '{node.name}' runs")
         make_folder(self._record)
-        context_file.write_text(json.dumps(context(self._ports, self._site, work, staged)))
+        context_file.write_text(json.dumps(context(self._site, work, staged)))
         surroundings |= variables(node, values) | extra
         order = Order(
             line,

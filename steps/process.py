@@ -25,8 +25,8 @@ from steps.notes import PutOffNotes
 from steps.patience import Done, Patience
 from steps.pool import Job, Pool
 from steps.processes import Attached, forestall, kill_leftover, kill_marked, marked
-from steps.stage import Spares, local_path
-from steps.surroundings import Site, local
+from steps.stage import Spares
+from steps.surroundings import Site
 from steps.warm import Parents
 
 BACKEND = "process"
@@ -168,7 +168,7 @@ class ProcessBackend:
 
     def _see_through(self, pool: Pool, job: Job) -> None:
         folder = self._folder / str(job.work.step_run_id)
-        log = local(self._ports, artifacts(job.work.step_run_id) + STEP_LOG)
+        log = self._site.kept / (artifacts(job.work.step_run_id) + STEP_LOG)
         attempt = Attempt(self._ports, self._site, self._parents, self._spares, job.work, folder)
         try:
             with self._logs.watched(log):
@@ -256,6 +256,4 @@ class ProcessBackend:
         return when_unknown if known is None else known.ended
 
     def _record(self, key: AttemptKey) -> Path:
-        path = local_path(self._ports.blobs, records(StepRunId(key.run_id, key.node, key.attempt)))
-        assert path is not None, key  # this backend is for services whose blobs are files
-        return path
+        return self._site.kept / records(StepRunId(key.run_id, key.node, key.attempt))

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from canalis.contract.layout import METRICS, artifacts, records
-from canalis.contract.ports import Ports
+from canalis.contract.run import StepRunId
 from steps.backend import Work
 from steps.processes import MARK
-from steps.stage import Staged, local_path
+from steps.stage import Staged
 
 _TOKEN_S = 30 * 24 * 3600  # what v1 would say of its token; a workspace's own does not run out
 
@@ -21,8 +22,13 @@ _TOKEN_S = 30 * 24 * 3600  # what v1 would say of its token; a workspace's own d
 class Site:
     """What a script on this machine must know of where it runs.
 
-    endpoint, token   of the service; home is the workspace's folder, where a new endpoint can be read
-    import_folders    put on the script's import path, for the azureml alias
+    endpoint         of the service
+    token            what opens the service for the script of that step run
+    kept             folder in which the records and artifacts of attempts are written, under their keys as blobs
+    import_folders   put on the script's import path, for the azureml alias
+    home             the workspace's folder, where a new endpoint can be read; None for a service that stays there
+    inherited        this process's variables that scripts get; None: all but those that are ours
+    interpreter      the one that steps run in; None: the one that their run was submitted in
     """
 
     workspace: str
@@ -30,16 +36,12 @@ class Site:
     resource_group: str
     location: str
     endpoint: str
-    token: str
-    home: Path
+    token: Callable[[StepRunId], str]
+    kept: Path
     import_folders: tuple[Path, ...]
-
-
-def local(ports: Ports, key: str) -> Path:
-    """Where a blob of a service that keeps them as files lies."""
-    path = local_path(ports.blobs, key)
-    assert path is not None, key  # this backend is for services whose blobs are files
-    return path
+    home: Path | None = None
+    inherited: tuple[str, ...] | None = None
+    interpreter: str | None = None
 
 
 @lru_cache(64)
@@ -49,6 +51,8 @@ def _surroundings(site: Site, interpreter: str, experiment: str) -> dict[str, st
     Source   reference section 14
     """
     found = {name: value for name, value in os.environ.items() if not name.startswith(("CANALIS_", "AZUREML_"))}
+    if site.inherited is not None:
+        found = {name: value for name, value in found.items() if name in site.inherited}
     for name in ("PYTHONDONTWRITEBYTECODE", "PYTHONSAFEPATH", "VIRTUAL_ENV", "PYTHONHOME"):
         found.pop(name, None)  # without bytecode every step compiles its libraries again
     program = Path(interpreter)
@@ -65,7 +69,6 @@ def _surroundings(site: Site, interpreter: str, experiment: str) -> dict[str, st
         "AZUREML_WORKSPACE_ID": site.workspace,
         "AZUREML_SERVICE_ENDPOINT": site.endpoint,
         "AZUREML_DISCOVERY_SERVICE_ENDPOINT": f"{site.endpoint}/discovery",
-        "AZUREML_RUN_TOKEN": site.token,
     }
 
 
@@ -79,14 +82,16 @@ def environment(site: Site, work: Work, staged: Staged, context_file: Path, inte
         MARK: run_id,
         "CANALIS_CONTEXT": str(context_file),
         "AZUREML_RUN_ID": run_id,
+        "AZUREML_RUN_TOKEN": site.token(work.step_run_id),
         "AZUREML_ROOT_RUN_ID": work.key.run_id,
         "AZUREML_RUN_TOKEN_EXPIRY": str(int(time.time()) + _TOKEN_S),
     }
 
 
-def context(ports: Ports, site: Site, work: Work, staged: Staged) -> dict[str, object]:
+def context(site: Site, work: Work, staged: Staged) -> dict[str, object]:
     """What the SDK inside the script knows without asking the service."""
     owner = work.step_run_id
+    service = {"service": {"url": site.endpoint, "token": site.token(owner)}}
     return {
         "run_id": str(owner),
         "pipeline_run_id": owner.run_id,
@@ -98,9 +103,9 @@ def context(ports: Ports, site: Site, work: Work, staged: Staged) -> dict[str, o
         "subscription_id": site.subscription_id,
         "resource_group": site.resource_group,
         "location": site.location,
-        "home": str(site.home),
-        "metrics": str(local(ports, records(owner) + METRICS)),
-        "artifacts": str(local(ports, artifacts(owner))),
+        **({"home": str(site.home)} if site.home else service),
+        "metrics": str(site.kept / (records(owner) + METRICS)),
+        "artifacts": str(site.kept / artifacts(owner)),
         "inputs": {
             port.name: {
                 "path": staged.inputs[port.name],

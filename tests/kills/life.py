@@ -226,4 +226,4 @@ def _note_ends(root: Path) -> None:
 
 
 def _site(root: Path) -> Site:
-    return Site("kills", "s", "r", "l", "http://127.0.0.1:9", "none", root, ())
+    return Site("kills", "s", "r", "l", "http://127.0.0.1:9", lambda step_run: "none", root / "blobs", (), root)

@@ -38,7 +38,9 @@ class Steps:
     def __init__(self, root: Path) -> None:
         self.root = root
         (root / "blobs").mkdir(parents=True)
-        self.engine = Engine(root, Site("w", "s", "r", "l", "http://127.0.0.1:9", "none", root, ()))
+        self.engine = Engine(
+            root, Site("w", "s", "r", "l", "http://127.0.0.1:9", lambda step_run: "none", root / "blobs", (), root)
+        )
 
     def submits(self, *lines: str, timeout_s: float | None = None, is_chain: bool = False) -> str:
         nodes = tuple(
