@@ -20,6 +20,7 @@ from canalis.contract.errors import CanalisError, NotFound
 from canalis.contract.messages import ORCHESTRATOR_QUEUE, Command, Event, Message, StartStep, from_bytes, steps_queue
 from canalis.contract.ports import Ports
 from orchestrator.advance import EVENTS_MAX, advance
+from orchestrator.furnish import register_datastores
 from orchestrator.sweep import Sweeper
 from steps import worker
 from steps.backend import Backend
@@ -35,13 +36,6 @@ _LAST_S = 2.0
 TOGETHER_MAX = 90  # messages of a queue that are carried together; of events no more fit into a commit
 _QUEUES = (ORCHESTRATOR_QUEUE, steps_queue(BACKEND))
 assert TOGETHER_MAX <= EVENTS_MAX
-
-_DATASTORES = {  # those that every v1 workspace has
-    "workspaceblobstore": "AzureBlob",
-    "workspacefilestore": "AzureFile",
-    "workspaceartifactstore": "AzureBlob",
-    "workspaceworkingdirectory": "AzureFile",
-}
 
 _log = logging.getLogger("canalis.local")
 
@@ -70,7 +64,8 @@ class Engine:
         self.backend = ProcessBackend(self.counted, site, root / "work", PortsDesk(self.counted))
         self.sweeper = Sweeper(self.counted, OWNER)
         self.pump = Pump(self.counted, self.bus, self.backend)
-        _open_datastores(self.ports, root)
+        for name in register_datastores(self.ports.documents):
+            (root / "datastores" / name).mkdir(parents=True, exist_ok=True)
 
     def start(self) -> None:
         """Begin to work: what an earlier service left behind is taken up before anything new comes in."""
@@ -212,10 +207,3 @@ class Pump:
                 _log.error("message %s is none of ours: %r: %s", message.seq, message.body, error)
                 self._bus.complete([message])
         return found
-
-
-def _open_datastores(ports: Ports, root: Path) -> None:
-    for name, kind in _DATASTORES.items():
-        (root / "datastores" / name).mkdir(parents=True, exist_ok=True)
-        if ports.documents.get("datastores", name) is None:
-            ports.documents.put("datastores", name, {"type": kind, "container_name": f"{name}-local"})

@@ -25,12 +25,13 @@ THIS_MACHINE = "local"
 def choices(here: Service) -> dict[str, ComputeChoice]:
     """What each compute target is just now; "" is for steps that name none.
 
-    In a local workspace every kind of target is a pool of this machine, with as many slots as it has nodes.
+    Every kind of target is served by the machines of the service, as a pool with as many slots as it has nodes.
     """
-    this_machine = ComputeChoice(backend="process", slots=here.default_slots)
-    found = {"": this_machine, THIS_MACHINE: this_machine}
+    these = here.machines.model_copy(update={"slots": here.default_slots})
+    found = {"": these, THIS_MACHINE: these}
     for stored in here.ports.documents.list(KIND):
-        found[stored.name] = ComputeChoice(backend="process", slots=max(1, int(stored.body.get("max_nodes") or 1)))
+        slots = max(1, int(stored.body.get("max_nodes") or 1))
+        found[stored.name] = here.machines.model_copy(update={"slots": slots})
     return found
 
 

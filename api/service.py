@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from canalis.contract.costs import Counts
 from canalis.contract.ports import Ports
+from canalis.contract.run import ComputeChoice
 
 
 class WorkspaceView(BaseModel):
@@ -35,6 +36,7 @@ class Service:
     instance     tells one start of the service from the next
     is_local     whether compute targets are served by this machine
     default_slots   steps at once for steps that name no compute target
+    machines     what the machines of this service can do for a step
     """
 
     ports: Ports
@@ -46,6 +48,7 @@ class Service:
     counted: Ports | None = None
     counts: Callable[[str], Counts] = lambda run_id: {}
     trouble: Callable[[], str] = lambda: ""
+    machines: ComputeChoice = field(default_factory=lambda: ComputeChoice(backend="process"))
 
     @property
     def engine(self) -> Ports:

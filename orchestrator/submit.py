@@ -10,6 +10,7 @@ from canalis.contract.errors import AlreadyExists, Conflict, GraphError, NotFoun
 from canalis.contract.faults import faults
 from canalis.contract.graph import Graph, ParameterValue, Part, content_id
 from canalis.contract.layout import graph_key, snapshot_key
+from canalis.contract.limits import unfit
 from canalis.contract.parameters import assign
 from canalis.contract.ports import Document, Ports, Run
 from canalis.contract.run import ComputeChoice, RunRequest, StepRunId, check_experiment_name, check_run_id, new_run_id
@@ -97,7 +98,7 @@ def _origin(request: RunRequest) -> tuple[str, str, str | None]:
 
 def chosen_computes(ports: Ports, graph: Graph, computes: Mapping[str, ComputeChoice]) -> dict[str, ComputeChoice]:
     """The compute targets that a graph's steps name. Raises as `submit` does when it could not run on them."""
-    found = faults(graph, computes=computes, snapshots_needed=True)
+    found = [*faults(graph, computes=computes, snapshots_needed=True), *unfit(graph, computes)]
     if found:
         raise GraphError(
             "\n".join(str(fault) for fault in found),

@@ -26,12 +26,16 @@ ATTEMPTS_MAX = 255  # an attempt is one byte of the packed state
 class ComputeChoice(Part):
     """What a compute target was when the run was submitted.
 
-    backend   the queue that its steps go to is steps-<backend>
-    slots     steps that it runs at the same time; None is no limit of ours
+    backend       the queue that its steps go to is steps-<backend>
+    slots         steps that it runs at the same time; None is no limit of ours
+    seconds_max   how long a script may work on it; None is no limit of ours
+    has_paths     whether data can be shown at absolute paths of its machines
     """
 
     backend: str
     slots: int | None = Field(default=None, ge=1)
+    seconds_max: float | None = None
+    has_paths: bool = True
 
 
 class RunRequest(Part):

@@ -57,7 +57,8 @@ def _errors() -> str:
 def _fault_codes() -> list[str]:
     import re
 
-    source = (ROOT / "canalis" / "contract" / "faults.py").read_text()
+    folder = ROOT / "canalis" / "contract"
+    source = (folder / "faults.py").read_text() + (folder / "limits.py").read_text()
     return sorted(set(re.findall(r'Fault\(\s*"(\w+)"', source)))
 
 
