@@ -20,7 +20,7 @@ from typing import Literal, TypeVar
 from pydantic import BaseModel, TypeAdapter
 
 from canalis.contract.errors import CanalisError, NotFound, StoreUnavailable, WorldError
-from canalis.contract.layout import records
+from canalis.contract.layout import artifacts, records
 from canalis.contract.ports import AttemptKey, Ports
 from canalis.contract.run import StepRunId
 from canalis.contract.status import Outcome
@@ -134,16 +134,13 @@ class InstanceBackend:
         with self._lock:
             return set(self._running)
 
-    def drain(self, wait_s: float) -> None:
-        """This machine goes away: begin nothing further, end what runs so that another may do it anew."""
+    def drain(self) -> None:
+        """This machine goes away: begin nothing further, tell what runs to end so that another may do it anew."""
         with self._lock:
             self._is_draining = True
             running = list(self._running.values())
         for control in running:
             control.stop(Outcome.LOST)
-        give_up = time.monotonic() + wait_s
-        while self.held() and time.monotonic() < give_up:
-            time.sleep(0.05)
 
     def close(self) -> None:
         """Let go of everything on this machine."""
@@ -177,8 +174,8 @@ class InstanceBackend:
             return self._settled(work, mirror, ended)
         finally:
             shutil.rmtree(self._folder / "work" / str(owner), ignore_errors=True)
-            for kept in (self._site.kept / kind / owner.run_id for kind in ("artifacts", "records")):
-                shutil.rmtree(kept / _folder_of(owner), ignore_errors=True)
+            for prefix in (artifacts(owner), records(owner)):
+                _remove(self._site.kept / prefix)
 
     def _prepared(self, attempt: Attempt, work: Work, control: Control) -> Ended | None:
         """Everything put in place, and the marker: from here on it runs at most this once. None when it may begin."""
@@ -296,8 +293,11 @@ class InstanceBackend:
         return records(StepRunId(key.run_id, key.node, key.attempt)) + MARKER
 
 
-def _folder_of(owner: StepRunId) -> str:
-    return Path(records(owner)).name
+def _remove(folder: Path) -> None:
+    """A folder with all in it, and the one above it with the last that was in there."""
+    shutil.rmtree(folder, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        folder.parent.rmdir()
 
 
 @contextmanager

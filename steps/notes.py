@@ -55,6 +55,8 @@ class PutOffNotes:
                     return
             time.sleep(PUT_OFF_S)
             with self._lock:
+                if self._is_closed:
+                    return
                 waiting, self._waiting = self._waiting, {}
             for work, facts in waiting.values():
                 try:

@@ -15,6 +15,8 @@ from canalis.contract.status import Outcome
 from canalis.contract.times import Mark
 
 ORCHESTRATOR_QUEUE = "orchestrator"
+SET_ASIDE_QUEUE = "dead-letters"  # messages that are none of ours, with the reason
+DEAD_LETTERS = "/$deadletterqueue"  # behind a queue's name: what the bus itself has given up
 
 
 def steps_queue(backend: str) -> str:

@@ -21,13 +21,16 @@ MAY_KNOW = {
     "adapters": {"canalis/contract"},
     "api": {"canalis/contract", "orchestrator"},
     "local_engine": {"canalis/contract", "orchestrator", "steps", "adapters"},
+    "azure_settings": {"canalis/contract"},
+    "azure_engine": {"canalis/contract", "orchestrator", "steps", "adapters", "azure_settings"},
+    "function_app": {"canalis/contract", "api", "azure_engine", "azure_settings"},
     "local_app": {"canalis/contract", "api", "orchestrator", "steps", "local_engine"},
 }
 NEVER_SHIPPED = ("tests", "benchmarks", "examples")
 
 
 def source_files(root: Path) -> list[Path]:
-    found = [root / "local_app.py", root / "local_engine.py"]
+    found = [file for file in root.glob("*.py") if file.stem in MAY_KNOW]
     for room in MAY_KNOW:
         if "/" not in room and (root / room).is_dir():
             found += (root / room).rglob("*.py")
