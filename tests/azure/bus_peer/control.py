@@ -15,8 +15,9 @@ from tests.azure.bus_peer.counts import Counts
 from tests.azure.bus_peer.errors import Forced, Refused
 from tests.azure.bus_peer.faults import FaultSettings
 from tests.azure.bus_peer.links import ConsumerLink, ProducerLink
+from tests.azure.bus_peer.messages import Message
 from tests.azure.bus_peer.namespace import Namespace
-from tests.azure.bus_peer.queues import Message, Queue
+from tests.azure.bus_peer.queues import Queue
 
 Asked = dict[str, Any]
 _STATES = ("active", "deferred", "scheduled")

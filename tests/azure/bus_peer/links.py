@@ -30,7 +30,8 @@ from cproton_ffi import ffi, lib
 from proton import Condition, Delivery, Link, Terminus, symbol
 
 from tests.azure.bus_peer.errors import Forced, InternalError, Refused, ServerBusy, TooLarge
-from tests.azure.bus_peer.queues import Message, Queue
+from tests.azure.bus_peer.messages import Message
+from tests.azure.bus_peer.queues import Queue
 from tests.azure.bus_peer.sections import Content, unpack_batch
 from tests.azure.bus_peer.settings import TRANSFER_MAX
 

@@ -9,71 +9,23 @@ import uuid
 from asyncio import AbstractEventLoop
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from tests.azure.bus_peer.counts import Counts
 from tests.azure.bus_peer.errors import MessageLockLost, MessageNotFound, Refused, SessionLockLost
 from tests.azure.bus_peer.faults import Faults
 from tests.azure.bus_peer.leases import Leases
-from tests.azure.bus_peer.sections import Content, queue_annotations
+from tests.azure.bus_peer.messages import ACTIVE, DEFERRED, SCHEDULED, Consumer, Message
+from tests.azure.bus_peer.sections import Content
 from tests.azure.bus_peer.sessions import Sessions
 from tests.azure.bus_peer.settings import QueueSettings
 from tests.azure.bus_peer.wire import encode
 
-ACTIVE, DEFERRED, SCHEDULED = 0, 1, 2  # as x-opt-message-state says it
 _SOURCE = encode("x-opt-deadletter-source")
 _NO_SESSION = (
     "The SessionId was not set on a message, and it cannot be sent to the entity. Entities that have session support "
     "enabled can only receive messages that have the SessionId set to a valid value."
 )
-
-
-class Consumer(Protocol):
-    """Who takes messages from a queue: a receiver's link.
-
-    session_id   the session that it has locked, in a queue with sessions
-    deletes      whether what it is given is gone at once
-    """
-
-    session_id: str | None
-    deletes: bool
-
-    def credit(self) -> int:
-        """How many more it wants now."""
-        ...
-
-    def deliver(self, message: Message, locked_until: float | None) -> None:
-        """Take it. `locked_until` is in seconds since 1970."""
-        ...
-
-
-@dataclass(slots=True, eq=False)
-class Message:
-    """One message in a queue.
-
-    deliveries   how often it was delivered in vain
-    expires_at   by the loop's clock
-    token        of its lock; None when nobody has it
-    doomed       whether its lock is worth nothing, by a fault
-    """
-
-    content: Content
-    sequence: int = 0
-    enqueued_at: float = 0.0
-    state: int = ACTIVE
-    deliveries: int = 0
-    expires_at: float = math.inf
-    token: bytes | None = None
-    doomed: bool = False
-
-    def __lt__(self, other: Message) -> bool:
-        return self.sequence < other.sequence
-
-    def wire(self, locked_until: float | None = None) -> bytes:
-        """The message as it travels to a receiver."""
-        annotations, count = queue_annotations(self.enqueued_at, self.sequence, self.state, locked_until)
-        return self.content.delivered(self.deliveries, annotations, count)
 
 
 class Queue:
