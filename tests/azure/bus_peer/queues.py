@@ -9,6 +9,7 @@ import uuid
 from asyncio import AbstractEventLoop
 from collections import deque
 from collections.abc import Sequence
+from copy import copy
 from typing import Any
 
 from tests.azure.bus_peer.counts import Counts
@@ -78,7 +79,7 @@ class Queue:
             return 0
         number = self._put(content)
         if self.faults.strikes("duplicate"):
-            self._put(content)
+            self._put(copy(content))
         return number
 
     def _is_duplicate(self, message_id: str) -> bool:

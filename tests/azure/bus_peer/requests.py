@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 Body = dict[str, Any]
 # Who names a lock that is lost, or a message that is not there, is told 410; who asks for what we do not know, 501.
-_GONE, _UNKNOWN = 410, 501
+_BAD, _GONE, _UNKNOWN = 400, 410, 501
 _VERBS = {"completed": "complete", "abandoned": "abandon", "defered": "defer", "suspended": "dead_letter"}
 
 
@@ -92,12 +92,14 @@ class RequestLink(PeerLink):
             known = operation == "put-token"  # any token will do
             replies.reply(message_id, 202 if known else 400, "Accepted" if known else "Unknown operation", {})
             return
-        self.queue.counts.requests += 1
         try:
             body = answer(self.queue, operation, decode(parts[VALUE]) if VALUE in parts else {})
         except Refused as error:
             code = _UNKNOWN if isinstance(error, Unsupported) else _GONE
             replies.reply(message_id, code, str(error), {}, error.condition)
+            return
+        except (ValueError, KeyError, TypeError) as error:
+            replies.reply(message_id, _BAD, f"{operation}: {error!r}", {}, Refused.condition)
             return
         if body is None:
             replies.reply(message_id, 204, "No content", {})
@@ -110,6 +112,8 @@ def answer(queue: Queue, operation: str, body: Body) -> Body | None:
     do = _OPERATIONS.get(operation.removeprefix("com.microsoft:"))
     if do is None:
         raise Unsupported(f"The operation '{operation}' is not known here.")
+    if do is not _schedule:  # which counts as a send
+        queue.counts.requests += 1
     return do(queue, body)
 
 
