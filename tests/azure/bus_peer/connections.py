@@ -164,7 +164,12 @@ class Connection(asyncio.Protocol):
         session.open()
 
     def _session_closes(self, event: Any) -> None:
-        Session.wrap(pn_event_session(event)).close()
+        session = Session.wrap(pn_event_session(event))
+        for impl, link in list(self.links.items()):
+            if link.link.session == session:
+                del self.links[impl]
+                link.left()
+        session.close()
 
     def _link_opens(self, event: Any) -> None:
         impl = pn_event_link(event)
