@@ -146,6 +146,18 @@ resource site 'Microsoft.Web/sites@2024-04-01' = {
           value: workspace
         }
         {
+          name: 'CANALIS_SUBSCRIPTION'
+          value: subscription().subscriptionId
+        }
+        {
+          name: 'CANALIS_RESOURCE_GROUP'
+          value: resourceGroup().name
+        }
+        {
+          name: 'CANALIS_LOCATION'
+          value: location
+        }
+        {
           name: 'CANALIS_TENANTS'
           value: tenantId
         }

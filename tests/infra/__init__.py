@@ -1,0 +1,1 @@
+"""Checks of infra/: what can be known of Bicep without its compiler."""
