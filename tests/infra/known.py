@@ -38,7 +38,7 @@ ROLES = {
     "monitoringMetricsPublisher": "3913510d-42f4-4e42-8a64-420c390055eb",
 }
 
-# Source: learn.microsoft.com/azure/azure-resource-manager/bicep/bicep-functions
+# Source: the list of Bicep functions, learn.microsoft.com/azure/azure-resource-manager/bicep/bicep-functions
 FUNCTIONS = {
     "empty",
     "environment",

@@ -68,7 +68,7 @@ def test_a_name_that_leads_nowhere_is_found(planted, name, text, instead, said):
     ],
 )
 def test_a_file_that_is_no_bicep_is_found(planted, name, text, instead):
-    with pytest.raises(Exception, match="Unexpected|No terminal"):
+    with pytest.raises(Exception, match=r"Unexpected|No terminal"):
         BicepParser().parse(text=(planted(name, text, instead) / name).read_text())
 
 
