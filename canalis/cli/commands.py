@@ -12,7 +12,7 @@ from urllib.parse import quote
 import typer
 
 from canalis import local
-from canalis.cli import figures, here, kept, output, where  # noqa: F401  each brings its commands
+from canalis.cli import deploy, figures, here, kept, output, where  # noqa: F401  each brings its commands
 from canalis.cli.words import Json, RunId, WorkspaceName, app
 from canalis.contract.version import VERSION
 from canalis.exceptions import UserErrorException
