@@ -69,6 +69,11 @@ param softDeleteDays int = 7
 @minValue(1)
 param logsPerDayGb int = 1
 
+@description('How much of the app\'s telemetry is kept, in percent. All of it: a day\'s ceiling is set above, and errors are sampled too.')
+@minValue(1)
+@maxValue(100)
+param samplingPercentage int = 100
+
 var unique = uniqueString(resourceGroup().id, name)
 var tags = {
   canalis: name
@@ -91,6 +96,7 @@ module logs 'modules/logs.bicep' = {
     location: location
     tags: tags
     logsPerDayGb: logsPerDayGb
+    samplingPercentage: samplingPercentage
     controlPrincipalId: identities.outputs.controlPrincipalId
   }
 }

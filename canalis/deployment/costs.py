@@ -81,7 +81,7 @@ def of_steps(plan: Mapping[str, Any], profile: str, script_s: float | None = Non
         ("the scripts, and a second around each", f"{seconds:g} s x {gb} GB", seconds * gb, price["demand_per_gb_s"]),
         ("carrying the news of their ends", f"{least} s x {gb} GB", least * gb, news),
         ("bus operations", f"{sent} messages x {each}", sent * each, price["bus_per_million"] / 1e6),
-        ("logs", f"{count['log_bytes_per_step']} bytes", count["log_bytes_per_step"] / 1e9, price["logs_per_gb"]),
+        ("logs", f"{count['log_bytes_per_step'] / 1e9:f} GB", count["log_bytes_per_step"] / 1e9, price["logs_per_gb"]),
     ]
     for what, counted, usd in (
         ("executions", "executions_per_step", price["executions_per_million"] / 1e6),

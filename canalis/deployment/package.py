@@ -12,7 +12,7 @@ ROOMS = ("api", "orchestrator", "steps", "adapters", "canalis")
 DOOR = ("function_app.py", "host.json", "requirements.txt")
 _PARTS = "azure_*.py"  # of the door: what is behind the triggers
 # Rooms that nobody enters there; what they need is not among what is installed.
-_LEFT_OUT = ("canalis/cli", "canalis/deployment", "adapters/sqlite")
+_LEFT_OUT = ("canalis/cli/", "canalis/deployment/", "adapters/sqlite/")
 _WHEN = (2020, 1, 1, 0, 0, 0)  # of every file: the same source makes the same bytes
 _MODE = 0o100644 << 16
 

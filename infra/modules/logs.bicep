@@ -6,6 +6,9 @@ param tags object
 
 @description('The most that a day may bring, in GB; after that nothing is kept until the next.')
 param logsPerDayGb int
+
+@description('How much of the telemetry is kept, in percent. What is left out is left out whole, errors as well.')
+param samplingPercentage int
 param controlPrincipalId string
 
 var monitoringMetricsPublisher = '3913510d-42f4-4e42-8a64-420c390055eb'
@@ -37,8 +40,7 @@ resource insights 'Microsoft.Insights/components@2020-02-02' = {
     Application_Type: 'web'
     WorkspaceResourceId: workspace.id
     DisableLocalAuth: true
-    // Sampling is host.json's: it is done before anything is sent, and it spares exceptions. Here it would not.
-    SamplingPercentage: 100
+    SamplingPercentage: samplingPercentage
   }
 }
 
