@@ -132,7 +132,8 @@ def _show_plan(project: Project, wanted: Wanted, as_json: bool) -> None:
     _print_bill(f"A month in which nothing runs, {wanted.profile}", idle)
     count = plan["counts"]
     _print_bill(f"A thousand steps of {count['script_s']} s each", steps)
-    print(f"({plan['prices']['said']}, {plan['prices']['as_of']}; your bill is what counts. docs/reference/cost.md)\n")
+    price = plan["prices"]
+    print(f"(assumed {price['said']}, {price['as_of']}; your bill is what counts. docs/reference/cost.md)\n")
     _print_commands(found)
 
 

@@ -22,6 +22,7 @@ def pages() -> dict[str, str]:
         "http.md": _http(),
         "azureml-coverage.md": _coverage(),
         "times.md": _times(),
+        "cost.md": _cost(),
     }
 
 
@@ -169,6 +170,94 @@ def _times() -> str:
         "[How to read them](../how-to/see-where-the-time-went.md).\n\n"
         "| segment | in the bars | what it is |\n|---|---|---|\n" + "\n".join(rows) + "\n"
     )
+
+
+_COST = """# What a deployed service costs
+
+{made}
+Nobody has deployed this to Azure yet, and no bill is behind these figures. They are counts times prices. The table
+operations and messages of a step are those that the engine is held to by `tests/unit/test_cost.py`; the prices are
+assumptions: {said}, as we knew them on {as_of}. Look them up for your region, and change
+`infra/plan.json`: this page and `canalis deploy --plan` are made from it. `canalis show RUN --cost` counts what a run of yours has used.
+
+## In short
+
+| profile | a month in which nothing runs | 1,000 steps of {script_s} s | 1,000 steps of 1 s |
+|---|---|---|---|
+{short}
+
+- What costs is **the bus's base price** while nothing runs, and **the time of the scripts** while something does.
+  Storage operations and messages are a few per cent of what steps of {script_s} s cost.
+- The time of scripts is counted as if each had an instance to itself. An instance takes up to eight at once, and its time
+  is billed once: steps that run side by side and mostly wait cost down to an eighth.
+- Free grants are not taken off. The subscription's {free} GB-seconds a month without always-ready instances are more than
+  the timer of `frugal` uses, and the first {included} million operations of the bus are in its base price; so
+  **`frugal` at rest costs about the bus's base price**, whatever the number of its queues.
+- What lies in storage is paid by the GB and month, and is yours: outputs, logs, data. It is not in these figures, nor
+  is what leaves the region.
+- `responsive` buys the first answer and the first step without a cold start, for the price of its ready instances.
+
+## Idle, a month of {hours} hours
+
+{idle}
+
+## 1,000 steps of {script_s} s
+
+{steps}
+
+## Assumed prices, USD
+
+| name in `infra/plan.json` | price |
+|---|---|
+{prices}
+
+## Counts
+
+| name in `infra/plan.json` | count |
+|---|---|
+{counts}
+
+`table_operations_per_step` and `messages_per_step` are the most that a step of the engine may use, once its run is under
+way. A script of some seconds has its attempt renewed and noted as well: the four steps of `canalis demo`, with the two
+ends of their run, counted 7.25 table operations a step. That moves no figure above. The operations of the bus take a
+message for three: sent, received, completed. Blob operations, `log_bytes_per_step` and `script_s` are estimates; blob
+operations grow with the files of a step.
+"""
+
+
+def _cost() -> str:
+    from canalis.deployment import costs
+    from canalis.deployment.project import Project
+
+    plan = Project.at(ROOT).plan
+    profiles = list(plan["counts"]["ready_instances"])
+    bills = {name: (costs.idle(plan, name), costs.of_steps(plan, name)) for name in profiles}
+    quick = {name: costs.of_steps(plan, name, script_s=1) for name in profiles}
+    rows = [
+        f"| {name} | {' | '.join(f'${costs.total(bill):.2f}' for bill in (*bills[name], quick[name]))} |"
+        for name in profiles
+    ]
+    prices = {name: price for name, price in plan["prices"].items() if not isinstance(price, str)}
+    counts = {name: count for name, count in plan["counts"].items() if not isinstance(count, dict)}
+    return _COST.format(
+        made=_MADE,
+        said=plan["prices"]["said"],
+        as_of=plan["prices"]["as_of"],
+        free=f"{plan['prices']['demand_free_gb_s']:,}",
+        included=plan["prices"]["bus_included_millions"],
+        script_s=plan["counts"]["script_s"],
+        hours=costs.HOURS,
+        short="\n".join(rows),
+        idle=_bill("responsive", bills["responsive"][0]),
+        steps=_bill("frugal", bills["frugal"][1]),
+        prices="\n".join(f"| `{name}` | {f'{price:f}'.rstrip('0').rstrip('.')} |" for name, price in prices.items()),
+        counts="\n".join(f"| `{name}` | {count} |" for name, count in counts.items()),
+    )
+
+
+def _bill(profile: str, lines: list[Any]) -> str:
+    rows = "\n".join(f"| {line.what} | {line.formula} | {line.usd:.4f} |" for line in lines)
+    return f"With profile `{profile}`:\n\n| what | formula | USD |\n|---|---|---|\n{rows}"
 
 
 def write() -> None:

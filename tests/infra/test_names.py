@@ -144,3 +144,13 @@ def test_the_application_has_the_roles_that_the_service_knows():
     assert scope["value"] == "access_as_user"
     (client,) = json.loads((INFRA / "entra-clients.json").read_text())["api"]["preAuthorizedApplications"]
     assert client["delegatedPermissionIds"] == [scope["id"]]
+
+
+def test_the_page_about_emulators_has_the_same_queues_and_settings():
+    page = (ROOT / "docs" / "how-to" / "run-with-core-tools.md").read_text()
+    emulator, local = (json.loads(block) for block in re.findall(r"```json\n(.*?)```", page, re.DOTALL))
+    (namespace,) = emulator["UserConfig"]["Namespaces"]
+    assert [queue["Name"] for queue in namespace["Queues"]] == PLAN["queues"]
+    ours = {name for name in local["Values"] if name.startswith("CANALIS_")}
+    known = {name.partition("__")[0] for name in settings(INFRA)}
+    assert ours - {"CANALIS_ENDPOINT"} <= known
