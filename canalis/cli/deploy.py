@@ -121,6 +121,7 @@ def _show_plan(project: Project, wanted: Wanted, as_json: bool) -> None:
     if as_json:
         kept = {key: plan[key] for key in ("resources", "identities", "roles", "queues", "settings")}
         bill: dict[str, Any] = {"idle_month_usd": costs.total(idle), "thousand_steps_usd": costs.total(steps)}
+        bill["open_hour_usd"] = costs.watching(plan).usd
         bill |= {"idle": [asdict(line) for line in idle], "steps": [asdict(line) for line in steps]}
         output.print_json({**kept, "cost": bill, "prices": plan["prices"], "commands": script(found).splitlines()})
         return
@@ -132,6 +133,7 @@ def _show_plan(project: Project, wanted: Wanted, as_json: bool) -> None:
     _print_bill(f"A month in which nothing runs, {wanted.profile}", idle)
     count = plan["counts"]
     _print_bill(f"A thousand steps of {count['script_s']} s each", steps)
+    _print_bill("An hour in which a run is open", [costs.watching(plan)])
     price = plan["prices"]
     print(f"(assumed {price['said']}, {price['as_of']}; your bill is what counts. docs/reference/cost.md)\n")
     _print_commands(found)

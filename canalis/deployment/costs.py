@@ -93,6 +93,12 @@ def of_steps(plan: Mapping[str, Any], profile: str, script_s: float | None = Non
     return [Line(what, f"{STEPS} x {said} x {usd:.3g}", STEPS * number * usd) for what, said, number, usd in rows]
 
 
+def watching(plan: Mapping[str, Any]) -> Line:
+    """What an hour costs in which a run is open: the timer's call looks after it and lasts as long."""
+    price, gb = plan["prices"]["demand_per_gb_s"], plan["counts"]["instance_gb"]
+    return Line("the timer, while runs are open", f"3600 s x {gb} GB x {price:.3g}", 3600 * gb * price)
+
+
 def total(lines: list[Line]) -> float:
     """US dollars of all of them."""
     return sum(line.usd for line in lines)

@@ -182,14 +182,16 @@ assumptions: {said}, as we knew them on {as_of}. Look them up for your region, a
 
 ## In short
 
-| profile | a month in which nothing runs | 1,000 steps of {script_s} s | 1,000 steps of 1 s |
-|---|---|---|---|
+| profile | a month in which nothing runs | 1,000 steps of {script_s} s | 1,000 steps of 1 s | an hour in which a run is open |
+|---|---|---|---|---|
 {short}
 
 - What costs is **the bus's base price** while nothing runs, and **the time of the scripts** while something does.
   Storage operations and messages are a few per cent of what steps of {script_s} s cost.
 - The time of scripts is counted as if each had an instance to itself. An instance takes up to eight at once, and its time
   is billed once: steps that run side by side and mostly wait cost down to an eighth.
+- While a run is open, the timer's call looks after it every 15 s and lasts as long: {watched}. So a run that waits for a
+  day costs that day, and runs that are open at the same time share it.
 - Free grants are not taken off. The subscription's {free} GB-seconds a month without always-ready instances are more than
   the timer of `frugal` uses, and the first {included} million operations of the bus are in its base price; so
   **`frugal` at rest costs about the bus's base price**, whatever the number of its queues.
@@ -233,14 +235,16 @@ def _cost() -> str:
     profiles = list(plan["counts"]["ready_instances"])
     bills = {name: (costs.idle(plan, name), costs.of_steps(plan, name)) for name in profiles}
     quick = {name: costs.of_steps(plan, name, script_s=1) for name in profiles}
+    watched = [costs.watching(plan)]
     rows = [
-        f"| {name} | {' | '.join(f'${costs.total(bill):.2f}' for bill in (*bills[name], quick[name]))} |"
+        f"| {name} | {' | '.join(f'${costs.total(bill):.2f}' for bill in (*bills[name], quick[name], watched))} |"
         for name in profiles
     ]
     prices = {name: price for name, price in plan["prices"].items() if not isinstance(price, str)}
     counts = {name: count for name, count in plan["counts"].items() if not isinstance(count, dict)}
     return _COST.format(
         made=_MADE,
+        watched=watched[0].formula,
         said=plan["prices"]["said"],
         as_of=plan["prices"]["as_of"],
         free=f"{plan['prices']['demand_free_gb_s']:,}",

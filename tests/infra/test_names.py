@@ -7,14 +7,14 @@ import re
 
 import pytest
 
-from canalis.contract.messages import ORCHESTRATOR_QUEUE, steps_queue
+from azure_settings import settings_of
+from canalis.contract.messages import ORCHESTRATOR_QUEUE, SET_ASIDE_QUEUE, steps_queue
 from tests.infra import bicep
 from tests.infra.conftest import INFRA, ROOT
 from tests.infra.known import ROLES
 
 PLAN = json.loads((INFRA / "plan.json").read_text())
 BACKENDS = ("process",)  # those whose workers are in the cloud; each has a queue
-DEAD_LETTERS = "dead-letters"
 HOSTS_OWN = re.compile(r"AzureWebJobsStorage__|APPLICATIONINSIGHTS_|AZURE_CLIENT_ID$")
 
 
@@ -30,17 +30,12 @@ def settings(folder):
 
 
 def wrong_queues(folder):
-    return sorted({ORCHESTRATOR_QUEUE, DEAD_LETTERS, *map(steps_queue, BACKENDS)} ^ set(queues(folder)))
-
-
-def code():
-    """What the door reads its settings with; before it is there, the page that says what they are."""
-    files = sorted(ROOT.glob("azure_*.py")) or [ROOT / "docs" / "why" / "0012-the-azure-door.md"]
-    return "\n".join(file.read_text() for file in files)
+    return sorted({ORCHESTRATOR_QUEUE, SET_ASIDE_QUEUE, *map(steps_queue, BACKENDS)} ^ set(queues(folder)))
 
 
 def unread_settings(folder):
-    read = set(re.findall(r"[\"`](CANALIS_[A-Z_]+)", code()))
+    code = "\n".join(file.read_text() for file in ROOT.glob("azure_*.py"))
+    read = set(re.findall(r"\"(CANALIS_[A-Z_]+)\"", code))
     given = {name.partition("__")[0] for name in settings(folder) if not HOSTS_OWN.match(name)}
     return sorted(given - read)
 
@@ -78,10 +73,7 @@ def in_azure(value):
     return stand_ins.get(value, value.strip("'"))
 
 
-@pytest.mark.skipif(not (ROOT / "azure_settings.py").exists(), reason="the door is not there")
 def test_the_service_starts_with_the_settings_that_it_is_given():
-    from azure_settings import settings_of
-
     given = {name: in_azure(value) for name, value in settings(INFRA).items()}
     found = settings_of({**given, "WEBSITE_HOSTNAME": "canalis-x.azurewebsites.net"})
     assert found.bus == "canalis-bus.servicebus.windows.net"
