@@ -66,7 +66,7 @@ class Cloud:
 def cloud(tmp_path, monkeypatch, service):
     commands = tmp_path / "bin"
     commands.mkdir()
-    (commands / "az").write_text(f'#!/bin/sh\nexec "{sys.executable}" "{Path(__file__).with_name("az.py")}" "$@"\n')
+    (commands / "az").write_text(f'#!/bin/sh\nexec "{sys.executable}" -SE "{Path(__file__).with_name("az.py")}" "$@"\n')
     (commands / "az").chmod(0o755)
     monkeypatch.setenv("PATH", f"{commands}:{os.environ['PATH']}")
     monkeypatch.setenv("AZ_STATE", str(tmp_path / "cloud.json"))
