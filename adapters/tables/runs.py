@@ -15,6 +15,7 @@ import json
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 
+from adapters.tables import index
 from adapters.tables.table import (
     OPERATIONS_MAX,
     PROPERTY_BYTES_MAX,
@@ -36,6 +37,7 @@ from canalis.contract.status import RunStatus
 _OPEN, _ALL = "open", "runs"
 _KNOWN_MAX = 256
 _TRIES = 8
+_INDEX_ROWS = 100  # that are fetched at once to find runs
 _PIECES_MAX = 60  # of a request: 3.75 MiB
 _CREATED_WITHIN_S = 3600.0  # a run that was announced and is not there after so long never will be
 _FACT = "f_"
@@ -56,7 +58,8 @@ class TableRuns:
         """Create the run with its first messages; False when it is there already."""
         # Found by the sweep from here on, even if we get no further than the next line.
         self._put(_OPEN, Merge(run_id, {"since": self._clock.now()}))
-        self._put(_ALL, Merge(_newest_first(request, run_id), {}))
+        about = {"experiment": request.experiment, "parent": request.parent or ""}
+        self._put(_ALL, Merge(index.newest_first(request.submitted_at, run_id), about))
         properties = _run_properties(1, state, self._clock.now(), None)
         rows: list[Operation] = [Insert("run", properties), *_request_rows(request), *_outbox_rows(1, sends)]
         with contextlib.suppress(Conflict):
@@ -106,13 +109,15 @@ class TableRuns:
     def find(self, query: RunQuery) -> list[Run]:
         """Runs that fit, newest submission first."""
         found: list[Run] = []
-        for row in self._table.rows(_ALL):
-            with contextlib.suppress(NotFound):  # never created to the end
-                run = self.load(row.key.partition(":")[2])
-                if _fits(run, query):
-                    found.append(run)
+        start = index.newest_first(query.before, "") if query.before is not None else ""
+        for row in self._table.rows(_ALL, start=start, at_once=max(_INDEX_ROWS, query.limit)):
             if len(found) >= query.limit:
                 break
+            if index.may_fit(row, query):
+                with contextlib.suppress(NotFound):  # never created to the end
+                    run = self.load(index.run_id(row))
+                    if index.fits(run, query):
+                        found.append(run)
         return found
 
     def open_runs(self) -> list[str]:
@@ -326,20 +331,6 @@ def _facts_as_properties(facts: Document) -> dict[str, Value]:
 
 def _is_still(attempt: Attempt, row: Row) -> bool:
     return row.properties.get("fence", 0) == attempt.fence and not row.properties.get("ended", False)
-
-
-def _fits(run: Run, query: RunQuery) -> bool:
-    return (
-        (query.experiment is None or run.request.experiment == query.experiment)
-        and (query.parent is None or run.request.parent == query.parent)
-        and (not query.status or run.state.status.value in query.status)
-        and (query.id_prefix is None or run.run_id.startswith(query.id_prefix))
-        and (query.before is None or run.request.submitted_at < query.before)
-    )
-
-
-def _newest_first(request: RunRequest, run_id: str) -> str:
-    return f"{10**13 - int(request.submitted_at * 1000):014d}:{run_id}"
 
 
 def _out(version: int) -> str:

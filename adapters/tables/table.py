@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,7 +14,8 @@ OPERATIONS_MAX = 100  # of one transaction
 TRANSACTION_BYTES_MAX = 4 * 2**20
 ROW_BYTES_MAX = 2**20
 PROPERTY_BYTES_MAX = 64 * 2**10  # a text counts two bytes a character
-PROPERTIES_MAX = 252
+PROPERTIES_MAX = 251  # 255, less two keys, a time and the mark of who wrote it
+KEY_BYTES_MAX = 2**10  # as UTF-16
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,28 +55,35 @@ class Merge:
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """A row that is there no more, whether or not it was."""
+    """A row that is there no more, whether or not it was; with `etag` only as it was read."""
 
     key: str
+    etag: str | None = None
 
 
 Operation = Insert | Replace | Merge | Delete
 
 
 class Table(Protocol):
-    """One table. Raises StoreUnavailable when it does not answer: then what was asked may have been done or not."""
+    """One table. Keys may have any characters, and are ordered by code point.
+
+    Raises StoreUnavailable when it does not answer: then what was asked may have been done or not.
+    """
 
     def get(self, partition: str, key: str) -> Row | None:
         """The row as last written, or None."""
         ...
 
-    def rows(self, partition: str, prefix: str = "") -> list[Row]:
-        """Rows whose keys begin so, by key."""
+    def rows(self, partition: str, prefix: str = "", start: str = "", at_once: int = 1000) -> Iterator[Row]:
+        """Rows whose keys begin so, from the key `start` on, by key.
+
+        at_once   how many are fetched by one request, at most 1000; no more are fetched than somebody goes on to
+        """
         ...
 
     def transact(self, partition: str, operations: Sequence[Operation]) -> list[str]:
         """Do all of it or nothing; the new entity tags, "" for deletions.
 
-        Raises Conflict when a row is there that should not be, or has another entity tag
+        Raises   Conflict when a row is there that should not be, or has another entity tag; TooLarge over a limit
         """
         ...

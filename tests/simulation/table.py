@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from adapters.tables.table import (
     OPERATIONS_MAX,
@@ -49,10 +49,10 @@ class MemoryTable:
         self.calls += 1
         return self._partitions[partition].get(key)
 
-    def rows(self, partition: str, prefix: str = "") -> list[Row]:
+    def rows(self, partition: str, prefix: str = "", start: str = "", at_once: int = 1000) -> Iterator[Row]:
         self.calls += 1
         rows = self._partitions[partition]
-        return [rows[key] for key in sorted(rows) if key.startswith(prefix)]
+        return iter([rows[key] for key in sorted(rows) if key.startswith(prefix) and key >= start])
 
     def transact(self, partition: str, operations: Sequence[Operation]) -> list[str]:
         self.calls += 1
@@ -95,7 +95,7 @@ def check_limits(partition: str, operations: Sequence[Operation]) -> None:
 def _check_guard(found: Row | None, operation: Operation) -> None:
     if isinstance(operation, Insert) and found is not None:
         raise Conflict(f"row {operation.key} is there")
-    etag = operation.etag if isinstance(operation, Replace | Merge) else None
+    etag = None if isinstance(operation, Insert) else operation.etag
     if etag is not None and (found is None or found.etag != etag):
         raise Conflict(f"row {operation.key} has another entity tag")
 
