@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 from azure.core.credentials import TokenCredential
-from azure.core.exceptions import AzureError, ClientAuthenticationError
+from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
 from azure.core.pipeline.transport import RequestsTransport
 from requests.adapters import HTTPAdapter
 
@@ -104,8 +106,10 @@ def refusal(status: int, code: str, where: str, role: str) -> CanalisError:
     where   what was asked, as a person would name it: "table runs"
     role    what the identity needs for it
     """
-    if status in (409, 412):
+    if status in (409, 412) and not code.endswith("BeingDeleted"):
         return Conflict(f"{where} was changed by somebody else ({code})")
+    if code == "InvalidBlockList":
+        return Conflict(f"{where}: somebody else wrote the same blob at the same time")
     if status == 413 or code in ("RequestBodyTooLarge", "EntityTooLarge", "PropertyValueTooLarge"):
         return TooLarge(f"{where} refuses it: larger than Azure stores in one piece ({code})")
     if status in _NO_RIGHT:
@@ -117,6 +121,8 @@ def refusal(status: int, code: str, where: str, role: str) -> CanalisError:
         return StoreUnavailable(f"{where} is throttled ({code or status}); it is asked again later")
     if status == _FULL:
         return StoreFull(f"No room is left in {where} ({code})")
+    if code == "ContainerNotFound":
+        return StoreUnavailable(f"{where} is not there: deploy the infrastructure again, which makes it")
     return StoreUnavailable(f"{where} answered {status} {code}".rstrip())
 
 
@@ -125,6 +131,25 @@ def no_answer(error: Exception, where: str, role: str) -> CanalisError:
     if isinstance(error, ClientAuthenticationError):
         return StoreUnavailable(f"No access token for {where}: {_short(error)}. Its identity needs the role '{role}'")
     return StoreUnavailable(f"{where} does not answer: {_short(error)}")
+
+
+def code_of(error: AzureError) -> str:
+    """Azure's own word for it, "" when it gave none."""
+    code = getattr(error, "error_code", None)
+    return str(getattr(code, "value", code) or "")
+
+
+@contextmanager
+def plain_errors(where: str, role: str) -> Iterator[None]:
+    """Azure's reasons in the operator's words."""
+    try:
+        yield
+    except HttpResponseError as error:
+        if error.status_code is None or (isinstance(error, ClientAuthenticationError) and error.response is None):
+            raise no_answer(error, where, role) from error
+        raise refusal(error.status_code, code_of(error), where, role) from error
+    except AzureError as error:
+        raise no_answer(error, where, role) from error
 
 
 def _short(error: Any) -> str:

@@ -30,8 +30,8 @@ from azure.core.rest import HttpRequest, HttpResponse
 
 from adapters.azure_account import Account, no_answer, refusal, transport
 from adapters.tables import wire
-from adapters.tables.table import Delete, Operation, Row
-from canalis.contract.errors import CanalisError, Conflict, StoreUnavailable
+from adapters.tables.table import TRANSACTION_BYTES_MAX, Delete, Operation, Row
+from canalis.contract.errors import CanalisError, Conflict, StoreUnavailable, TooLarge
 
 ROLE = "Storage Table Data Contributor"
 _VERSION = "2019-02-02"
@@ -112,6 +112,8 @@ class AzureTable:
             response, is_repeated = self._ask(method, path, headers, content)
             return [_told(response)], is_repeated
         sort, content = wire.batch(self._url, self._name, partition, operations, write_id)
+        if len(content) > TRANSACTION_BYTES_MAX:  # bytes travel as base64
+            raise TooLarge(f"{len(content)} bytes at once: at most {TRANSACTION_BYTES_MAX} can be sent together")
         response, is_repeated = self._ask("POST", "/$batch", {"Content-Type": sort}, content)
         if response.status_code != 202:
             return [_told(response)], is_repeated

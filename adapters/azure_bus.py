@@ -1,0 +1,190 @@
+"""The bus on Azure Service Bus: one sender for each queue, kept open, since to open one takes half a second.
+
+A message that is too large for the bus is put into a blob, and what travels is where it lies.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from azure.core.credentials import TokenCredential
+from azure.core.exceptions import ClientAuthenticationError
+from azure.servicebus import ServiceBusClient, ServiceBusMessage, ServiceBusSender
+from azure.servicebus.exceptions import (
+    MessageSizeExceededError,
+    MessagingEntityNotFoundError,
+    ServiceBusAuthenticationError,
+    ServiceBusAuthorizationError,
+    ServiceBusError,
+    ServiceBusQuotaExceededError,
+)
+
+from canalis.contract.errors import CanalisError, NotFound, StoreFull, StoreUnavailable, TooLarge
+from canalis.contract.messages import Send, to_bytes
+from canalis.contract.ports import BlobStore
+
+ROLE = "Azure Service Bus Data Sender"
+BODY_BYTES_MAX = 200 * 2**10  # of 256 KiB in the Standard tier, which count the properties as well
+SCHEMA = 1  # of messages; travels with each as an application property
+_STORED = "messages/"
+_CLAIM = re.compile(rb'\{"stored":"messages/([0-9a-f]{64})"\}')
+_RETRIES = 2  # by the client, of a send that failed
+_TIMEOUT_S = 20.0
+
+
+class AzureBus:
+    """Sends messages to the queues of a namespace. Many threads may use it at once.
+
+    blobs   where messages lie that are too large to travel
+    """
+
+    def __init__(self, where: str, blobs: BlobStore, credential: TokenCredential | None = None) -> None:
+        """The namespace of that name (`<name>.servicebus.windows.net`), or of a connection string."""
+        how: dict[str, Any] = {"retry_total": _RETRIES, "retry_backoff_factor": 0.3, "socket_timeout": 5.0}
+        if credential is not None:
+            self._client = ServiceBusClient(where, credential, **how)
+        else:
+            self._client = ServiceBusClient.from_connection_string(where, **how)
+        self._where = self._client.fully_qualified_namespace
+        self._blobs = blobs
+        self._lock = threading.Lock()
+        self._queues: dict[str, _Queue] = {}
+
+    def send(self, sends: Sequence[Send], name: str = "") -> None:
+        """Hand messages over; on return the bus has them."""
+        by_queue: dict[str, list[ServiceBusMessage]] = {}
+        for number, send in enumerate(sends):
+            message_id = f"{name}.{number}" if name else None
+            by_queue.setdefault(send.queue, []).append(self._message(send, message_id))
+        for queue, messages in by_queue.items():
+            self._queue(queue).send(messages)
+
+    def warm_up(self, queues: Iterable[str]) -> None:
+        """Open the senders of these queues, so that the first message does not wait for it."""
+        for queue in queues:
+            self._queue(queue).send([])
+
+    def close(self) -> None:
+        """Let go of all connections. What was sent is with the bus."""
+        with self._lock:
+            for queue in self._queues.values():
+                queue.forget()
+            self._queues.clear()
+            self._client.close()
+
+    def _queue(self, name: str) -> _Queue:
+        with self._lock:
+            if name not in self._queues:
+                self._queues[name] = _Queue(self._client, name, f"queue {name} of {self._where}")
+            return self._queues[name]
+
+    def _message(self, send: Send, message_id: str | None) -> ServiceBusMessage:
+        """What travels for one send, with all that is said beside its body."""
+        properties: dict[str | bytes, Any] = {"schema": SCHEMA}
+        due = datetime.now(UTC) + timedelta(seconds=send.delay_s) if send.delay_s > 0 else None
+        return ServiceBusMessage(
+            self._travelling(to_bytes(send.message)),
+            message_id=message_id,
+            content_type="application/json",
+            application_properties=properties,
+            scheduled_enqueue_time_utc=due,
+        )
+
+    def _travelling(self, body: bytes) -> bytes:
+        if len(body) <= BODY_BYTES_MAX:
+            return body
+        key = f"{_STORED}{hashlib.sha256(body).hexdigest()}"
+        self._blobs.put_if_absent(key, body)
+        return json.dumps({"stored": key}, separators=(",", ":")).encode()
+
+
+class _Queue:
+    """The sender of one queue, opened when it is needed and again after it failed."""
+
+    def __init__(self, client: ServiceBusClient, name: str, where: str) -> None:
+        self._client = client
+        self._name = name
+        self._where = where
+        self._lock = threading.Lock()  # a sender's link is for one thread at a time
+        self._sender: ServiceBusSender | None = None
+
+    def send(self, messages: Sequence[ServiceBusMessage]) -> None:
+        """Send them, in as few pieces as fit; with none, only see to it that the sender is open."""
+        with self._lock:
+            try:
+                if self._sender is None:
+                    self._sender = self._client.get_queue_sender(self._name, socket_timeout=5.0)
+                for batch in _batches(self._sender, messages):
+                    self._sender.send_messages(batch, timeout=_TIMEOUT_S)
+            except Exception as error:
+                self._forget()
+                refusal = _refusal(error, self._where)
+                if refusal is None:
+                    raise
+                raise refusal from error
+
+    def forget(self) -> None:
+        """Close the sender."""
+        with self._lock:
+            self._forget()
+
+    def _forget(self) -> None:
+        sender, self._sender = self._sender, None
+        if sender is not None:
+            with suppress(Exception):  # it is broken: nothing that it still has to say is news
+                sender.close()
+
+
+def opened(body: bytes, blobs: BlobStore) -> bytes:
+    """The message that a body from the bus stands for: the body itself, or what lies in a blob.
+
+    Raises   NotFound when the blob is gone, which the operator's rules for old messages may see to
+    """
+    found = _CLAIM.fullmatch(body)
+    if found is None:
+        return body
+    stored = blobs.get(f"{_STORED}{found[1].decode()}")
+    if hashlib.sha256(stored).hexdigest() != found[1].decode():
+        raise NotFound(f"The message {found[1].decode()} is not what was stored", kind="message")
+    return stored
+
+
+def _batches(sender: ServiceBusSender, messages: Sequence[ServiceBusMessage]) -> Iterator[Any]:
+    """The messages in as few pieces as the bus takes. Opens the sender."""
+    batch = sender.create_message_batch()
+    for message in messages:
+        try:
+            batch.add_message(message)
+        except MessageSizeExceededError:
+            if len(batch) == 0:
+                raise
+            yield batch
+            batch = sender.create_message_batch()
+            batch.add_message(message)
+    if len(batch):
+        yield batch
+
+
+def _refusal(error: Exception, where: str) -> CanalisError | None:
+    """What the bus's error means, in the operator's words; None when it is none of the world's."""
+    text = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+    if isinstance(error, CanalisError):
+        return error
+    if isinstance(error, MessageSizeExceededError):
+        return TooLarge(f"A message for {where} is larger than the bus takes: {text}")
+    if isinstance(error, MessagingEntityNotFoundError):
+        return StoreUnavailable(f"There is no {where}: deploy the infrastructure again, which makes it")
+    if isinstance(error, (ServiceBusAuthenticationError, ServiceBusAuthorizationError, ClientAuthenticationError)):
+        return StoreUnavailable(f"{where} refuses us: give the app's identity the role '{ROLE}' ({text})")
+    if isinstance(error, ServiceBusQuotaExceededError):
+        return StoreFull(f"No room is left in {where}: look what it waits for, or make it larger")
+    if isinstance(error, (ServiceBusError, OSError)):
+        return StoreUnavailable(f"{where} does not take messages: {text}")
+    return None
