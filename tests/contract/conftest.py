@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,10 @@ import pytest
 from adapters.clock import SystemClock
 from adapters.files import FileBlobs
 from adapters.sqlite import Database, SqliteBus, SqliteDocuments, SqliteRuns
-from adapters.tables import TableRuns
+from adapters.tables import TableDocuments, TableRuns
+from tests.azure.conftest import needs_stack
+from tests.contract.carriers import AzureCarrier, Carrier, SqliteCarrier
+from tests.contract.planted import planted
 from tests.simulation.table import MemoryTable
 
 
@@ -53,18 +57,78 @@ def bus(database, clock):
     return SqliteBus(database, clock)
 
 
-@pytest.fixture(params=["sqlite", "tables"])
+@pytest.fixture(scope="session")
+def azurite():
+    """What stands for Azure Storage: one for all tests of a process, with a table and a container for each test."""
+    needs_stack()
+    from tests.contract.azurite import Azurite
+
+    with Azurite() as azurite:
+        yield azurite
+
+
+@pytest.fixture(scope="session")
+def bus_peer():
+    """What stands for Azure Service Bus: one for all tests of a process, emptied before each test."""
+    needs_stack()
+    from tests.azure.bus_peer.client import BusPeer
+
+    with BusPeer({"q": {}, "other": {}, "once": {"duplicates_s": 600.0}}) as peer:
+        yield peer
+
+
+@pytest.fixture
+def azure_table(azurite):
+    """A fresh table."""
+    from adapters.azure_tables import AzureTable
+
+    return planted(AzureTable)(azurite.connection_string, f"t{uuid.uuid4().hex}", create_if_missing=True)
+
+
+@pytest.fixture
+def azure_blobs(azurite):
+    """A fresh container."""
+    from adapters.azure_blobs import AzureBlobs
+
+    return planted(AzureBlobs).open(azurite.connection_string, f"c{uuid.uuid4().hex}", create_if_missing=True)
+
+
+@pytest.fixture(params=["memory", "azure"])
+def table(request):
+    return planted(MemoryTable)() if request.param == "memory" else request.getfixturevalue("azure_table")
+
+
+@pytest.fixture(params=["sqlite", "tables", "azure"])
 def runs(request, database, bus, clock):
-    if request.param == "tables":
-        return TableRuns(MemoryTable(), bus, clock)
-    return SqliteRuns(database, bus, clock)
+    if request.param == "sqlite":
+        return planted(SqliteRuns)(database, bus, clock)
+    table = planted(MemoryTable)() if request.param == "tables" else request.getfixturevalue("azure_table")
+    return planted(TableRuns)(table, bus, clock)
 
 
-@pytest.fixture(params=["sqlite"])
+@pytest.fixture(params=["sqlite", "tables", "azure"])
 def documents(request, database):
-    return SqliteDocuments(database)
+    if request.param == "sqlite":
+        return planted(SqliteDocuments)(database)
+    table = planted(MemoryTable)() if request.param == "tables" else request.getfixturevalue("azure_table")
+    return planted(TableDocuments)(table)
 
 
-@pytest.fixture(params=["files"])
+@pytest.fixture(params=["files", "azure"])
 def blobs(request, tmp_path: Path):
-    return FileBlobs(tmp_path / "blobs")
+    if request.param == "azure":
+        return request.getfixturevalue("azure_blobs")
+    return planted(FileBlobs)(tmp_path / "blobs")
+
+
+@pytest.fixture(params=["sqlite", "azure"])
+def carrier(request, tmp_path: Path) -> Iterator[Carrier]:
+    """A bus, and somebody who takes what it carries."""
+    if request.param == "azure":
+        peer = request.getfixturevalue("bus_peer")
+        peer.reset()
+        carrier: Carrier = AzureCarrier(peer.connection_string, FileBlobs(tmp_path / "blobs"))
+    else:
+        carrier = SqliteCarrier(tmp_path / "bus.db")
+    yield carrier
+    carrier.close()
