@@ -58,12 +58,12 @@ def bus(database, clock):
 
 
 @pytest.fixture(scope="session")
-def azurite():
+def azurite(tmp_path_factory):
     """What stands for Azure Storage: one for all tests of a process, with a table and a container for each test."""
     needs_stack()
-    from tests.contract.azurite import Azurite
+    from tests.azure.storage.azurite import Azurite
 
-    with Azurite() as azurite:
+    with Azurite(tmp_path_factory.mktemp("azurite")) as azurite:
         yield azurite
 
 

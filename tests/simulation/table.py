@@ -6,21 +6,8 @@ import itertools
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 
-from adapters.tables.table import (
-    OPERATIONS_MAX,
-    PROPERTIES_MAX,
-    PROPERTY_BYTES_MAX,
-    ROW_BYTES_MAX,
-    TRANSACTION_BYTES_MAX,
-    Delete,
-    Insert,
-    Merge,
-    Operation,
-    Properties,
-    Replace,
-    Row,
-    Value,
-)
+from adapters.tables.table import Delete, Insert, Merge, Operation, Properties, Row
+from adapters.tables.wire import check_limits
 from canalis.contract.errors import Conflict
 
 
@@ -56,7 +43,7 @@ class MemoryTable:
 
     def transact(self, partition: str, operations: Sequence[Operation]) -> list[str]:
         self.calls += 1
-        check_limits(partition, operations)
+        check_limits(operations)
         rows = self._partitions[partition]
         for operation in operations:
             _check_guard(rows.get(operation.key), operation)
@@ -72,24 +59,9 @@ class MemoryTable:
         if isinstance(operation, Merge) and operation.key in rows:
             known = rows[operation.key].properties
         etag = str(next(self._etags))
-        rows[operation.key] = row = Row(operation.key, etag, {**known, **operation.properties})
-        assert len(row.properties) <= PROPERTIES_MAX, (operation.key, len(row.properties))
-        assert sum(map(_size, row.properties.values())) <= ROW_BYTES_MAX, operation.key
+        rows[operation.key] = Row(operation.key, etag, {**known, **operation.properties})
+        check_limits([Insert(operation.key, rows[operation.key].properties)])
         return etag
-
-
-def check_limits(partition: str, operations: Sequence[Operation]) -> None:
-    keys = [operation.key for operation in operations]
-    assert 1 <= len(keys) <= OPERATIONS_MAX, len(keys)
-    assert len(set(keys)) == len(keys), f"a row twice in one transaction: {keys}"
-    total = 0
-    for operation in operations:
-        assert not set(operation.key + partition) & set("/\\#?\t\n\r\0"), (partition, operation.key)
-        if not isinstance(operation, Delete):
-            sizes = [_size(value) for value in operation.properties.values()]
-            assert max(sizes, default=0) <= PROPERTY_BYTES_MAX, (operation.key, max(sizes))
-            total += sum(sizes)
-    assert total <= TRANSACTION_BYTES_MAX, total
 
 
 def _check_guard(found: Row | None, operation: Operation) -> None:
@@ -98,9 +70,3 @@ def _check_guard(found: Row | None, operation: Operation) -> None:
     etag = None if isinstance(operation, Insert) else operation.etag
     if etag is not None and (found is None or found.etag != etag):
         raise Conflict(f"row {operation.key} has another entity tag")
-
-
-def _size(value: Value) -> int:
-    if isinstance(value, str):
-        return 2 * len(value)
-    return len(value) if isinstance(value, bytes) else 8
