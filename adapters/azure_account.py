@@ -6,8 +6,9 @@ What Azure answers is put into the operator's words here, for tables and blobs a
 from __future__ import annotations
 
 import os
+import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,8 @@ from requests.adapters import HTTPAdapter
 from canalis.contract.errors import CanalisError, Conflict, SettingInvalid, StoreFull, StoreUnavailable, TooLarge
 
 CONNECTIONS_MAX = 64  # kept open to one host; threads of a worker beyond that open one and close it again
+REST_S_MAX = 5.0  # however long the service asks us to wait: a message that waits longer is better left on the bus
+_REST_S = 0.2  # before the second try; doubles
 CONNECT_S, READ_S = 5.0, 30.0  # Azure ends an operation on a table after 30 s itself
 
 _NO_RIGHT = (401, 403)
@@ -97,6 +100,17 @@ def transport(account: Account) -> RequestsTransport:
                 connection_verify=verify,
             )
         return found
+
+
+def rest_s(number: int) -> float:
+    """How long to rest after so many tries have failed, in seconds: not quite as long as others do."""
+    return _REST_S * 2.0 ** (number - 1) * random.uniform(0.5, 1.5)  # noqa: S311
+
+
+def retry_after_s(headers: Mapping[str, str]) -> float:
+    """How long the service asks us to wait, in seconds."""
+    text = headers.get("Retry-After", "")
+    return float(text) if text.isdigit() else 0.0
 
 
 def refusal(status: int, code: str, where: str, role: str) -> CanalisError:

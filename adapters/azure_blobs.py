@@ -17,10 +17,10 @@ from urllib.parse import urlsplit
 
 from azure.core import MatchConditions
 from azure.core.credentials import AzureNamedKeyCredential, TokenCredential
-from azure.core.exceptions import HttpResponseError
+from azure.core.exceptions import AzureError, HttpResponseError
 from azure.storage.blob import BlobBlock, BlobProperties, BlobServiceClient, BlobType, ContainerClient, ExponentialRetry
 
-from adapters.azure_account import Account, code_of, plain_errors, transport
+from adapters.azure_account import REST_S_MAX, Account, code_of, plain_errors, rest_s, retry_after_s, transport
 from adapters.azure_appends import SEGMENT, Appends
 from adapters.azure_links import Links
 from canalis.contract.errors import BadRequest, NotFound, TooLarge
@@ -33,6 +33,7 @@ _WRITE = "write"  # metadata: which request wrote a blob
 _STORE = re.compile(r"[a-zA-Z0-9_][\w\-]{0,63}", re.ASCII)
 _KEY_CHARS_MAX = 1024
 _BLOCKS_MAX = 50_000
+_RETRIES = 3
 
 ROLE = "Storage Blob Data Contributor"
 
@@ -63,7 +64,7 @@ class AzureBlobs:
             account.url,
             credential=account.credential or AzureNamedKeyCredential(account.name, account.key),
             transport=transport(account),
-            retry_policy=ExponentialRetry(initial_backoff=0, increment_base=2, retry_total=2, random_jitter_range=1),
+            retry_policy=_Retries(retry_total=_RETRIES),
             max_single_put_size=_BLOCK_BYTES,
             max_block_size=_BLOCK_BYTES,
             max_single_get_size=_BLOCK_BYTES,
@@ -245,6 +246,26 @@ class AzureBlobs:
                     raise
                 found = blob.get_blob_properties()
                 return found, found.size, b""
+
+
+class _Retries(ExponentialRetry):
+    """Asks again soon, or when the service wants to be asked; what takes longer is left to the bus."""
+
+    def increment(
+        self,
+        settings: dict[str, Any],
+        request: Any,
+        response: Any = None,
+        error: AzureError | None = None,
+    ) -> bool:
+        """Whether to ask again."""
+        answer = getattr(response, "http_response", response)  # the client gives now one, now the other
+        settings["asked_s"] = retry_after_s(answer.headers) if answer is not None else 0.0
+        return super().increment(settings, request, response, error) and settings["asked_s"] <= REST_S_MAX
+
+    def get_backoff_time(self, settings: dict[str, Any]) -> float:
+        """How long to rest before that, in seconds."""
+        return max(rest_s(settings["count"]), float(settings.get("asked_s", 0.0)))
 
 
 class AzureStores:

@@ -14,7 +14,6 @@ import base64
 import hashlib
 import hmac
 import json
-import random
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,7 +27,7 @@ from azure.core.pipeline import Pipeline, PipelineRequest
 from azure.core.pipeline.policies import BearerTokenCredentialPolicy, SansIOHTTPPolicy
 from azure.core.rest import HttpRequest, HttpResponse
 
-from adapters.azure_account import Account, no_answer, refusal, transport
+from adapters.azure_account import REST_S_MAX, Account, no_answer, refusal, rest_s, retry_after_s, transport
 from adapters.tables import wire
 from adapters.tables.table import TRANSACTION_BYTES_MAX, Delete, Operation, Row
 from canalis.contract.errors import CanalisError, Conflict, StoreUnavailable, TooLarge
@@ -37,8 +36,6 @@ ROLE = "Storage Table Data Contributor"
 _VERSION = "2019-02-02"
 _SCOPE = "https://storage.azure.com/.default"
 _TRIES = 4
-_REST_S = 0.2  # before the second try; doubles
-_REST_S_MAX = 5.0  # however long we are asked to wait: a message that waits longer is better left on the bus
 _AGAIN = (408, 429, 500, 502, 503, 504)
 _HEADERS = {
     "x-ms-version": _VERSION,
@@ -166,7 +163,7 @@ class AzureTable:
         """The answer, and whether it is that to a repeated request. Raises StoreUnavailable when there is none."""
         for number in range(1, _TRIES + 1):
             request = HttpRequest(method, self._url + path, headers={**_HEADERS, **(headers or {})}, content=content)
-            rest_s = _REST_S * 2 ** (number - 1) * random.uniform(0.5, 1.5)  # noqa: S311 so that not all come at once
+            pause_s = rest_s(number)
             try:
                 response = self._pipeline.run(request).http_response
                 response.read()
@@ -178,10 +175,10 @@ class AzureTable:
             else:
                 if response.status_code not in _AGAIN or number == _TRIES:
                     return response, number > 1
-                rest_s = max(rest_s, _retry_after_s(response.headers))
-                if rest_s > _REST_S_MAX:
+                pause_s = max(pause_s, retry_after_s(response.headers))
+                if pause_s > REST_S_MAX:
                     return response, number > 1
-            time.sleep(rest_s)
+            time.sleep(pause_s)
         raise AssertionError(_TRIES)
 
     def _refusal(self, status: int, code: str) -> CanalisError:
@@ -219,8 +216,3 @@ def _continuation(headers: Mapping[str, str]) -> dict[str, str] | None:
         return None
     key = headers.get("x-ms-continuation-NextRowKey")
     return {"NextPartitionKey": partition} | ({"NextRowKey": key} if key else {})
-
-
-def _retry_after_s(headers: Mapping[str, str]) -> float:
-    text = headers.get("Retry-After", "")
-    return float(text) if text.isdigit() else 0.0

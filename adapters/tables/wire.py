@@ -168,12 +168,11 @@ def request(table: str, partition: str, operation: Operation, write_id: str) -> 
     path = row_path(table, partition, operation.key)
     if isinstance(operation, Delete):
         return "DELETE", path, {"If-Match": operation.etag or "*"}, b""
-    body = to_json(operation.properties)
+    body = {"PartitionKey": encoded(partition), "RowKey": encoded(operation.key), **to_json(operation.properties)}
     if write_id:
         body[WRITE] = write_id
     headers = {"Content-Type": "application/json;odata=nometadata"}
     if isinstance(operation, Insert):
-        body |= {"PartitionKey": encoded(partition), "RowKey": encoded(operation.key)}
         headers["Prefer"] = "return-no-content"
         return "POST", f"/{table}", headers, _dumped(body)
     if isinstance(operation, Replace) or operation.etag is not None:
