@@ -58,7 +58,9 @@ class Account:
         if "://" in where.partition("=")[0]:
             if credential is None:
                 raise SettingInvalid(f"{where} is an address: a credential is needed beside it")
-            return cls(where.rstrip("/"), credential, urlsplit(where).netloc.partition(".")[0], verify=verify)
+            found = urlsplit(where)
+            name = found.path.strip("/") or found.netloc.partition(".")[0]  # an emulator has it in the path
+            return cls(where.rstrip("/"), credential, name, verify=verify)
         parts = dict(part.split("=", 1) for part in where.strip(";").split(";") if "=" in part)
         url = parts.get(f"{service.capitalize()}Endpoint", "")
         if not url or not parts.get("AccountName") or not parts.get("AccountKey"):

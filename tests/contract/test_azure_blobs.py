@@ -9,6 +9,7 @@ import ssl
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import parse_qs, urlsplit
 
 import httpx2 as httpx
 import pytest
@@ -180,6 +181,7 @@ class Token:
     def get_token(self, *scopes, **_):
         now = int(time.time())
         claims = {"aud": "https://storage.azure.com", "iss": f"https://sts.windows.net/{uuid.uuid4()}/"}
+        claims |= {"oid": str(uuid.UUID(int=1)), "tid": str(uuid.UUID(int=2))}  # of whom a delegation key is for
         claims |= {"nbf": now - 60, "iat": now - 60, "exp": now + 3600}
         parts = [json.dumps(part).encode() for part in ({"alg": "none", "typ": "JWT"}, claims)]
         text = ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in (*parts, b"none"))
@@ -230,9 +232,28 @@ def test_a_link_opens_one_blob_for_one_thing(linked):
 def test_a_link_opens_nothing_when_its_time_is_over(linked):
     blobs, http = linked
     blobs.put("k", b"data")
-    link = blobs.link("k", 1.0)
-    time.sleep(2.1)  # Azure counts in whole seconds
+    link = blobs.link("k", 2.0)
+    assert http.get(link.url).content == b"data"
+    time.sleep(3.1)  # Azure counts in whole seconds
     assert http.get(link.url).status_code == 403
+
+
+def test_a_link_by_the_key_is_signed_as_the_client_of_microsoft_signs_it(azurite, azure_blobs, monkeypatch):
+    from azure.storage.blob import BlobSasPermissions, _shared_access_signature, generate_blob_sas
+
+    monkeypatch.setattr(_shared_access_signature, "X_MS_VERSION", "2022-11-02")
+    ours = parse_qs(urlsplit(azure_blobs.link("a/b", 60).url).query)
+    container = azure_blobs._container.container_name
+    theirs = generate_blob_sas(
+        "devstoreaccount1",
+        container,
+        "a/b",
+        account_key=KEY,
+        permission=BlobSasPermissions(read=True),
+        expiry=ours["se"][0],
+        protocol="https,http",
+    )
+    assert parse_qs(theirs) == ours
 
 
 def test_the_key_for_links_is_asked_for_once(with_identity):
