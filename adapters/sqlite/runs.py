@@ -54,7 +54,7 @@ class SqliteRuns:
         self._bus.publish(kept)
         return bool(created)
 
-    def load(self, run_id: str) -> Run:
+    def load(self, run_id: str, fresh: bool = True) -> Run:
         """The run as last committed. Raises NotFound."""
         known = self._known.get(run_id)
         with self._database.read() as connection:

@@ -51,7 +51,7 @@ class TableRuns:
         self._bus = bus
         self._clock = clock
         self._requests: dict[str, RunRequest] = {}
-        self._etags: dict[str, tuple[int, str]] = {}  # version and entity tag of runs as last read or written here
+        self._seen: dict[str, tuple[Run, str]] = {}  # runs with their entity tags, as last read or written here
         self._outboxes: dict[str, tuple[int, Sequence[Send]]] = {}  # committed here, and not delivered yet
 
     def create(self, run_id: str, request: RunRequest, state: RunState, sends: Sequence[Send]) -> bool:
@@ -68,14 +68,16 @@ class TableRuns:
             return True
         return False
 
-    def load(self, run_id: str) -> Run:
-        """The run as last committed. Raises NotFound."""
+    def load(self, run_id: str, fresh: bool = True) -> Run:
+        """The run as last committed, or without `fresh` as last seen here. Raises NotFound."""
+        if not fresh and run_id in self._seen:
+            return self._seen[run_id][0]
         row = self._table.get(run_id, "run")
         if row is None:
             raise NotFound(f"There is no run {run_id}", kind="run", name=run_id)
         request = self._request(run_id)
         run = _to_run(run_id, request, row)
-        self._remember(run_id, run.version, row.etag)
+        self._remember(run, row.etag)
         return run
 
     def commit(self, run: Run, state: RunState, sends: Sequence[Send] = (), facts: Sequence[Fact] = ()) -> Run:
@@ -88,12 +90,13 @@ class TableRuns:
         rows += [Merge(_try(fact.node, fact.attempt), _fact_properties(fact)) for fact in facts]
         assert len(rows) <= OPERATIONS_MAX, (run.run_id, len(rows))
         etag = self._table.transact(run.run_id, rows)[0]
-        self._remember(run.run_id, version, etag)
+        after = _changed(run, state, version, now, stopping_since)
+        self._remember(after, etag)
         if sends:
             self._outboxes[run.run_id] = (version, sends)
         else:
             self._outboxes.setdefault(run.run_id, (version, ()))
-        return _changed(run, state, version, now, stopping_since)
+        return after
 
     def deliver(self, run_id: str) -> None:
         """Send what is in the run's outbox, and take it out."""
@@ -222,8 +225,8 @@ class TableRuns:
         return [(int(row.key.partition(":")[2]), _sends(row)) for row in rows]
 
     def _etag(self, run: Run) -> str:
-        version, etag = self._etags.get(run.run_id, (0, ""))
-        if version != run.version:
+        seen, etag = self._seen.get(run.run_id, (None, ""))
+        if seen is None or seen.version != run.version:
             row = self._table.get(run.run_id, "run")
             if row is None or row.properties["version"] != run.version:
                 raise Conflict(f"run {run.run_id} is no longer at version {run.version}", run_id=run.run_id)
@@ -238,11 +241,11 @@ class TableRuns:
             known = self._requests[run_id] = RunRequest.model_validate_json(body)
         return known
 
-    def _remember(self, run_id: str, version: int, etag: str) -> None:
-        for kept in (self._requests, self._etags):
+    def _remember(self, run: Run, etag: str) -> None:
+        for kept in (self._requests, self._seen):
             if len(kept) > _KNOWN_MAX:
                 kept.clear()
-        self._etags[run_id] = version, etag
+        self._seen[run.run_id] = run, etag
 
 
 def _run_properties(version: int, state: RunState, now: float, stopping_since: float | None) -> dict[str, Value]:

@@ -105,8 +105,12 @@ class RunStore(Protocol):
         """
         ...
 
-    def load(self, run_id: str) -> Run:
-        """The run as last committed. Raises NotFound."""
+    def load(self, run_id: str, fresh: bool = True) -> Run:
+        """The run as last committed. Raises NotFound.
+
+        Without `fresh` it may be the run as this process has last seen it: good for what is only committed if nobody
+        else has written since, and free where reading costs.
+        """
         ...
 
     def commit(self, run: Run, state: RunState, sends: Sequence[Send] = (), facts: Sequence[Fact] = ()) -> Run:

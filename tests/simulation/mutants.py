@@ -220,6 +220,13 @@ MUTANTS = (
         "break  # somebody",
         "nothing is swept",
     ),
+    Mutant(
+        "what a host remembers of a run is taken for the record",
+        f"{_A}:advance",
+        "if after is run.state and fresh:",
+        "if after is run.state:",
+        "nothing is swept",
+    ),
     Mutant("messages are left in the outbox", f"{_A}:advance", "ports.runs.deliver(run_id)", "pass"),
     Mutant(
         "messages go out before the commit",
