@@ -3,35 +3,79 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 from fastapi import Request
 from fastapi.params import Depends as DependsParam
 from fastapi.routing import APIRoute
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from api import audit
 from api.bodies import JsonRequest
-from canalis.contract.errors import NotAllowed
+from api.reach import Reach, check_reach
+from canalis.contract.errors import Forbidden, NotAllowed
+from canalis.contract.run import StepRunId
 from canalis.contract.token import proof
+
+_CALLER = "canalis.caller"  # in a request's scope: a host may give every request the same `state`, or none
 
 
 class Role(IntEnum):
-    """What a caller may do; each role may do what those before it may."""
+    """What a caller may do; each role may do what those before it may.
+
+    A step is before all roles of people: it may do something only where a route says how much of it, see `needs`.
+    """
 
     NOBODY = 0  # for routes that tell nothing of anybody's work
-    READER = 1
-    SUBMITTER = 2
-    OPERATOR = 3
-    ADMIN = 4
+    STEP = 1
+    READER = 2
+    SUBMITTER = 3
+    OPERATOR = 4
+    ADMIN = 5
 
 
-class Caller(Protocol):
-    """Somebody who sent a request."""
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Somebody who sent a request.
+
+    name   for people: who is written down as having asked
+    run    the step run that a script is confined to; None for people and programs of theirs
+    ids    what tells callers apart for good, by the names that tokens have for it: oid, appid, tid
+    """
 
     name: str
     role: Role
+    run: StepRunId | None = None
+    ids: Mapping[str, str] = field(default_factory=dict)
+
+    def as_logged(self) -> dict[str, Any]:
+        """What is written down of who has changed something."""
+        return {"who": self.name, "ids": dict(self.ids), "role": self.role.name.lower()}
+
+
+class Guard(Protocol):
+    """Tells who sent a request, and whom it is sent to.
+
+    waits   whether `caller` may have to wait for somebody else, so that it is asked on a thread
+    """
+
+    waits: bool
+
+    def caller(self, request: Request) -> Caller:
+        """Who sent the request. Raises NotAllowed; a WorldError when that cannot be told just now."""
+        ...
+
+    def prove(self, endpoint: str, nonce: str) -> str:
+        """What only the true service at that endpoint can answer to a nonce; "" where a certificate says it."""
+        ...
+
+    def trouble(self) -> str:
+        """What keeps it from telling who asks; "" when nothing does."""
+        ...
 
 
 class KeptToken:
@@ -40,77 +84,111 @@ class KeptToken:
     name   who is written down as having asked
     """
 
+    waits = False
+
     def __init__(self, token: str, name: str) -> None:
         assert token, "an empty token would let everybody in"
         self._token = token
-        self.name = name
-        self.role = Role.ADMIN
+        self._owner = Caller(name, Role.ADMIN)
 
     def caller(self, request: Request) -> Caller:
         """Who sent the request. Raises NotAllowed."""
-        scheme, _, given = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), self._token.encode()):
+        given = bearer_token(request)
+        if not hmac.compare_digest(given.encode(), self._token.encode()):
             raise NotAllowed("This service wants the token of its workspace: Authorization: Bearer <token>")
-        return self
+        return self._owner
 
     def prove(self, endpoint: str, nonce: str) -> str:
         """That this service knows the token that callers are about to send it."""
         return proof(self._token, endpoint, nonce)
 
-
-class Guard(Protocol):
-    """Tells who sent a request, and whom it is sent to."""
-
-    def caller(self, request: Request) -> Caller:
-        """Who sent the request. Raises NotAllowed."""
-        ...
-
-    def prove(self, endpoint: str, nonce: str) -> str:
-        """What only the true service at that endpoint can answer to a nonce; "" where a certificate says it."""
-        ...
+    def trouble(self) -> str:
+        """Nothing: whoever can read the file is known."""
+        return ""
 
 
-def needs(role: Role) -> DependsParam:
-    """Declares, in a route's dependencies, the least role that may use it."""
-    return DependsParam(_declared(role))
+def bearer_token(request: Request) -> str:
+    """The token that came with a request, in the one header where it may stand; "" when none did."""
+    found = request.headers.getlist("authorization")
+    scheme, _, token = found[0].partition(" ") if len(found) == 1 else ("", "", "")
+    return token.strip() if scheme.lower() == "bearer" else ""
 
 
-def needed(route: APIRoute) -> Role | None:
-    """The role that a route declares; None when it declares none."""
-    roles = [getattr(dependency.dependency, "role", None) for dependency in route.dependencies]
-    return next((role for role in roles if role is not None), None)
+def caller_of(request: Request) -> Caller:
+    """Who sent a request that has passed the guard; nobody on a route that is open to all."""
+    caller: Caller = request.scope.get(_CALLER) or Caller("", Role.NOBODY)
+    return caller
 
 
-def _declared(role: Role) -> Callable[[Request], None]:
-    def declared(request: Request) -> None:
-        """Carries the role; GuardedRoute has acted on it before this is reached."""
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What a route declares of those who may use it.
 
-    declared.role = role  # type: ignore[attr-defined]
-    return declared
+    role   the least that people must have
+    step   how much of it is open to a script that runs, whatever the role
+    """
+
+    role: Role
+    step: Reach
+
+    def __call__(self) -> None:
+        """Nothing: GuardedRoute has acted on it before this is reached."""
+
+
+def needs(role: Role, step: Reach = Reach.NOTHING) -> DependsParam:
+    """Declares, in a route's dependencies, who may use it. Without a word on it scripts that run are refused."""
+    return DependsParam(Need(role, step))
+
+
+def need_of(route: APIRoute) -> Need | None:
+    """What a route declares; None when it declares nothing."""
+    declared = (dependency.dependency for dependency in route.dependencies)
+    return next((need for need in declared if isinstance(need, Need)), None)
 
 
 class GuardedRoute(APIRoute):
-    """A route that looks at who asks before it reads what is asked."""
+    """A route that looks at who asks before it reads what is asked, and writes down what was changed."""
 
     def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]
         """The route's handler behind its guard."""
         handle = super().get_route_handler()
-        role = needed(self)
+        need = need_of(self)
 
         async def guarded(request: Request) -> Response:
-            if role is None:
-                raise NotAllowed(f"{request.url.path} does not say who may use it")
-            if role is not Role.NOBODY:
+            if need is None or need.role is not Role.NOBODY:
                 guard: Guard = request.app.state.guard
-                caller = guard.caller(request)
-                if caller.role < role:
-                    raise NotAllowed(f"This needs the role {role.name.lower()}; you are {caller.role.name.lower()}")
-                request.state.caller = caller
-            if self.body_field is None:
-                return await handle(request)
-            careful = JsonRequest(request.scope, request.receive)
-            if careful.is_json:
-                await careful.json()
-            return await handle(careful)
+                known = await run_in_threadpool(guard.caller, request) if guard.waits else guard.caller(request)
+                request.scope[_CALLER] = known
+                await self._admit(request, need)
+            response = await handle(request if self.body_field is None else await _read_carefully(request))
+            audit.note(request, caller_of(request).as_logged(), self.path_format, response)
+            return response
 
         return guarded
+
+    async def _admit(self, request: Request, need: Need | None) -> None:
+        """Raises Forbidden for who may not use the route, NotFound where a script asks for what is not its own."""
+        caller = caller_of(request)
+        has = caller.role.name.lower()
+        if need is None:
+            raise Forbidden(f"{request.url.path} does not say who may use it", has=[has])
+        if caller.run is not None:
+            if need.step is Reach.NOTHING:
+                raise Forbidden(
+                    "This is not open to a script that runs; it needs a person's token, with the role "
+                    + need.role.name.lower(),
+                    needs=need.role.name.lower(),
+                    has=[has],
+                )
+            ports = request.app.state.service.ports
+            await run_in_threadpool(check_reach, ports, caller.run, need.step, request.path_params.get("name", ""))
+        elif caller.role < need.role:
+            wanted = need.role.name.lower()
+            raise Forbidden(f"This needs the role {wanted}; you are {has}", needs=wanted, has=[has])
+
+
+async def _read_carefully(request: Request) -> Request:
+    careful = JsonRequest(request.scope, request.receive)
+    if careful.is_json:
+        await careful.json()
+    return careful

@@ -6,9 +6,9 @@ from fastapi import APIRouter, FastAPI
 
 from api import computes, datastores, errors, named, runs, snapshots, workspace
 from api.access import Guard, GuardedRoute
-from api.service import Service
+from api.service import PREFIX, Service
 
-PREFIX = "/api/v1"
+__all__ = ["PREFIX", "make_app"]
 
 
 def make_app(service: Service, guard: Guard) -> FastAPI:
@@ -19,6 +19,8 @@ def make_app(service: Service, guard: Guard) -> FastAPI:
         summary="Runs machine-learning pipelines.",
         # Its own pages stand outside the guard, and load their scripts from elsewhere.
         openapi_url=None,
+        # A path is a route's as it was declared, or nobody's: no answer sends a caller elsewhere.
+        redirect_slashes=False,
     )
     app.state.service = service
     app.state.guard = guard

@@ -9,6 +9,7 @@ from fastapi import APIRouter
 
 from api.access import GuardedRoute, Role, needs
 from api.bodies import AnyDocument
+from api.reach import Reach
 from api.service import Here, Service
 from canalis.contract.errors import AlreadyExists, Conflict, NameInvalid, NotFound
 from canalis.contract.faults import how_to_make
@@ -35,13 +36,13 @@ def choices(here: Service) -> dict[str, ComputeChoice]:
     return found
 
 
-@router.get("", dependencies=[needs(Role.READER)])
+@router.get("", dependencies=[needs(Role.READER, step=Reach.WORKSPACE)])
 def list_computes(here: Here) -> list[dict[str, Any]]:
     """All compute targets, by name."""
     return [{"name": stored.name, **stored.body} for stored in here.ports.documents.list(KIND)]
 
 
-@router.get("/{name}", dependencies=[needs(Role.READER)])
+@router.get("/{name}", dependencies=[needs(Role.READER, step=Reach.WORKSPACE)])
 def get_compute(here: Here, name: str) -> dict[str, Any]:
     """One compute target."""
     stored = here.ports.documents.get(KIND, name)

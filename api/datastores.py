@@ -9,8 +9,9 @@ from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
 from api.access import GuardedRoute, Role, needs
-from api.files import file_view, has_content, key_shown_as, receive, send_file
-from api.service import Here, Service
+from api.files import file_view, has_content, key_shown_as, no_file, receive, send_file
+from api.reach import Reach, file_filter
+from api.service import Asking, Here, Service
 from canalis.contract.errors import AlreadyExists, NotFound
 from canalis.contract.ports import Stored
 from canalis.contract.views import FileView
@@ -22,14 +23,14 @@ DEFAULT = "workspaceblobstore"
 _SETTING = "default_datastore"
 
 
-@router.get("", dependencies=[needs(Role.READER)])
+@router.get("", dependencies=[needs(Role.READER, step=Reach.WORKSPACE)])
 def list_datastores(here: Here) -> list[dict[str, Any]]:
     """All datastores, by name."""
     default = default_name(here)
     return [_view(stored, default) for stored in here.ports.documents.list(KIND)]
 
 
-@router.get("/{name}", dependencies=[needs(Role.READER)])
+@router.get("/{name}", dependencies=[needs(Role.READER, step=Reach.WORKSPACE)])
 def get_datastore(here: Here, name: str) -> dict[str, Any]:
     """One datastore; the default one under the name `default`."""
     return _view(_stored(here, default_name(here) if name == "default" else name), default_name(here))
@@ -43,18 +44,22 @@ def set_default(here: Here, name: str) -> dict[str, Any]:
     return _view(stored, name)
 
 
-@router.get("/{name}/files", dependencies=[needs(Role.READER)])
-def list_files(here: Here, name: str, prefix: str = "") -> list[FileView]:
+@router.get("/{name}/files", dependencies=[needs(Role.READER, step=Reach.CHOSEN)])
+def list_files(here: Here, who: Asking, name: str, prefix: str = "") -> list[FileView]:
     """Files whose paths begin with `prefix`, by path."""
     store = here.ports.stores.open(_stored(here, name).name)
-    return [file_view(blob) for blob in store.list(prefix)]
+    is_open = file_filter(here.ports, who.run)
+    return [file_view(blob) for blob in store.list(prefix) if is_open(blob.key)]
 
 
-@router.get("/{name}/files/{path:path}", dependencies=[needs(Role.READER)])
-def get_file(here: Here, name: str, path: str) -> StreamingResponse:
+@router.get("/{name}/files/{path:path}", dependencies=[needs(Role.READER, step=Reach.CHOSEN)])
+def get_file(here: Here, who: Asking, name: str, path: str) -> StreamingResponse:
     """One file, whole."""
     store = here.ports.stores.open(_stored(here, name).name)
-    return send_file(store, key_shown_as(path, store), path)
+    key = key_shown_as(path, store)
+    if not file_filter(here.ports, who.run)(key):
+        raise no_file(path)
+    return send_file(store, key, path)
 
 
 @router.put("/{name}/files/{path:path}", dependencies=[needs(Role.SUBMITTER)], status_code=204)

@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
-from canalis.contract.errors import BadRequest, CanalisError
+from canalis.contract.errors import BadRequest, CanalisError, NotAllowed
 
 _log = logging.getLogger("canalis.api")
 _FAULTS_MAX = 100  # of a body that cannot be read; a graph's own faults are all told
@@ -34,7 +34,9 @@ def body_of(code: str, message: str, details: dict[str, Any] | None = None) -> d
 
 async def _ours(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, CanalisError), error
-    return JSONResponse(body_of(error.code, error.message, error.details), error.http_status)
+    # RFC 6750, section 3: says how to ask, and not what was wrong with a token.
+    headers = {"WWW-Authenticate": "Bearer"} if isinstance(error, NotAllowed) else None
+    return JSONResponse(body_of(error.code, error.message, error.details), error.http_status, headers)
 
 
 async def _unreadable(request: Request, error: Exception) -> JSONResponse:

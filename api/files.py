@@ -58,7 +58,7 @@ def send_file(store: BlobStore, key: str, name: str) -> StreamingResponse:
     """A whole file, never shown by a browser as a page of ours."""
     info = store.info(key)
     if info is None:
-        raise NotFound(f"There is no file {name}", kind="file", name=name)
+        raise no_file(name)
     kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
     base = quote(name.rpartition("/")[2])
     headers = {
@@ -67,6 +67,11 @@ def send_file(store: BlobStore, key: str, name: str) -> StreamingResponse:
         "X-Content-Type-Options": "nosniff",
     }
     return StreamingResponse(_exactly(store.read(key), info.size), media_type=kind, headers=headers)
+
+
+def no_file(name: str) -> NotFound:
+    """What is said of a file that is not there, or not there for who asks."""
+    return NotFound(f"There is no file {name}", kind="file", name=name)
 
 
 def send_range(store: BlobStore, key: str, offset: int, limit: int, is_complete: bool) -> Response:

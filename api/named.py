@@ -9,6 +9,7 @@ from fastapi import APIRouter
 
 from api.access import GuardedRoute, Role, needs
 from api.bodies import AnyDocument
+from api.reach import Reach
 from api.service import Here
 from canalis.contract.errors import Conflict, NotFound
 from canalis.contract.run import check_experiment_name
@@ -22,7 +23,7 @@ def list_experiments(here: Here) -> list[dict[str, Any]]:
     return [{"name": stored.name, **stored.body} for stored in here.ports.documents.list("experiments")]
 
 
-@router.put("/experiments/{name}", dependencies=[needs(Role.SUBMITTER)], tags=["experiments"])
+@router.put("/experiments/{name}", dependencies=[needs(Role.SUBMITTER, step=Reach.WORKSPACE)], tags=["experiments"])
 def put_experiment(here: Here, name: str) -> dict[str, Any]:
     """Create an experiment, or find that it is there."""
     check_experiment_name(name)
@@ -35,14 +36,14 @@ def put_experiment(here: Here, name: str) -> dict[str, Any]:
     return {"name": name, **known.body}
 
 
-@router.get("/environments", dependencies=[needs(Role.READER)], tags=["environments"])
+@router.get("/environments", dependencies=[needs(Role.READER, step=Reach.WORKSPACE)], tags=["environments"])
 def list_environments(here: Here) -> list[dict[str, Any]]:
     """The newest version of each registered environment."""
     newest = {stored.name.rpartition(":")[0]: stored.body for stored in here.ports.documents.list("environments")}
     return list(newest.values())
 
 
-@router.get("/environments/{name}", dependencies=[needs(Role.READER)], tags=["environments"])
+@router.get("/environments/{name}", dependencies=[needs(Role.READER, step=Reach.WORKSPACE)], tags=["environments"])
 def get_environment(here: Here, name: str, version: int | None = None) -> dict[str, Any]:
     """A registered environment; its newest version when none is named."""
     for stored in reversed(here.ports.documents.list("environments", f"{name}:")):

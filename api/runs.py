@@ -14,9 +14,10 @@ from api.access import GuardedRoute, Role, needs
 from api.computes import choices
 from api.datastores import default_name
 from api.files import RANGE_BYTES_MAX, file_view, key_shown_as, receive, send_file, send_range
-from api.service import CallerName, Here, Service
+from api.reach import Reach, is_parent_within
+from api.service import PREFIX, Asking, Here, Service
 from canalis.contract.costs import CostView, cost_view
-from canalis.contract.errors import Conflict, NotSupported
+from canalis.contract.errors import Conflict, NotFound, NotSupported
 from canalis.contract.graph import Graph
 from canalis.contract.graphs import stored_graph
 from canalis.contract.layout import METRICS, STEP_LOG, artifacts, of_run, records
@@ -46,19 +47,22 @@ class Annotation(BaseModel):
     display_name: str | None = None
 
 
-@router.post("", dependencies=[needs(Role.SUBMITTER)], status_code=201)
-def post_run(here: Here, caller: CallerName, asked: Submission) -> RunView:
+@router.post("", dependencies=[needs(Role.SUBMITTER, step=Reach.CHOSEN)], status_code=201)
+def post_run(here: Here, who: Asking, asked: Submission, response: Response) -> RunView:
     """Submit a graph. Its first steps have been ordered when this returns."""
+    if who.run is not None:
+        asked = _as_child(asked, who.run)
     if asked.graph.default_datastore is None:
         asked = asked.model_copy(
             update={"graph": asked.graph.model_copy(update={"default_datastore": default_name(here)})}
         )
-    return views.run_view(here.ports, submit(here.engine, asked, choices(here), by=caller))
+    return _made(here, submit(here.engine, asked, choices(here), by=who.name), response)
 
 
-@router.get("", dependencies=[needs(Role.READER)])
+@router.get("", dependencies=[needs(Role.READER, step=Reach.CHOSEN)])
 def list_runs(
     here: Here,
+    who: Asking,
     experiment: str | None = None,
     status: Annotated[list[str] | None, Query()] = None,
     parent: str | None = None,
@@ -68,12 +72,14 @@ def list_runs(
     """Runs, newest first, those of a `status` in our words or v1's. `before` is the submitted_at of the last one on
     the page before.
     """
+    if who.run is not None and not is_parent_within(here.ports, who.run, parent := parent or str(who.run)):
+        return []
     statuses = tuple(dict.fromkeys(found.value for word in status or () for found in runs_called(word)))
     query = RunQuery(experiment, statuses, parent, None, before, limit)
     return [views.run_view(here.ports, run, with_error=False) for run in here.ports.runs.find(query)]
 
 
-@router.get("/{name}", dependencies=[needs(Role.READER)])
+@router.get("/{name}", dependencies=[needs(Role.READER, step=Reach.RUNS)])
 def get_run(here: Here, name: str) -> RunView | StepView:
     """A pipeline run or the run of a step, by its id or the beginning of it."""
     found = views.find(here.ports, name)
@@ -85,7 +91,7 @@ def get_run(here: Here, name: str) -> RunView | StepView:
     return view.model_copy(update={"attention": trouble})
 
 
-@router.patch("/{name}", dependencies=[needs(Role.SUBMITTER)])
+@router.patch("/{name}", dependencies=[needs(Role.SUBMITTER, step=Reach.OWN)])
 def annotate_run(here: Here, name: str, said: Annotation) -> RunView | StepView:
     """Say something of a run: tags, properties, a name."""
     found = views.find(here.ports, name)
@@ -99,8 +105,8 @@ def annotate_run(here: Here, name: str, said: Annotation) -> RunView | StepView:
     raise Conflict(f"{identity} was changed by others {_TRIES} times in a row", name=identity)
 
 
-@router.post("/{name}/cancel", dependencies=[needs(Role.SUBMITTER)], status_code=202)
-def cancel_run(here: Here, caller: CallerName, name: str) -> RunView:
+@router.post("/{name}/cancel", dependencies=[needs(Role.SUBMITTER, step=Reach.RUNS)], status_code=202)
+def cancel_run(here: Here, who: Asking, name: str) -> RunView:
     """Stop a run. It is cancelled once everything that runs has ended. Stopping it again does no harm."""
     run = views.find(here.ports, name)
     if isinstance(run, StepRunId):
@@ -108,43 +114,43 @@ def cancel_run(here: Here, caller: CallerName, name: str) -> RunView:
             f"A step cannot be stopped on its own. Stop its run: {run.run_id} (run.parent.cancel(), canalis cancel)",
             run=run.run_id,
         )
-    advance(here.engine, run.run_id, [CancelRequested(run_id=run.run_id, by=caller)])
+    advance(here.engine, run.run_id, [CancelRequested(run_id=run.run_id, by=who.name)])
     return views.run_view(here.ports, here.ports.runs.load(run.run_id))
 
 
 @router.post("/{name}/resume", dependencies=[needs(Role.SUBMITTER)], status_code=201)
-def resume_run(here: Here, caller: CallerName, name: str, asked: Resumption | None = None) -> RunView:
+def resume_run(here: Here, who: Asking, name: str, response: Response, asked: Resumption | None = None) -> RunView:
     """Start a new run that keeps what has succeeded in an ended run and is still valid, and runs the rest."""
     run = views.find_run(here.ports, name)
-    return views.run_view(here.ports, resume(here.ports, run, asked or Resumption(), choices(here), by=caller))
+    return _made(here, resume(here.ports, run, asked or Resumption(), choices(here), by=who.name), response)
 
 
-@router.get("/{name}/steps", dependencies=[needs(Role.READER)])
+@router.get("/{name}/steps", dependencies=[needs(Role.READER, step=Reach.RUNS)])
 def list_steps(here: Here, name: str, news_since: float | None = None) -> list[StepView]:
     """All steps of a run, in the order of its graph; with `news_since` those started, or ended since that time."""
     return step_views.step_views(here.ports, views.find_run(here.ports, name), news_since)
 
 
-@router.get("/{name}/times", dependencies=[needs(Role.READER)])
+@router.get("/{name}/times", dependencies=[needs(Role.READER, step=Reach.RUNS)])
 def get_times(here: Here, name: str) -> TimesView:
     """Where the time of a run went: the steps that it had to wait for, and what they did meanwhile."""
     return step_views.times_view(here.ports, views.find_run(here.ports, name))
 
 
-@router.get("/{name}/cost", dependencies=[needs(Role.READER)])
+@router.get("/{name}/cost", dependencies=[needs(Role.READER, step=Reach.RUNS)])
 def get_cost(here: Here, name: str) -> CostView:
     """What a run has cost in storage operations and messages, without what people looked at."""
     run = views.find_run(here.ports, name)
     return cost_view(run.run_id, len(run.state.steps), here.counts(run.run_id), run.state.status.is_terminal)
 
 
-@router.get("/{name}/graph", dependencies=[needs(Role.READER)])
+@router.get("/{name}/graph", dependencies=[needs(Role.READER, step=Reach.RUNS)])
 def get_graph(here: Here, name: str) -> Graph:
     """The graph that a run walks."""
     return stored_graph(here.ports.blobs, views.find_run(here.ports, name).request.graph)
 
 
-@router.get("/{name}/outputs", dependencies=[needs(Role.READER)])
+@router.get("/{name}/outputs", dependencies=[needs(Role.READER, step=Reach.RUNS)])
 def list_outputs(here: Here, name: str) -> list[OutputView]:
     """Where the outputs of a step lie; of a pipeline run, those that have a pipeline output name."""
     found = views.find(here.ports, name)
@@ -158,7 +164,7 @@ def list_outputs(here: Here, name: str) -> list[OutputView]:
     return [view for view in outputs if view.pipeline_output]
 
 
-@router.get("/{name}/log", dependencies=[needs(Role.READER)])
+@router.get("/{name}/log", dependencies=[needs(Role.READER, step=Reach.RUNS)])
 def get_log(
     here: Here,
     name: str,
@@ -172,7 +178,7 @@ def get_log(
     return send_range(here.ports.blobs, artifacts(owner) + STEP_LOG, offset, limit, is_complete)
 
 
-@router.get("/{name}/metrics", dependencies=[needs(Role.READER)])
+@router.get("/{name}/metrics", dependencies=[needs(Role.READER, step=Reach.RUNS)])
 def get_metrics(here: Here, name: str) -> list[MetricPoint]:
     """What was logged on a run, point by point. Lines that are not whole are left out."""
     key = records(_owner(here, name)) + METRICS
@@ -183,31 +189,44 @@ def get_metrics(here: Here, name: str) -> list[MetricPoint]:
     return [point for point in points if point is not None]
 
 
-@router.post("/{name}/metrics", dependencies=[needs(Role.SUBMITTER)], status_code=204)
+@router.post("/{name}/metrics", dependencies=[needs(Role.SUBMITTER, step=Reach.OWN)], status_code=204)
 def post_metrics(here: Here, name: str, points: Annotated[list[MetricPoint], Field(max_length=_POINTS_MAX)]) -> None:
     """Log points on a run."""
     body = b"".join(point.model_dump_json().encode() + b"\n" for point in points)
     here.engine.blobs.append(records(_owner(here, name)) + METRICS, body)
 
 
-@router.get("/{name}/artifacts", dependencies=[needs(Role.READER)])
+@router.get("/{name}/artifacts", dependencies=[needs(Role.READER, step=Reach.RUNS)])
 def list_artifacts(here: Here, name: str, prefix: str = "") -> list[FileView]:
     """Files of a run: its log, what it left in outputs/ and logs/, what it uploaded."""
     root = artifacts(_owner(here, name))
     return [file_view(blob, root) for blob in here.ports.blobs.list(root + prefix)]
 
 
-@router.get("/{name}/artifacts/{path:path}", dependencies=[needs(Role.READER)])
+@router.get("/{name}/artifacts/{path:path}", dependencies=[needs(Role.READER, step=Reach.RUNS)])
 def get_artifact(here: Here, name: str, path: str) -> StreamingResponse:
     """One file of a run."""
     blobs = here.ports.blobs
     return send_file(blobs, key_shown_as(path, blobs, artifacts(_owner(here, name))), path)
 
 
-@router.put("/{name}/artifacts/{path:path}", dependencies=[needs(Role.SUBMITTER)], status_code=204)
+@router.put("/{name}/artifacts/{path:path}", dependencies=[needs(Role.SUBMITTER, step=Reach.OWN)], status_code=204)
 async def put_artifact(here: Here, name: str, path: str, request: Request) -> None:
     """Upload a file to a run."""
     await receive(request, partial(here.engine.blobs.put, artifacts(_owner(here, name)) + path))
+
+
+def _as_child(asked: Submission, mine: StepRunId) -> Submission:
+    """What a script submits, as a run below its own step. Raises NotFound for another's."""
+    if asked.parent not in (None, str(mine)):
+        raise NotFound(f"There is no run {asked.parent}", kind="run", name=asked.parent)
+    return asked.model_copy(update={"parent": str(mine)})
+
+
+def _made(here: Service, run: Run, response: Response) -> RunView:
+    """A run that was asked for, and where it is found from now on."""
+    response.headers["Location"] = f"{PREFIX}/runs/{run.run_id}"
+    return views.run_view(here.ports, run)
 
 
 def _point(line: bytes) -> MetricPoint | None:

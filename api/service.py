@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Depends, Request
 from pydantic import BaseModel
 
+from api.access import Caller, caller_of
 from canalis.contract.costs import Counts
 from canalis.contract.ports import Ports
 from canalis.contract.run import ComputeChoice
+
+PREFIX = "/api/v1"  # of every path but the front page's
 
 
 class WorkspaceView(BaseModel):
@@ -61,10 +64,5 @@ def _service(request: Request) -> Service:
     return service
 
 
-def _caller_name(request: Request) -> str:
-    caller: Any = getattr(request.state, "caller", None)
-    return caller.name if caller else ""
-
-
 Here = Annotated[Service, Depends(_service)]
-CallerName = Annotated[str, Depends(_caller_name)]
+Asking = Annotated[Caller, Depends(caller_of)]  # who sent the request

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, Field
 
 from api.access import GuardedRoute, Role, needs
 from api.files import receive
+from api.reach import Reach
 from api.service import Here
 from canalis.contract.errors import HashMismatch, NotFound
 from canalis.contract.graph import content_id
@@ -49,7 +50,7 @@ class SnapshotAnswer(BaseModel):
     missing: list[str]
 
 
-@router.post("/snapshots", dependencies=[needs(Role.SUBMITTER)])
+@router.post("/snapshots", dependencies=[needs(Role.SUBMITTER, step=Reach.WORKSPACE)])
 def post_snapshot(here: Here, snapshot: Snapshot) -> SnapshotAnswer:
     """Say which files a snapshot has. It can be used once nothing is missing: say it again then."""
     document = snapshot.model_dump_json(exclude_defaults=True).encode()
@@ -63,7 +64,7 @@ def post_snapshot(here: Here, snapshot: Snapshot) -> SnapshotAnswer:
     return SnapshotAnswer(id=identity, missing=missing)
 
 
-@router.put("/content/{sha256}", dependencies=[needs(Role.SUBMITTER)], status_code=204)
+@router.put("/content/{sha256}", dependencies=[needs(Role.SUBMITTER, step=Reach.WORKSPACE)], status_code=204)
 async def put_content(here: Here, sha256: str, request: Request) -> None:
     """Send a source file. Its bytes must have the hash that the address names."""
 

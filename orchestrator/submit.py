@@ -92,8 +92,8 @@ def create(ports: Ports, run_id: str, request: RunRequest, graph: Graph) -> Run:
     return run
 
 
-def _origin(request: RunRequest) -> tuple[str, str, str | None]:
-    return request.graph, request.experiment, request.resumed_from
+def _origin(request: RunRequest) -> tuple[str | None, ...]:
+    return request.graph, request.experiment, request.resumed_from, request.parent
 
 
 def chosen_computes(ports: Ports, graph: Graph, computes: Mapping[str, ComputeChoice]) -> dict[str, ComputeChoice]:

@@ -7,7 +7,8 @@
     |  |- NameInvalid         a name breaks its grammar
     |  |- NotFound            nothing has that name
     |  |- AlreadyExists       something else has that name
-    |  |- NotAllowed          who asks is unknown, or may not do this
+    |  |- NotAllowed          who asks is unknown
+    |  |- Forbidden           who asks is known, and may not do this
     |  |- NotResumable        a run has nothing to go on with, or not yet
     |  |- NotSupported        what v1 could do and this service cannot; says what to do instead
     |  |- BadRequest          the request itself cannot be read
@@ -82,10 +83,17 @@ class AlreadyExists(AuthorError):
 
 
 class NotAllowed(AuthorError):
-    """The caller is unknown, or may not do this."""
+    """The caller is unknown: no token came, or one that is not good here."""
 
     code = "not_allowed"
     http_status = 401
+
+
+class Forbidden(AuthorError):
+    """The caller is known, and may not do this."""
+
+    code = "forbidden"
+    http_status = 403
 
 
 class NotResumable(AuthorError):

@@ -118,7 +118,7 @@ def _http() -> str:
             rows.append(f"| `{method.upper()}` | `{path}` | {said} |")
     return (
         f"# The HTTP API\n\n{_MADE}\nJSON over HTTP, described by OpenAPI at `/api/v1/openapi.json`. Every request but "
-        "`/health` and `/openapi.json` carries `Authorization: Bearer <token>`; on a laptop the token is in "
+        "`/health` carries `Authorization: Bearer <token>`; on a laptop the token is in "
         "`.canalis/token`. Every request may be sent twice without harm; one that makes a run must bring its "
         "`run_id` for that. A JSON body has at most 64 MiB and no key twice in an object; files have no limit. "
         "Errors are in [errors.md](errors.md).\n\n| method | path | what it does |\n|---|---|---|\n"
