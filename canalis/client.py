@@ -12,7 +12,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
-from canalis.contract.errors import CanalisError, NotFound, StoreUnavailable, all_errors
+from canalis.contract.errors import (
+    CanalisError,
+    Forbidden,
+    NotAllowed,
+    NotFound,
+    StoreUnavailable,
+    all_errors,
+)
+from canalis.exceptions import NotPermitted, NotSignedIn
 
 if TYPE_CHECKING:
     import httpx2
@@ -181,6 +189,11 @@ def _raise_for(response: httpx2.Response) -> None:
         message, details = told["message"], told.get("details") or {}
     except (ValueError, KeyError, TypeError):
         kind, message, details = CanalisError, f"{response.status_code} from {response.url}", {}
+    # Whatever was asked for, these are the caller's own trouble: v1's classes for it are raised right here.
+    if kind is NotAllowed:
+        raise NotSignedIn(message)
+    if kind is Forbidden:
+        raise NotPermitted(message)
     raise kind(message, **details)
 
 

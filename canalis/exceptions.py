@@ -5,7 +5,7 @@ Source   reference section 19
 
 from __future__ import annotations
 
-from canalis.contract.errors import NotFound
+from canalis.contract.errors import Forbidden, NotAllowed, NotFound
 
 
 class AzureMLException(Exception):
@@ -27,6 +27,20 @@ class UserErrorException(AzureMLException):
 
 class AuthenticationException(UserErrorException):
     """The caller is not known."""
+
+
+class NotSignedIn(AuthenticationException, NotAllowed):
+    """The service does not know the caller: no token came, or one that is not good there."""
+
+    def __init__(self, message: str = "", inner_exception: BaseException | None = None) -> None:
+        super().__init__(message, inner_exception, NotAllowed.code)
+
+
+class NotPermitted(UserErrorException, Forbidden):
+    """The service knows the caller, who lacks a role for this; v1 has no name of its own for it."""
+
+    def __init__(self, message: str = "", inner_exception: BaseException | None = None) -> None:
+        super().__init__(message, inner_exception, Forbidden.code)
 
 
 class WorkspaceException(AzureMLException):
