@@ -47,7 +47,7 @@ class _Refused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class _Issuer:
+class Issuer:
     """Somebody whose tokens are good.
 
     tenants   for which it may speak
@@ -72,7 +72,7 @@ class EntraGuard:
 
     def __init__(
         self,
-        issuers: Mapping[str, _Issuer],
+        issuers: Mapping[str, Issuer],
         audience: str,
         run_keys: Sequence[bytes],
         now: Callable[[], float] = time.time,
@@ -139,7 +139,7 @@ class EntraGuard:
         self._check(claims, issuer)
         return claims
 
-    def _check(self, claims: dict[str, Any], issuer: _Issuer) -> None:
+    def _check(self, claims: dict[str, Any], issuer: Issuer) -> None:
         """Raises _Refused for a token that is genuine and not for us."""
         times = [claims[name] for name in ("iat", "nbf", "exp")]
         if not all(type(time) in (int, float) and math.isfinite(time) for time in times):
@@ -173,15 +173,13 @@ def guard_from(tenants: str, audience: str, issuers: str = "", run_keys: Sequenc
     wrong += [] if ids else ["CANALIS_TENANTS names no tenant"]
     if not re.fullmatch(r"[\w.:/-]{1,200}", application, re.ASCII):
         wrong.append(f"CANALIS_AUDIENCE: '{audience}' is no application's id")
-    known: dict[str, _Issuer] = {}
+    known: dict[str, Issuer] = {}
     for tenant in ids:
-        keys = KeySet(f"{_LOGIN}/{tenant}/discovery/v2.0/keys")  # the same for both versions of tokens
-        known[f"https://sts.windows.net/{tenant}/"] = _Issuer(frozenset({tenant}), "1.0", keys)
-        known[f"{_LOGIN}/{tenant}/v2.0"] = _Issuer(frozenset({tenant}), "2.0", keys)
+        known |= issuers_of(tenant, KeySet(f"{_LOGIN}/{tenant}/discovery/v2.0/keys"))
     for pair in _listed(issuers):
         name, _, address = pair.partition("=")
         try:
-            known.setdefault(check_url(name), _Issuer(frozenset(ids), "", KeySet(address)))
+            known.setdefault(check_url(name), Issuer(frozenset(ids), "", KeySet(address)))
         except (SettingInvalid, ValueError) as error:
             wrong.append(f"CANALIS_ISSUERS: {error}")
     for key in run_keys:
@@ -192,6 +190,14 @@ def guard_from(tenants: str, audience: str, issuers: str = "", run_keys: Sequenc
     if wrong:
         raise SettingInvalid("; ".join(wrong))
     return EntraGuard(known, application, run_keys)
+
+
+def issuers_of(tenant: str, keys: KeySet) -> dict[str, Issuer]:
+    """Entra's two issuers for a tenant, one for each version of tokens; both sign with the same keys."""
+    return {
+        f"https://sts.windows.net/{tenant}/": Issuer(frozenset({tenant}), "1.0", keys),
+        f"{_LOGIN}/{tenant}/v2.0": Issuer(frozenset({tenant}), "2.0", keys),
+    }
 
 
 def _listed(text: str) -> list[str]:

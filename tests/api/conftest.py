@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
@@ -12,7 +14,7 @@ from fastapi import FastAPI
 from adapters.clock import SystemClock
 from adapters.files import FileBlobs, FileStores
 from adapters.sqlite import Database, SqliteBus, SqliteDocuments, SqliteRuns
-from api.access import KeptToken
+from api.access import Guard, KeptToken
 from api.app import PREFIX, make_app
 from api.service import Service, WorkspaceView
 from canalis.contract.ports import Ports
@@ -20,25 +22,31 @@ from canalis.contract.ports import Ports
 TOKEN = "the-token"
 
 
-@pytest.fixture
-def app(tmp_path: Path):
+@contextlib.contextmanager
+def an_app(folder: Path, guard: Guard) -> Iterator[FastAPI]:
     clock = SystemClock()
-    database = Database(tmp_path / "canalis.db")
+    database = Database(folder / "canalis.db")
     bus = SqliteBus(database, clock)
-    (tmp_path / "stores" / "workspaceblobstore").mkdir(parents=True)
+    (folder / "stores" / "workspaceblobstore").mkdir(parents=True)
     documents = SqliteDocuments(database)
     documents.put("datastores", "workspaceblobstore", {"type": "AzureBlob"})
     ports = Ports(
         SqliteRuns(database, bus, clock),
         documents,
-        FileBlobs(tmp_path / "blobs"),
-        FileStores(tmp_path / "stores"),
+        FileBlobs(folder / "blobs"),
+        FileStores(folder / "stores"),
         bus,
         clock,
     )
     workspace = WorkspaceView(name="w", subscription_id="s", resource_group="r", location="l")
-    yield make_app(Service(ports, workspace, "i", True, 2, "0"), KeptToken(TOKEN, "me"))
+    yield make_app(Service(ports, workspace, "i", True, 2, "0"), guard)
     database.close()
+
+
+@pytest.fixture
+def app(tmp_path: Path):
+    with an_app(tmp_path, KeptToken(TOKEN, "me")) as made:
+        yield made
 
 
 class Client:

@@ -19,7 +19,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
-TENANT = "11111111-1111-4111-8111-111111111111"
+TENANT = "aaaaaaaa-1111-4111-8111-111111111111"
 AUDIENCE = "22222222-2222-4222-8222-222222222222"
 PROGRAM = "33333333-3333-4333-8333-333333333333"
 
@@ -84,7 +84,7 @@ class Issuer:
             "azp": PROGRAM,
             "oid": str(uuid.UUID(int=7)),
             "sub": "pairwise",
-            "roles": roles or [],
+            "roles": [] if roles is None else roles,
         }
         said |= {"idtyp": "app"} if app else {"scp": "access_as_user", "preferred_username": "ann@example.com"}
         return {name: value for name, value in (said | changed).items() if value is not None}
@@ -96,7 +96,8 @@ class Issuer:
     def sign(self, claims: dict[str, Any], kid: str = "", **header: Any) -> str:
         """A token that says just that."""
         kid = kid or self.current
-        return jwt.encode(claims, self.keys[kid], algorithm="RS256", headers={"kid": kid, **header})
+        text = json.dumps(claims).encode()  # whatever it says: a library that makes tokens would refuse some
+        return jwt.PyJWS().encode(text, self.keys[kid], algorithm="RS256", headers={"kid": kid, **header})
 
     def rotate(self, keep: bool = True) -> str:
         """Make a new key, with which is signed from now on; its id. Without `keep` the old ones are withdrawn."""
