@@ -161,7 +161,7 @@ class GuardedRoute(APIRoute):
                 request.scope[_CALLER] = known
                 await self._admit(request, need)
             response = await handle(request if self.body_field is None else await _read_carefully(request))
-            audit.note(request, caller_of(request).as_logged(), self.path_format, response)
+            audit.note(request, caller_of(request).as_logged(), self.path, response)
             return response
 
         return guarded

@@ -1,0 +1,393 @@
+"""Who may do what: every role at every route, and every run that a script could ask for, as the routes declare it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from typing import Any
+
+import pytest
+
+from api.access import Role, need_of
+from api.app import PREFIX
+from api.entra import ROLES
+from api.reach import Reach
+from canalis.contract import run_token
+from canalis.contract.layout import METRICS, artifacts, records
+from canalis.contract.messages import StepEnded
+from canalis.contract.run import StepRunId
+from canalis.contract.status import Outcome
+from orchestrator.advance import advance
+from tests.api.conftest import Client, a_run, an_app
+from tests.api.forged import RUN_KEY
+from tests.api.issuer import Issuer
+from tests.api.test_routes import routes
+from tests.api.test_tokens import guard_of
+
+A_POINT = {"id": "1", "time": 1.0, "name": "x", "kind": "scalar", "value": 1}
+A_SHA256 = "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"  # of b"x"
+STORE = "/datastores/workspaceblobstore"
+MINE = StepRunId("run-mine", "a")
+
+
+class World:
+    """A service behind the guard of the Azure door, with runs in it and somebody for each role.
+
+    run-mine (a script of its step a asks; b is its sister) > run-child > run-grandchild; run-sisters is b's child;
+    run-other belongs to nobody here; run-ended has ended
+    """
+
+    def __init__(self, app: Any, issuer: Issuer) -> None:
+        self.app = app
+        self.ports = app.state.service.ports
+        word = {role: name for name, role in ROLES.items()}
+        self.people = {role: Client(app, issuer.token([word[role]])) for role in word}
+        self.people[Role.NOBODY] = Client(app, issuer.token(["Elsewhere.Admin"]))
+        self.stranger = Client(app, token=None)
+        self.admin = self.people[Role.ADMIN]
+        self.step = self.script(MINE)
+        first = a_run(self.admin)
+        self.graph = self.admin("GET", f"/runs/{first['id']}/graph").json()
+        node = self.graph["nodes"][0]
+        self.graph["nodes"] = [node, node | {"key": "b", "name": "b"}]
+        for run_id, parent in (
+            ("run-mine", None),
+            ("run-other", None),
+            ("run-ended", None),
+            ("run-child", "run-mine.a"),
+            ("run-grandchild", "run-child.a"),
+            ("run-sisters", "run-mine.b"),
+        ):
+            self.submit(run_id, parent)
+            self.leave_files(run_id)
+        ends = [StepEnded(run_id="run-ended", node=node, attempt=1, outcome=Outcome.FAILED) for node in ("a", "b")]
+        advance(self.ports, "run-ended", ends)
+
+    def script(self, owner: StepRunId) -> Client:
+        return Client(self.app, run_token.sign(RUN_KEY, owner, time.time() + 60))
+
+    def submission(self, **more: Any) -> dict[str, Any]:
+        return {"experiment": "e", "graph": self.graph, **more}
+
+    def submit(self, run_id: str, parent: str | None = None) -> None:
+        answer = self.admin("POST", "/runs", json=self.submission(run_id=run_id, parent=parent))
+        assert answer.status_code == 201, answer.text
+
+    def leave_files(self, run_id: str) -> None:
+        point = json.dumps(A_POINT).encode() + b"\n"
+        for node in ("a", "b", "_run"):
+            self.ports.blobs.put(artifacts(StepRunId(run_id, node)) + "f.txt", b"x")
+            self.ports.blobs.put(records(StepRunId(run_id, node)) + METRICS, point)
+        for folder in ("azureml", "dataset"):
+            path = f"{STORE}/files/{folder}/{run_id}.a/out/f.txt"
+            assert self.admin("PUT", path, content=b"x").status_code == 204
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    with Issuer.start() as issuer, an_app(tmp_path_factory.mktemp("app"), guard_of(issuer)) as app:
+        made = World(app, issuer)
+        made.admin("POST", "/environments/env", json={"x": 1})
+        made.admin("PUT", f"{STORE}/files/data.csv", content=b"x")
+        made.admin("PUT", "/computes/cpu", json={})
+        yield made
+
+
+def a_request(world: World, method: str, path: str) -> tuple[str, dict[str, Any]]:
+    """A request to a route that succeeds for who may send it; `{run}` in its path is for a run's name."""
+    node = world.graph["nodes"][0]
+    run = "/runs/{run}"
+    known: dict[tuple[str, str], tuple[str, dict[str, Any]]] = {
+        ("GET", "/"): ("http://test/", {}),
+        ("POST", "/runs"): ("/runs", {"json": world.submission()}),
+        ("PATCH", "/runs/{name}"): (run, {"json": {"tags": {"t": "1"}}}),
+        ("POST", "/runs/{name}/cancel"): (f"{run}/cancel", {}),
+        ("POST", "/runs/{name}/resume"): ("/runs/run-ended/resume", {"json": {}}),
+        ("POST", "/runs/{name}/metrics"): (f"{run}/metrics", {"json": [A_POINT]}),
+        ("GET", "/runs/{name}/artifacts/{path:path}"): (f"{run}/artifacts/f.txt", {}),
+        ("PUT", "/runs/{name}/artifacts/{path:path}"): (f"{run}/artifacts/g.txt", {"content": b"x"}),
+        ("POST", "/snapshots"): ("/snapshots", {"json": {"files": {}}}),
+        ("PUT", "/content/{sha256}"): (f"/content/{A_SHA256}", {"content": b"x"}),
+        ("GET", "/snapshots/{identity}"): (f"/snapshots/{node['snapshot']}", {}),
+        ("GET", "/datastores/{name}"): (STORE, {}),
+        ("PUT", "/datastores/default/{name}"): ("/datastores/default/workspaceblobstore", {}),
+        ("GET", "/datastores/{name}/files"): (f"{STORE}/files", {}),
+        ("GET", "/datastores/{name}/files/{path:path}"): (f"{STORE}/files/data.csv", {}),
+        ("PUT", "/datastores/{name}/files/{path:path}"): (f"{STORE}/files/new.csv", {"content": b"x"}),
+        ("GET", "/computes/{name}"): ("/computes/cpu", {}),
+        ("PUT", "/computes/{name}"): ("/computes/gpu", {"json": {}}),
+        ("DELETE", "/computes/{name}"): ("/computes/none", {}),
+        ("PUT", "/experiments/{name}"): ("/experiments/e", {}),
+        ("GET", "/environments/{name}"): ("/environments/env", {}),
+        ("POST", "/environments/{name}"): ("/environments/env", {"json": {"x": 1}}),
+    }
+    if (method, path) in known:
+        return known[method, path]
+    assert method == "GET" and path.count("{") == path.startswith("/runs/"), f"{method} {path}: say how to ask for it"
+    return path.replace("{name}", "{run}"), {}
+
+
+def every_request(world: World):
+    for route in routes(world.app):
+        for method in route.methods:
+            path, parts = a_request(world, method, route.path)
+            yield method, route.path, path, parts, need_of(route)
+
+
+# --- people
+
+
+def test_every_role_is_let_in_where_the_route_says_so_and_nowhere_else(world):
+    tried = 0
+    for method, route, path, parts, need in every_request(world):
+        path = path.replace("{run}", "run-other.a" if "/log" in path else "run-other")
+        answer = world.stranger(method, path, **parts)
+        assert answer.status_code == (200 if need.role is Role.NOBODY else 401), (method, route, answer.text)
+        for role, ask in world.people.items():
+            answer = ask(method, path, **parts)
+            where = (role.name, method, route, answer.status_code, answer.text[:300])
+            if role >= need.role:
+                assert 200 <= answer.status_code < 300, where
+            else:
+                assert answer.status_code == 403, where
+                wanted = {"needs": need.role.name.lower(), "has": [role.name.lower()]}
+                assert answer.json()["error"] == answer.json()["error"] | {"code": "forbidden", "details": wanted}, (
+                    where
+                )
+                assert "www-authenticate" not in answer.headers
+            tried += 1
+    assert tried == 5 * sum(len(route.methods) for route in routes(world.app)) > 150
+
+
+def test_a_reader_changes_nothing(world):
+    """Whoever may submit runs code: no route that a reader may use writes anything down."""
+    changing = [
+        (method, route)
+        for method, route, _, _, need in every_request(world)
+        if method != "GET" and need.role <= Role.READER
+    ]
+    assert changing == []
+
+
+# --- scripts that run
+
+
+def all_of(run: str) -> list[str]:
+    return [run, f"{run}.a", f"{run}.a.1", f"{run}.b"]
+
+
+SEEN = [*all_of("run-mine"), *all_of("run-child"), *all_of("run-grandchild")]
+OWN = [name for name in SEEN if name != "run-mine.b"]
+UNSEEN = [*all_of("run-other"), *all_of("run-sisters"), *all_of("run-ended")]
+NOT_THERE = ["run-nothing", "run-nothing.a", "run-mine.nothing", "run-mine.a.2", "run-mine.", "run", "..", "RUN-MINE"]
+
+
+def test_each_route_treats_a_script_as_it_declares(world):
+    """Within reach a script has the answer that an admin has; beyond it there is nothing, in the same words."""
+    for method, route, path, parts, need in every_request(world):
+        if need.role is Role.NOBODY:
+            assert world.step(method, path, **parts).status_code == 200
+        elif need.step is Reach.NOTHING:
+            answer = world.step(method, path.replace("{run}", "run-mine"), **parts)
+            assert (answer.status_code, answer.json()["error"]["code"]) == (403, "forbidden"), (method, route)
+            assert answer.json()["error"]["details"]["has"] == ["step"]
+        elif need.step in (Reach.WORKSPACE, Reach.CHOSEN):
+            assert "{run}" not in path
+            assert 200 <= world.step(method, path, **parts).status_code < 300, (method, route)
+        else:
+            seen = SEEN if need.step is Reach.RUNS else OWN
+            for name in seen:
+                same = [ask(method, path.replace("{run}", name), **parts) for ask in (world.step, world.admin)]
+                assert same[0].status_code == same[1].status_code, (method, route, name, same[0].text)
+                assert same[0].status_code in (200, 202, 204, 404, 422), (method, route, name, same[0].text)
+            for name in {*SEEN, *UNSEEN, *NOT_THERE} - {*seen}:
+                answer = world.step(method, path.replace("{run}", name), **parts)
+                assert answer.status_code in (404, 405), (method, route, name, answer.text)
+
+
+def test_what_is_refused_to_scripts_is_what_would_reach_others(world):
+    refused = {(method, route) for method, route, _, _, need in every_request(world) if need.step is Reach.NOTHING}
+    assert refused == {
+        ("GET", "/health"),  # for which nobody needs anything
+        ("GET", "/"),
+        ("POST", "/runs/{name}/resume"),
+        ("GET", "/snapshots/{identity}"),
+        ("GET", "/experiments"),
+        ("PUT", "/datastores/default/{name}"),
+        ("PUT", "/datastores/{name}/files/{path:path}"),
+        ("PUT", "/computes/{name}"),
+        ("DELETE", "/computes/{name}"),
+        ("POST", "/environments/{name}"),
+    }
+
+
+def test_another_run_and_no_run_are_told_in_the_same_words(world):
+    for other, nothing in (("run-other", "run-othes"), ("run-other.a", "run-othes.a"), ("run-other.x", "run-othes.x")):
+        answers = [world.step("GET", f"/runs/{name}").text for name in (other, nothing)]
+        assert answers[0].replace("run-other", "run-othes") == answers[1]
+    assert "run-other" not in world.step("GET", "/runs/run-o").text, "nor is the beginning of an id a way to find it"
+
+
+def test_a_script_lists_and_submits_runs_below_its_own_step_only(world):
+    def listed(**query: str) -> set[str]:
+        return {run["id"] for run in world.step("GET", "/runs", params=query).json()}
+
+    world.submit("run-of-another-attempt", "run-mine.a.2")
+    assert listed() >= {"run-child"} and not listed() & {"run-mine", "run-other", "run-sisters", "run-grandchild"}
+    assert listed(parent="run-child.a") == {"run-grandchild"} and listed(parent="run-mine.a.2")
+    for parent in ("run-mine", "run-mine.b", "run-other", "run-other.a", "run-nothing", "x", "../x", ""):
+        assert listed(parent=parent) <= listed(), parent
+
+    for given in ({}, {"parent": "run-mine.a"}):
+        answer = world.step("POST", "/runs", json=world.submission(**given))
+        assert answer.status_code == 201 and answer.json()["parent"] == "run-mine.a"
+        assert answer.json()["submitted_by"] == "run-mine.a"
+        assert world.step("GET", answer.headers["location"].removeprefix(PREFIX)).status_code == 200
+    for parent in ("run-mine", "run-mine.b", "run-other", "run-other.a", "run-child.a", "run-nothing"):
+        answer = world.step("POST", "/runs", json=world.submission(parent=parent))
+        assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found"), parent
+
+
+def test_a_script_cannot_make_another_run_its_own_by_submitting_it_again(world):
+    for taken in ("run-other", "run-sisters", "run-mine", "run-ended"):
+        answer = world.step("POST", "/runs", json=world.submission(run_id=taken))
+        assert (answer.status_code, answer.json()["error"]["code"]) == (409, "already_exists"), taken
+    again = [world.step("POST", "/runs", json=world.submission(run_id="run-twice")) for _ in range(2)]
+    assert [answer.status_code for answer in again] == [201, 201]
+
+
+def test_a_script_reads_data_and_not_the_outputs_of_other_runs(world):
+    def listed(prefix: str = "") -> set[str]:
+        return {file["path"] for file in world.step("GET", f"{STORE}/files", params={"prefix": prefix}).json()}
+
+    seen = {f"{folder}/{run}.a/out/f.txt" for folder in ("azureml", "dataset") for run in ("run-mine", "run-child")}
+    assert {"data.csv"} | seen <= listed() and not any("other" in path or "sisters" in path for path in listed())
+    assert listed("azureml/run-other") == set()
+    for run in ("run-other", "run-sisters"):
+        answer = world.step("GET", f"{STORE}/files/azureml/{run}.a/out/f.txt")
+        missing = world.step("GET", f"{STORE}/files/azureml/{run}.a/out/g.txt")
+        assert answer.status_code == missing.status_code == 404
+        assert answer.text.replace("f.txt", "g.txt") == missing.text
+        assert world.people[Role.READER]("GET", f"{STORE}/files/azureml/{run}.a/out/f.txt").status_code == 200
+    for path in seen:
+        assert world.step("GET", f"{STORE}/files/{path}").content == b"x"
+    for odd in ("azureml//run-other.a/out/f.txt", "azureml/./run-other.a/out/f.txt", "./azureml/run-other.a/out/f.txt",
+                "azureml/x/../run-other.a/out/f.txt", "azureml%2frun-other.a%2fout%2ff.txt"):  # fmt: skip
+        assert world.step("GET", f"{STORE}/files/{odd}").status_code in (400, 404), odd
+    name = "dataset/table.csv"  # has the form of a step run's id, and is none
+    assert world.admin("PUT", f"{STORE}/files/{name}/part", content=b"x").status_code == 204
+    assert world.step("GET", f"{STORE}/files/{name}/part").content == b"x"
+
+
+def test_a_resumed_runs_script_reads_what_was_kept_for_it(world):
+    for run_id in ("run-first", "run-stranger"):
+        world.submit(run_id)
+        world.leave_files(run_id)
+        ends = [("a", Outcome.SUCCEEDED), ("b", Outcome.FAILED)]
+        advance(world.ports, run_id, [StepEnded(run_id=run_id, node=n, attempt=1, outcome=how) for n, how in ends])
+    resumed = world.admin("POST", "/runs/run-first/resume", json={"run_id": "run-second"})
+    assert resumed.status_code == 201, resumed.text
+    script = world.script(StepRunId("run-second", "b"))
+    assert script("GET", f"{STORE}/files/azureml/run-first.a/out/f.txt").content == b"x"
+    assert script("GET", f"{STORE}/files/azureml/run-first.b/out/f.txt").status_code == 404
+    assert script("GET", f"{STORE}/files/azureml/run-stranger.a/out/f.txt").status_code == 404
+    assert script("GET", "/runs/run-second.a/artifacts/f.txt").content == b"x", "its own run's step, whoever made it"
+    assert script("GET", "/runs/run-first").status_code == 404
+
+
+def test_an_earlier_attempts_script_writes_nothing_on_a_later_one(world):
+    world.submit("run-again")
+    late = world.script(StepRunId("run-again", "a", 2))
+    for name, status in (("run-again.a", 404), ("run-again.a.1", 404), ("run-again", 204), ("run-again.b", 404)):
+        assert late("POST", f"/runs/{name}/metrics", json=[A_POINT]).status_code == status, name
+        assert late("GET", f"/runs/{name}/metrics").status_code == 200
+
+
+def test_no_path_leads_out_of_a_run_that_a_script_may_read(world):
+    for way in ("../../run-other/a/", "../b/", "/", "..", "../../../records/run-other/a/"):
+        assert all(file["path"] in ("f.txt", "g.txt") for file in _files(world, "run-mine.a", way)), way
+    for path in ("..%2f..%2frun-other/a/f.txt", "../../run-other/a/f.txt", "%2e%2e/%2e%2e/run-other/a/f.txt", "/f.txt"):
+        assert world.step("GET", f"/runs/run-mine.a/artifacts/{path}").status_code in (400, 404), path
+        assert world.step("PUT", f"/runs/run-mine.a/artifacts/{path}", content=b"y").status_code in (400, 404, 405), (
+            path
+        )
+    assert world.admin("GET", "/runs/run-other.a/artifacts/f.txt").content == b"x"
+
+
+def _files(world: World, name: str, prefix: str) -> list[dict[str, Any]]:
+    answer = world.step("GET", f"/runs/{name}/artifacts", params={"prefix": prefix})
+    return answer.json() if answer.status_code == 200 else []
+
+
+# --- health
+
+
+def test_health_tells_its_trouble_to_readers_and_nothing_of_it_to_others(world, monkeypatch):
+    monkeypatch.setattr(type(world.app.state.guard), "trouble", lambda self: "the keys of x cannot be fetched")
+    for ask in (world.stranger, Client(world.app, token="x"), world.people[Role.NOBODY], world.step):
+        said = ask("GET", "/health?nonce=n").json()
+        assert said.keys() == {"status", "workspace", "instance", "version", "proof", "trouble"}
+        assert (said["status"], said["proof"], said["trouble"]) == ("ready", "", None)
+    assert world.people[Role.READER]("GET", "/health").json()["trouble"] == ["the keys of x cannot be fetched"]
+
+
+# --- who did what
+
+
+def test_every_change_leaves_one_line_that_says_who_made_it(world, caplog):
+    def lines() -> list[dict[str, Any]]:
+        found = [json.loads(record.getMessage()) for record in caplog.records if record.name == "canalis.audit"]
+        caplog.clear()
+        return found
+
+    caplog.set_level(logging.INFO)
+    for method, route, path, parts, _ in every_request(world):
+        path = path.replace("{run}", "run-other.a" if "/log" in path else "run-other")
+        world.stranger(method, path, **parts)
+        world.people[Role.NOBODY](method, path, **parts)
+        assert lines() == [], (method, route)
+        answer = world.admin(method, path, **parts)
+        written = lines()
+        assert len(written) == (method != "GET"), (method, route)
+        for line in written:
+            assert line["event"] == "audit" and line["who"] == "ann@example.com" and line["role"] == "admin"
+            assert line["ids"].keys() == {"oid", "appid", "tid"}
+            assert (line["method"], line["status"]) == (method, answer.status_code)
+            assert line["route"] == route and line["client"] == "127.0.0.1"
+            assert line["name"] == ("" if "{name}" not in route else path.split("/")[3 if "/default/" in path else 2])
+    answer = world.step("POST", "/runs", json=world.submission())
+    (line,) = lines()
+    assert (line["who"], line["role"], line["made"]) == ("run-mine.a", "step", answer.json()["id"])
+    world.admin("POST", "/runs", content=b"{")
+    world.admin("POST", "/runs/run-nothing/cancel")
+    assert lines() == [], "what failed changed nothing"
+
+
+def test_a_name_of_anybodys_choosing_writes_no_line_of_its_own(world, caplog):
+    caplog.set_level(logging.INFO)
+    with Issuer.start() as issuer:
+        guard = guard_of(issuer)
+        name = 'ann"}\n{"event": "audit", "who": "bob\x1b[31m\u2028\u202e'
+        caller = guard.identify(issuer.token(["Canalis.Admin"], preferred_username=name * 100))
+    assert len(caller.name) == 256
+    world.admin("PUT", "/experiments/x%0A%7B%22event%22", json={})
+    world.admin("PATCH", "/runs/run-other", json={"tags": {"a": "\n{}"}})
+    for record in caplog.records:
+        if record.name == "canalis.audit":
+            text = record.getMessage()
+            assert text.isascii() and text.isprintable() and json.loads(text)["event"] == "audit"
+
+
+def test_where_a_change_came_from_is_what_the_front_end_adds_and_not_what_came_with_it():
+    from starlette.requests import Request
+
+    from api.audit import client_address
+
+    def asked(client: Any, *headers: str) -> str:
+        said = [(b"x-forwarded-for", header.encode()) for header in headers]
+        return client_address(Request({"type": "http", "client": client, "headers": said}))
+
+    assert asked(("10.0.0.1", 5), "6.6.6.6") == "10.0.0.1"
+    assert asked(None, "6.6.6.6, 203.0.113.7:4711") == "203.0.113.7:4711"
+    assert asked(None) == "" and len(asked(None, "x" * 9_000)) == 64
