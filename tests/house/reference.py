@@ -109,22 +109,40 @@ def _http() -> str:
         runs = SqliteRuns(database, bus, clock)
         ports = Ports(runs, SqliteDocuments(database), FileBlobs(root), FileStores(root), bus, clock)
         workspace = WorkspaceView(name="w", subscription_id="s", resource_group="r", location="l")
-        spec = make_app(Service(ports, workspace, "i", True, 1, "0"), KeptToken("t", "n")).openapi()
+        app = make_app(Service(ports, workspace, "i", True, 1, "0"), KeptToken("t", "n"))
+        spec, needs = app.openapi(), _needs(app)
         database.close()
     rows = []
     for path, methods in sorted(spec["paths"].items()):
         for method, operation in methods.items():
             said = " ".join(operation.get("description", "").split())
-            rows.append(f"| `{method.upper()}` | `{path}` | {said} |")
+            who, script = needs[method.upper(), path]
+            rows.append(f"| `{method.upper()}` | `{path}` | {who} | {script} | {said} |")
     return (
         f"# The HTTP API\n\n{_MADE}\nJSON over HTTP, described by OpenAPI at `/api/v1/openapi.json`. Every request but "
         "`/health` carries `Authorization: Bearer <token>`; on a laptop the token is in "
         "`.canalis/token`. Every request may be sent twice without harm; one that makes a run must bring its "
         "`run_id` for that. A JSON body has at most 64 MiB and no key twice in an object; files have no limit. "
-        "Errors are in [errors.md](errors.md).\n\n| method | path | what it does |\n|---|---|---|\n"
-        + "\n".join(rows)
-        + "\n"
+        "Errors are in [errors.md](errors.md). Who may use a route is the least role that people need; a script that runs "
+        "reaches so far by its token, whatever its author's role ([what that means](../why/0013-who-may-do-what.md)).\n\n"
+        "| method | path | who | a script | what it does |\n|---|---|---|---|---|\n" + "\n".join(rows) + "\n"
     )
+
+
+def _needs(app: Any) -> dict[tuple[str, str], tuple[str, str]]:
+    """The role and the reach that each route declares, in words."""
+    from api.access import Role, need_of
+    from api.app import PREFIX
+    from tests.api.test_routes import routes
+
+    found = {}
+    for route in routes(app):
+        need = need_of(route)
+        assert need is not None, route.path
+        words = ("anybody", "as anybody") if need.role is Role.NOBODY else (need.role.name.lower(), need.step.value)
+        path = route.path_format if route.path == "/" else PREFIX + route.path_format
+        found |= {(method, path): words for method in route.methods}
+    return found
 
 
 def _coverage() -> str:
