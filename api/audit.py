@@ -21,7 +21,7 @@ _TEXT_MAX = 256
 
 
 def note(request: Request, who: dict[str, Any], route: str, response: Response) -> None:
-    """Write down a change that succeeded.
+    """Write down a change that succeeded; what an error ended has changed nothing.
 
     who     sent the request, as Caller.as_logged has it
     route   its path as it was declared, with the names of its parts in the place of their values

@@ -189,6 +189,7 @@ FORGED: dict[str, Callable[[Issuer], str]] = {
     "scopes in a list": _with(scp=["access_as_user"]),
     "an app that acts for somebody": _with(idtyp="app"),
     "an app without roles": lambda issuer: issuer.sign(_without(issuer, "scp", "roles") | {"idtyp": "app"}),
+    "of no program": _with(azp=None),
     "a device": _with(idtyp="device"),
     "version missing": _with(ver=None),
     "version 3": _with(ver="3.0"),

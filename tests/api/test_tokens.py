@@ -358,7 +358,6 @@ def test_many_who_come_first_share_one_fetch(own_issuer):
         {"status": 200, "body": b'{"keys": []}'},
         {"status": 200, "body": b'{"keys": {"kid": 1}}'},
         {"status": 200, "body": b"[" * 100_000},
-        {"status": 200, "body": b'{"keys": [' + b" " * BYTES_MAX + b"]}"},
     ],
     ids=lambda answer: str(answer)[:40],
 )
@@ -375,6 +374,21 @@ def test_an_issuer_that_misbehaves_takes_no_key_away_and_is_told_in_health(own_i
     own_issuer.behave()
     hands.now += REST_S
     assert keys.key("unknown") is None and keys.key(known) and keys.trouble == ""
+
+
+def test_keys_are_not_taken_from_who_sends_too_much_or_takes_too_long(own_issuer, monkeypatch):
+    monkeypatch.setattr(keyset, "FETCH_S", 0.5)
+    body = json.dumps(own_issuer.jwks()).encode()
+    for answer, said in (
+        ({"body": body + b" " * BYTES_MAX}, "more than 524288 bytes"),
+        ({"body": body + b" " * 20 * 1024, "pause_s": 0.1}, "takes longer"),
+        ({"body": body, "pause_s": 2.0}, "timed out"),
+    ):
+        own_issuer.misbehave(200, **answer)
+        with pytest.raises((ValueError, OSError), match=said):
+            keyset.fetch(f"{own_issuer.url}/keys")
+    own_issuer.misbehave(200, body)
+    assert list(read_keys(keyset.fetch(f"{own_issuer.url}/keys"))) == [own_issuer.current]
 
 
 def test_old_keys_are_fetched_again_without_anybody_waiting(own_issuer):
