@@ -10,8 +10,9 @@ import logging
 import math
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from fastapi import Request
@@ -156,17 +157,21 @@ class EntraGuard:
             raise _Refused("it is no access token for this application")
 
 
-def guard_from(tenants: str, audience: str, issuers: str = "", run_keys: Sequence[bytes] = ()) -> EntraGuard:
+def guard_from(
+    tenants: Collection[str],
+    audience: str,
+    issuers: Mapping[str, str] = MappingProxyType({}),
+    run_keys: Sequence[bytes] = (),
+) -> EntraGuard:
     """The guard that the settings of these names describe. Fetches nothing yet.
 
-    tenants    CANALIS_TENANTS: ids of Entra tenants, with commas between them
+    tenants    CANALIS_TENANTS: ids of Entra tenants
     audience   CANALIS_AUDIENCE: id of the application, or api://<id>
-    issuers    CANALIS_ISSUERS: other issuers for these tenants, issuer=address of its keys, with commas between
-               them; Entra's own are then known too
+    issuers    CANALIS_ISSUERS: other issuers for these tenants, each with the address of its keys
     run_keys   CANALIS_RUN_KEY: what the tokens of runs are signed with
     Raises     SettingInvalid, which says everything that is wrong
     """
-    ids = {tenant.lower() for tenant in _listed(tenants)}
+    ids = {tenant.lower() for tenant in tenants}
     application = audience.strip().removeprefix("api://")
     unreadable = sorted(tenant for tenant in ids if not _TENANT.fullmatch(tenant))
     wrong = [f"CANALIS_TENANTS: '{tenant}' is no tenant's id" for tenant in unreadable]
@@ -176,8 +181,7 @@ def guard_from(tenants: str, audience: str, issuers: str = "", run_keys: Sequenc
     known: dict[str, Issuer] = {}
     for tenant in ids:
         known |= issuers_of(tenant, KeySet(f"{_LOGIN}/{tenant}/discovery/v2.0/keys"))
-    for pair in _listed(issuers):
-        name, _, address = pair.partition("=")
+    for name, address in issuers.items():
         try:
             known.setdefault(check_url(name), Issuer(frozenset(ids), "", KeySet(address)))
         except (SettingInvalid, ValueError) as error:
@@ -198,10 +202,6 @@ def issuers_of(tenant: str, keys: KeySet) -> dict[str, Issuer]:
         f"https://sts.windows.net/{tenant}/": Issuer(frozenset({tenant}), "1.0", keys),
         f"{_LOGIN}/{tenant}/v2.0": Issuer(frozenset({tenant}), "2.0", keys),
     }
-
-
-def _listed(text: str) -> list[str]:
-    return [part for part in re.split(r"[,\s]+", text) if part]
 
 
 def _checked_kid(header: dict[str, Any]) -> str:

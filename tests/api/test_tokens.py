@@ -41,7 +41,8 @@ def issuer():
 
 def guard_of(issuer: Issuer, *keys: bytes) -> EntraGuard:
     said = issuer.settings()
-    return guard_from(said["CANALIS_TENANTS"], said["CANALIS_AUDIENCE"], said["CANALIS_ISSUERS"], keys or [RUN_KEY])
+    name, _, keys_at = said["CANALIS_ISSUERS"].partition("=")
+    return guard_from([said["CANALIS_TENANTS"]], said["CANALIS_AUDIENCE"], {name: keys_at}, keys or [RUN_KEY])
 
 
 @pytest.fixture(scope="module")
@@ -475,12 +476,13 @@ def test_keys_come_over_https_or_from_this_machine(url):
 
 def test_settings_that_cannot_be_are_all_told_at_once():
     with pytest.raises(SettingInvalid) as told:
-        guard_from("common, x", " ", "http://evil.example/=https://evil.example/keys,https://a.example/", [b"short"])
+        issuers = {"http://evil.example/": "https://evil.example/keys", "https://a.example/": ""}
+        guard_from(["common", "x"], " ", issuers, [b"short"])
     for part in ("'common'", "'x'", "CANALIS_AUDIENCE", "http://evil.example/", "CANALIS_ISSUERS: ''", "5 bytes"):
         assert part in told.value.message, (part, told.value.message)
     with pytest.raises(SettingInvalid, match="names no tenant"):
-        guard_from("", AUDIENCE)
-    assert guard_from(TENANT, f"api://{AUDIENCE}").trouble() == "", "nothing is fetched before it is needed"
+        guard_from([], AUDIENCE)
+    assert guard_from([TENANT], f"api://{AUDIENCE}").trouble() == "", "nothing is fetched before it is needed"
 
 
 def test_libraries_that_take_long_to_load_are_loaded_with_the_first_token():
