@@ -125,15 +125,16 @@ def test_the_plan_counts_what_the_engine_is_held_to():
 
 
 def test_the_application_has_the_roles_that_the_service_knows():
-    from api.access import Role
+    from api.entra import ROLES, SCOPE
     from canalis.deployment import actions
 
     entra = json.loads((INFRA / "entra-app.json").read_text())
     roles = {role["value"]: role["id"] for role in entra["appRoles"]}
-    assert list(roles) == [f"Canalis.{role.name.title()}" for role in Role if role is not Role.NOBODY]
+    assert list(roles) == list(ROLES)
     assert roles["Canalis.Admin"] == actions._ADMIN
     (scope,) = entra["api"]["oauth2PermissionScopes"]
-    assert scope["value"] == "access_as_user"
+    assert scope["value"] == SCOPE
+    assert [claim["name"] for claim in entra["optionalClaims"]["accessToken"]] == ["idtyp"]
     (client,) = json.loads((INFRA / "entra-clients.json").read_text())["api"]["preAuthorizedApplications"]
     assert client["delegatedPermissionIds"] == [scope["id"]]
 
