@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, BinaryIO
 
@@ -10,6 +11,7 @@ from fastapi.responses import StreamingResponse
 
 from api.access import GuardedRoute, Role, needs
 from api.files import file_view, has_content, key_shown_as, no_file, receive, send_file
+from api.links import LinksAnswer, LinksAsked, checked, links_to_read, links_to_write, must_be
 from api.reach import Reach, file_filter
 from api.service import Asking, Here, Service
 from canalis.contract.errors import AlreadyExists, NotFound
@@ -52,6 +54,21 @@ def list_files(here: Here, who: Asking, name: str, prefix: str = "") -> list[Fil
     return [file_view(blob) for blob in store.list(prefix) if is_open(blob.key)]
 
 
+@router.post("/{name}/links", dependencies=[needs(Role.READER, step=Reach.CHOSEN)])
+def post_links(here: Here, who: Asking, name: str, asked: LinksAsked) -> LinksAnswer:
+    """Links to fetch or to send files past the service, up to 1000 at once. To send them needs the role submitter."""
+    checked(asked.paths)
+    store = here.ports.stores.open(_stored(here, name).name)
+    is_open = file_filter(here.ports, who.run)
+    if asked.purpose == "read":
+        keys = {path: key_shown_as(path, store) for path in asked.paths}
+        _check_reach(keys.values(), is_open)
+        return links_to_read(store, keys)
+    must_be(who, Role.SUBMITTER)
+    _check_reach(asked.paths, is_open)
+    return links_to_write(store, asked.paths, asked.overwrite)
+
+
 @router.get("/{name}/files/{path:path}", dependencies=[needs(Role.READER, step=Reach.CHOSEN)])
 def get_file(here: Here, who: Asking, name: str, path: str) -> StreamingResponse:
     """One file, whole."""
@@ -62,16 +79,23 @@ def get_file(here: Here, who: Asking, name: str, path: str) -> StreamingResponse
     return send_file(store, key, path)
 
 
-@router.put("/{name}/files/{path:path}", dependencies=[needs(Role.SUBMITTER)], status_code=204)
-async def put_file(here: Here, name: str, path: str, request: Request, overwrite: bool = True) -> None:
+@router.put("/{name}/files/{path:path}", dependencies=[needs(Role.SUBMITTER, step=Reach.CHOSEN)], status_code=204)
+async def put_file(here: Here, who: Asking, name: str, path: str, request: Request, overwrite: bool = True) -> None:
     """Send one file. Without `overwrite` an existing one with other content is an error."""
     store = here.ports.stores.open(_stored(here, name).name)
+    _check_reach([path], file_filter(here.ports, who.run))
 
     def put_new(received: BinaryIO) -> None:
         if not store.put_if_absent(path, received) and not has_content(store, path, received):
             raise AlreadyExists(f"{name} has a file {path} already", kind="file", name=path)
 
     await receive(request, partial(store.put, path) if overwrite else put_new)
+
+
+def _check_reach(paths: Iterable[str], is_open: Callable[[str], bool]) -> None:
+    for path in paths:
+        if not is_open(path):
+            raise no_file(path)
 
 
 def default_name(here: Service) -> str:

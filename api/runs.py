@@ -14,6 +14,7 @@ from api.access import GuardedRoute, Role, needs
 from api.computes import choices
 from api.datastores import default_name
 from api.files import RANGE_BYTES_MAX, file_view, key_shown_as, receive, send_file, send_range
+from api.links import LinksAnswer, LinksAsked, checked, links_to_read
 from api.reach import Reach, is_parent_within
 from api.service import PREFIX, Asking, Here, Service
 from canalis.contract.costs import CostView, cost_view
@@ -201,6 +202,16 @@ def list_artifacts(here: Here, name: str, prefix: str = "") -> list[FileView]:
     """Files of a run: its log, what it left in outputs/ and logs/, what it uploaded."""
     root = artifacts(_owner(here, name))
     return [file_view(blob, root) for blob in here.ports.blobs.list(root + prefix)]
+
+
+@router.post("/{name}/links", dependencies=[needs(Role.READER, step=Reach.RUNS)])
+def post_links(here: Here, name: str, asked: LinksAsked) -> LinksAnswer:
+    """Links to fetch files of a run past the service, up to 1000 at once. They are sent to it through the service."""
+    checked(asked.paths)
+    if asked.purpose == "write":
+        raise NotSupported("The files of a run are sent through the service: PUT to .../artifacts/<path>")
+    blobs, root = here.ports.blobs, artifacts(_owner(here, name))
+    return links_to_read(blobs, {path: key_shown_as(path, blobs, root) for path in asked.paths})
 
 
 @router.get("/{name}/artifacts/{path:path}", dependencies=[needs(Role.READER, step=Reach.RUNS)])

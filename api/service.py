@@ -35,6 +35,9 @@ class Service:
     ports        for what people look at
     counted      the same for what works for runs, every call counted; None counts nothing
     counts       what was counted for a run
+    audience     for which application access tokens must be: its id, or api://...; "" where there are none
+    authority    where callers sign in for them: https://login.microsoftonline.com/<tenant>, or only the tenant; ""
+                 where nobody does
     trouble      what keeps the service from going on just now that somebody has to mend; "" when nothing does
     instance     tells one start of the service from the next
     is_local     whether compute targets are served by this machine
@@ -52,6 +55,8 @@ class Service:
     counts: Callable[[str], Counts] = lambda run_id: {}
     trouble: Callable[[], str] = lambda: ""
     machines: ComputeChoice = field(default_factory=lambda: ComputeChoice(backend="process"))
+    audience: str = ""
+    authority: str = ""
 
     @property
     def engine(self) -> Ports:

@@ -11,8 +11,10 @@ from pydantic import AfterValidator, BaseModel, Field
 
 from api.access import GuardedRoute, Role, needs
 from api.files import receive
+from api.incoming import IncomingLink, links_for, take_in
+from api.links import at_once
 from api.reach import Reach
-from api.service import Here
+from api.service import Asking, Here
 from canalis.contract.errors import HashMismatch, NotFound
 from canalis.contract.graph import content_id
 from canalis.contract.layout import content_key, snapshot_key
@@ -43,25 +45,45 @@ class Snapshot(BaseModel):
     files: dict[Annotated[str, AfterValidator(_safe_path)], SnapshotFile]
 
 
+class SnapshotSaid(Snapshot):
+    """A snapshot, and which of its files were sent to the places that an answer before has given.
+
+    arrived   those places by hash; 200 at most
+    """
+
+    arrived: dict[str, str] = {}
+
+
 class SnapshotAnswer(BaseModel):
-    """The snapshot's id, and the hashes of the files that must be sent before it can be used."""
+    """The snapshot's id, and the hashes of the files that must be sent before it can be used.
+
+    links   by hash, where to send files past the service: for 200 files and 1 GiB at a time, and none where files go
+            through it, to /content
+    """
 
     id: str
     missing: list[str]
+    links: dict[str, IncomingLink] = {}
 
 
 @router.post("/snapshots", dependencies=[needs(Role.SUBMITTER, step=Reach.WORKSPACE)])
-def post_snapshot(here: Here, snapshot: Snapshot) -> SnapshotAnswer:
+def post_snapshot(here: Here, who: Asking, said: SnapshotSaid) -> SnapshotAnswer:
     """Say which files a snapshot has. It can be used once nothing is missing: say it again then."""
-    document = snapshot.model_dump_json(exclude_defaults=True).encode()
+    document = Snapshot(files=said.files).model_dump_json(exclude_defaults=True).encode()
     identity = content_id(document)
-    if here.ports.blobs.info(snapshot_key(identity)) is not None:
+    blobs = here.ports.blobs
+    if blobs.info(snapshot_key(identity)) is not None:
         return SnapshotAnswer(id=identity, missing=[])
-    wanted = {file.sha256 for file in snapshot.files.values()}
-    missing = sorted(sha256 for sha256 in wanted if here.ports.blobs.info(content_key(sha256)) is None)
+    sizes = {file.sha256: file.size for file in said.files.values()}
+    if said.arrived:
+        take_in(here.ports, who.name, said.arrived, sizes)
+    wanted = sorted(sizes)
+    infos = at_once(lambda sha256: blobs.info(content_key(sha256)), wanted)
+    missing = [sha256 for sha256, info in zip(wanted, infos, strict=True) if info is None]
     if not missing:
-        here.ports.blobs.put_if_absent(snapshot_key(identity), document)
-    return SnapshotAnswer(id=identity, missing=missing)
+        blobs.put_if_absent(snapshot_key(identity), document)
+    links = links_for(here.ports, who.name, {sha256: sizes[sha256] for sha256 in missing}) if missing else {}
+    return SnapshotAnswer(id=identity, missing=missing, links=links)
 
 
 @router.put("/content/{sha256}", dependencies=[needs(Role.SUBMITTER, step=Reach.WORKSPACE)], status_code=204)

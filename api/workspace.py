@@ -20,6 +20,8 @@ front = APIRouter(route_class=GuardedRoute, tags=["workspace"])  # not below the
 class Health(BaseModel):
     """Which service this is. Tells nothing of anybody's work.
 
+    audience, authority   for which application a caller's access token must be, and where to sign in for it; "" where
+              a token in a file opens the service
     proof     that it knows the workspace's token: HMAC-SHA256, with the token as key, of `canalis <endpoint> <nonce>`;
               "" where a certificate says which service it is
     trouble   what somebody has to mend; only for readers, None for others
@@ -29,6 +31,8 @@ class Health(BaseModel):
     workspace: str
     instance: str
     version: str
+    audience: str = ""
+    authority: str = ""
     proof: str = ""
     trouble: list[str] | None = None
 
@@ -47,6 +51,8 @@ def health(here: Here, request: Request, nonce: Annotated[str, Query(max_length=
         workspace=here.workspace.name,
         instance=here.instance,
         version=here.version,
+        audience=here.audience,
+        authority=here.authority,
         proof=guard.prove(f"http://{host}:{port}", nonce) if nonce else "",
         trouble=[said for said in (here.trouble(), guard.trouble()) if said] if _is_reader(guard, request) else None,
     )

@@ -10,7 +10,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, Protocol
+from urllib.parse import urlsplit
 
 from canalis.contract.errors import (
     CanalisError,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     import httpx2
 
 PREFIX = "/api/v1"
+HERE = ("127.0.0.1", "localhost", "::1")
 _AWAY_S = 60.0  # how long a service that does not answer is waited for; a restart takes about two seconds
 _TIMEOUT_S = 60.0
 _FOUND_S = 1.0  # how long a service that was found counts as there, before the token is sent to it
@@ -38,17 +40,38 @@ class Endpoint(NamedTuple):
     token: str
 
 
+class Opener(Protocol):
+    """Opens a service to one caller; see canalis.sign_in."""
+
+    def token(self) -> str:
+        """What the next request is to bring."""
+        ...
+
+    def who(self) -> str:
+        """Whose token it is; "" when that is not known."""
+        ...
+
+
 class Client:
     """A connection to the service of one workspace, made when it is first needed.
 
-    find   tells where the service is; asked again when it does not answer, since it may have been restarted
+    find      tells where the service is; asked again when it does not answer, since it may have been restarted
+    opener    gives a token for each request to a service in the cloud; None where the endpoint's own is good
+    away_s    how long a service that does not answer is waited for, in seconds
     """
 
-    def __init__(self, find: Callable[[], Endpoint]) -> None:
+    def __init__(self, find: Callable[[], Endpoint], opener: Opener | None = None, away_s: float = _AWAY_S) -> None:
         self._find = find
+        self._opener = opener
+        self._away_s = away_s
         self._endpoint: Endpoint | None = None
         self._found_at = 0.0
         self._http: httpx2.Client | None = None
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether the service is in the cloud, so that files may have a shorter way than through it."""
+        return self._opener is not None
 
     @property
     def endpoint(self) -> Endpoint:
@@ -96,11 +119,19 @@ class Client:
 
     def receive_file(self, path: str, target: Path) -> None:
         """Download a file; `target` appears whole or not at all."""
+        import httpx2
+
         target.parent.mkdir(parents=True, exist_ok=True)
         part = target.with_name(f".part-{target.name}")
-        with self._stream(path) as response, part.open("wb") as file:
-            for piece in response.iter_bytes(2**20):
-                file.write(piece)
+        give_up = time.monotonic() + self._away_s
+        while True:
+            try:
+                with self._stream(path) as response, part.open("wb") as file:
+                    for piece in response.iter_bytes(2**20):
+                        file.write(piece)
+                break
+            except httpx2.TransportError as error:
+                self._lost(error, give_up)
         part.replace(target)
 
     def read_range(self, path: str, offset: int) -> tuple[bytes, int, bool]:
@@ -124,29 +155,37 @@ class Client:
     ) -> httpx2.Response:
         import httpx2
 
-        give_up = time.monotonic() + _AWAY_S
+        give_up = time.monotonic() + self._away_s
+        own = parts.pop("headers", {})
         while True:
             if make_content is not None:
                 parts["content"] = make_content()
+            headers = own | self._authorization()
             try:
                 response = self._connection().request(
-                    method, PREFIX + path, extensions={"trace": self._look_again}, **parts
+                    method, PREFIX + path, headers=headers, extensions={"trace": self._look_again}, **parts
                 )
                 break
             except httpx2.TransportError as error:
                 # Asked again, since every request of ours may come twice: a submission brings its run's id, a
                 # metric point its own, and the rest says how things shall be.
                 self._lost(error, give_up)
-        _raise_for(response)
+        self._raise_for(response)
         return response
 
     @contextmanager
     def _stream(self, path: str) -> Iterator[httpx2.Response]:
-        with self._connection().stream("GET", PREFIX + path, extensions={"trace": self._look_again}) as response:
+        connection, headers = self._connection(), self._authorization()
+        asked = connection.stream("GET", PREFIX + path, headers=headers, extensions={"trace": self._look_again})
+        with asked as response:
             if response.is_error:
                 response.read()
-            _raise_for(response)
+            self._raise_for(response)
             yield response
+
+    def _authorization(self) -> dict[str, str]:
+        token = self._opener.token() if self._opener is not None else self.endpoint.token
+        return {"Authorization": f"Bearer {token}"} if token else {}
 
     def _connection(self) -> httpx2.Client:
         import httpx2
@@ -154,9 +193,8 @@ class Client:
         if self._http is None:
             self._http = httpx2.Client(
                 base_url=self.endpoint.url,
-                headers={"Authorization": f"Bearer {self.endpoint.token}"},
                 timeout=_TIMEOUT_S,
-                trust_env=False,  # a company's proxy must not be asked for 127.0.0.1
+                trust_env=not is_here(self.endpoint.url),  # a company's proxy must not be asked for 127.0.0.1
             )
         return self._http
 
@@ -172,29 +210,47 @@ class Client:
         if time.monotonic() > give_up:
             raise _away(self.endpoint.url, error) from error
         time.sleep(0.3)
-        self.close()
-        self._endpoint = None
+        if not self.is_remote:  # else it stays where it is, and other threads may be using the connection
+            self.close()
+            self._endpoint = None
+
+    def _raise_for(self, response: httpx2.Response) -> None:
+        """Raise what the service has raised; one that refuses is told with who was refused."""
+        if not response.is_error:
+            return
+        error = _error_of(response)
+        who = self._opener.who() if self._opener is not None else ""
+        also = f" (signed in as {who})" if who else ""
+        # Whatever was asked for, these are the caller's own trouble: v1's classes for it are raised right here.
+        if isinstance(error, NotAllowed):
+            raise NotSignedIn(error.message + also)
+        if isinstance(error, Forbidden):
+            raise NotPermitted(error.message + also)
+        raise error
+
+
+def is_here(url: str) -> bool:
+    """Whether an address is one of this machine."""
+    return urlsplit(url).hostname in HERE
 
 
 def _away(url: str, error: Exception) -> StoreUnavailable:
     return StoreUnavailable(f"The Canalis service at {url} does not answer: {error}")
 
 
-def _raise_for(response: httpx2.Response) -> None:
-    if not response.is_error:
-        return
+def _error_of(response: httpx2.Response) -> CanalisError:
     try:
         told = response.json()["error"]
         kind = all_errors().get(told["code"], CanalisError)
-        message, details = told["message"], told.get("details") or {}
+        return kind(told["message"], **(told.get("details") or {}))
     except (ValueError, KeyError, TypeError):
-        kind, message, details = CanalisError, f"{response.status_code} from {response.url}", {}
-    # Whatever was asked for, these are the caller's own trouble: v1's classes for it are raised right here.
-    if kind is NotAllowed:
-        raise NotSignedIn(message)
-    if kind is Forbidden:
-        raise NotPermitted(message)
-    raise kind(message, **details)
+        pass
+    if response.status_code in (401, 403):
+        return NotAllowed(
+            f"{response.url} refuses ({response.status_code}): ask who looks after the workspace for a role in it, "
+            "reader to look, submitter to run pipelines"
+        )
+    return CanalisError(f"{response.status_code} from {response.url}")
 
 
 __all__ = ["Client", "Endpoint", "NotFound"]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from canalis.exceptions import UserErrorException
 
+URL = "canalis_url"  # names the deployed service that the workspace is behind; not in v1
 FOLDERS = (".azureml", "aml_config", "")  # the order in which v1 looks
 _FILES = ("config.json", "project.json")
 
@@ -36,17 +37,22 @@ def find_config(path: Path | None, file_name: str | None) -> Path | None:
 def _names_a_workspace(path: Path) -> bool:
     # A config.json right beside the code may be the author's own, and about something else.
     try:
-        return "workspace_name" in json.loads(path.read_text())
-    except (ValueError, OSError):
+        found = json.loads(path.read_text())
+        return "workspace_name" in found or URL in found
+    except (ValueError, OSError, TypeError):
         return False
 
 
 def read_config(path: Path) -> dict[str, str]:
-    """What a config file says of its workspace. Raises UserErrorException when it is none."""
+    """What a config file says of its workspace, "" for what it does not say.
+
+    Raises UserErrorException when it is none. Where it names a service, that knows the workspace's name.
+    """
     try:
         found = json.loads(path.read_text())
         return {
-            "workspace_name": found["workspace_name"],
+            "workspace_name": found.get("workspace_name", "") if found.get(URL) else found["workspace_name"],
+            URL: found.get(URL) or "",
             "subscription_id": found.get("subscription_id", ""),
             "resource_group": found.get("resource_group", ""),
         }

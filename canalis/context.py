@@ -12,6 +12,7 @@ from typing import Any
 from canalis.dataset import FileDataset
 from canalis.exceptions import RunEnvironmentException
 from canalis.experiment import Experiment
+from canalis.host import of_context
 from canalis.logged import _OfflineRun
 from canalis.recording import Recorder, Remote, Spool
 from canalis.run import PipelineRun, Run, StepRun
@@ -42,7 +43,7 @@ class SubmittedRun(StepRun):
 
     @cached_property
     def _experiment(self) -> Experiment:  # type: ignore[override]
-        return Experiment._known(Workspace._at(Path(self._facts["home"])), self._facts["experiment"])
+        return Experiment._known(Workspace._at(of_context(self._facts)), self._facts["experiment"])
 
     @property
     def name(self) -> str:

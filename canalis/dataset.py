@@ -7,10 +7,12 @@ import re
 import uuid
 import warnings
 from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from canalis import transfer
 from canalis.absent import V1
 from canalis.contract.patterns import below_common, listing_prefix, matches
 from canalis.data import DataPath, DataReference
@@ -66,14 +68,14 @@ class FileDataset(V1):
         Raises UserErrorException for a file that is there already, unless `overwrite`.
         """
         target = Path(target_path) if target_path is not None else Path(".canalis-data") / self.id
-        copied = []
-        for store, path, below in self._files():
-            local = target / below
-            if local.exists() and not overwrite:
-                raise UserErrorException(f"{local} is there already; pass overwrite=True to replace it")
-            store.workspace._client.receive_file(f"/datastores/{quote(store.name)}/files/{quote(path)}", local)
-            copied.append(str(local.absolute()))
-        return copied
+        found = [(store, path, target / below) for store, path, below in self._files()]
+        there = [local for _, _, local in found if local.exists()]
+        if there and not overwrite:
+            raise UserErrorException(f"{there[0]} is there already; pass overwrite=True to replace it")
+        for store, group in groupby(found, key=lambda one: one[0]):
+            wanted = [(path, local) for _, path, local in group]
+            list(transfer.receive(store.workspace._client, transfer.of_datastore(store.name), wanted))
+        return [str(local.absolute()) for _, _, local in found]
 
     def _files(self) -> list[tuple[Store, str, str]]:
         """Each file with its datastore, its path there, and its path below the folder that all share."""

@@ -8,8 +8,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 from urllib.parse import quote
 
+from canalis import transfer
 from canalis.absent import V1
-from canalis.contract.errors import AlreadyExists, AuthorError
+from canalis.contract.errors import AuthorError
 from canalis.data import DataReference
 from canalis.exceptions import UserErrorException
 from canalis.within import Within
@@ -145,43 +146,35 @@ class AbstractAzureStorageDatastore(AbstractDatastore):
 
         Returns how many were copied; files that are there are kept unless `overwrite`.
         """
-        client = self.workspace._client
-        copied = 0
+        client, wanted = self.workspace._client, []
         for found in client.get(f"/datastores/{quote(self.name)}/files", prefix=_stripped(prefix or "")):
             target = Path(target_path) / found["path"]
             if target.exists() and not overwrite:
                 print(f"{target} is there already and was kept; pass overwrite=True to replace it")
-                continue
-            client.receive_file(self._file(found["path"]), target)
-            copied += 1
+            else:
+                wanted.append((found["path"], target))
+        for path in transfer.receive(client, transfer.of_datastore(self.name), wanted):
             if show_progress:
-                print(f"Downloaded {found['path']}")
-        return copied
+                print(f"Downloaded {path}")
+        return len(wanted)
 
     def _send(
         self, files: list[Path], root: Path, target_path: str | None, overwrite: bool, show_progress: bool
     ) -> DataReference:
         target = _stripped(target_path or "")
-        client = self.workspace._client
+        paths = [(PurePosixPath(target) / file.absolute().relative_to(root.absolute())).as_posix() for file in files]
+        found = list(zip(files, paths, strict=True))
         sent = 0
-        for file in files:
-            path = (PurePosixPath(target) / file.absolute().relative_to(root.absolute()).as_posix()).as_posix()
-            try:
-                with file.open("rb") as content:
-                    client.send_file(self._file(path), content, overwrite=overwrite)
-            except AlreadyExists:
-                if show_progress:
-                    print(f"{self.name}/{path} is there already and was kept; pass overwrite=True to replace it")
-                continue
-            sent += 1
-            if show_progress:
+        answers = transfer.send(self.workspace._client, transfer.of_datastore(self.name), found, overwrite)
+        for (file, path), is_sent in zip(found, answers, strict=True):
+            sent += is_sent
+            if show_progress and is_sent:
                 print(f"Uploaded {file} to {self.name}/{path}")
+            elif show_progress:
+                print(f"{self.name}/{path} is there already and was kept; pass overwrite=True to replace it")
         if show_progress:
             print(f"Uploaded {sent} of {len(files)} files")
         return DataReference(self, None, target)
-
-    def _file(self, path: str) -> str:
-        return f"/datastores/{quote(self.name)}/files/{quote(path)}"
 
 
 class AzureBlobDatastore(AbstractAzureStorageDatastore):

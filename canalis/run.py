@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import quote
 
+from canalis import transfer
 from canalis.contract.errors import NotFound
 from canalis.contract.layout import STEP_LOG
 from canalis.contract.metrics import fold
@@ -184,7 +185,7 @@ class Run(Logging):
         if target.is_dir() or str(output_file_path or "").endswith("/"):
             target = target / Path(name).name
         try:
-            self._client.receive_file(f"{self._path}/artifacts/{quote(name)}", target)
+            list(transfer.receive(self._client, transfer.of_run(self._path), [(name, target)]))
         except NotFound as error:
             files = ", ".join(self.get_file_names()[:20]) or "none"
             raise UserErrorException(f"Run {self.id} has no file '{name}' (it has: {files})", error) from error
@@ -199,12 +200,13 @@ class Run(Logging):
         timeout_seconds: Any = None,
     ) -> None:
         """Copy all its files whose paths begin with `prefix` below a folder, the current one when none is named."""
-        folder = Path(output_directory or ".")
+        folder, wanted = Path(output_directory or "."), []
         for index, found in enumerate(self._client.get(f"{self._path}/artifacts", prefix=prefix or "")):
             path = found["path"]
             below = path if append_prefix else path.removeprefix(prefix or "").lstrip("/")
             target = folder / (output_paths[index] if output_paths else below)
-            self._client.receive_file(f"{self._path}/artifacts/{quote(path)}", target)
+            wanted.append((path, target))
+        list(transfer.receive(self._client, transfer.of_run(self._path), wanted))
 
     def get_children(
         self,

@@ -6,12 +6,14 @@ import hashlib
 import os
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from canalis.client import Client
 from canalis.contract.errors import HashMismatch
 from canalis.exceptions import SnapshotException
+from canalis.transfer import Bar, Storage, in_order
 
 # Never part of a snapshot: version control, our own folder, what Python and notebooks write beside code.
 _NEVER = frozenset({".git", ".canalis", "__pycache__", ".ipynb_checkpoints", ".DS_Store"})
@@ -48,17 +50,33 @@ class Snapshots:
         raise SnapshotException(f"The files in {folder} keep changing while they are being read")
 
     def _upload(self, folder: Path, files: dict[str, dict[str, Any]]) -> str:
-        answer = self._client.post("/snapshots", {"files": files})
-        missing = set(answer["missing"])
-        for path, entry in files.items():
-            if entry["sha256"] in missing:
-                missing.discard(entry["sha256"])
-                with (folder / path).open("rb") as content:
-                    self._client.send_file(f"/content/{entry['sha256']}", content)
-        if answer["missing"]:
-            answer = self._client.post("/snapshots", {"files": files})
-            assert not answer["missing"], answer
+        """Send what the service does not have, in as many rounds as it wants to take it in."""
+        answer, rounds_in_vain = self._client.post("/snapshots", {"files": files}), 0
+        of_hash = {entry["sha256"]: folder / path for path, entry in files.items()}
+        while answer["missing"]:
+            left = len(answer["missing"])
+            arrived = self._send_files(of_hash, answer["missing"], answer.get("links") or {})
+            answer = self._client.post("/snapshots", {"files": files, "arrived": arrived})
+            rounds_in_vain = rounds_in_vain + 1 if len(answer["missing"]) >= left else 0
+            if rounds_in_vain == _TRIES:
+                raise SnapshotException(f"The service does not take the files of {folder}: {left} are missing")
         return str(answer["id"])
+
+    def _send_files(self, files: dict[str, Path], missing: list[str], links: dict[str, Any]) -> dict[str, str]:
+        """Send files past the service where it gives links, else through it; the places of those that went past it."""
+        if not links:
+            for sha256 in missing:
+                with files[sha256].open("rb") as content:
+                    self._client.send_file(f"/content/{sha256}", content)
+            return {}
+        with Storage() as storage, Bar("Sending source files", len(links)) as bar:
+
+            def put(sha256: str) -> None:
+                storage.put(links[sha256], files[sha256], bar.tell)
+                bar.file_done()
+
+            list(in_order([partial(put, sha256) for sha256 in links]))
+        return {sha256: link["key"] for sha256, link in links.items()}
 
 
 def read_folder(folder: Path) -> dict[str, dict[str, Any]]:

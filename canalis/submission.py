@@ -44,7 +44,8 @@ def submit_draft(
     assign(sketch.parameters, values)  # wrong ones are told before anything is sent
     snapshots = Snapshots(workspace._client)
     graph = build(draft, snapshots.id_of)
-    tell_what_is_missing(graph.environments.values())
+    if workspace._root is not None:  # else this interpreter is not that of the steps
+        tell_what_is_missing(graph.environments.values())
     body = {
         "run_id": new_run_id(),
         "graph": graph.model_dump(mode="json", exclude_unset=True),
@@ -52,7 +53,7 @@ def submit_draft(
         "parameters": _as_json(values),
         "continue_on_step_failure": continue_on_step_failure,
         "regenerate_outputs": regenerate_outputs,
-        "interpreter": sys.executable or None,
+        "interpreter": (sys.executable or None) if workspace._root is not None else None,
         "tags": {str(key): str(value) for key, value in (tags or {}).items()},
         "properties": {SOURCES: json.dumps(snapshots.folders())},
         "parent": parent or _surrounding_run(),

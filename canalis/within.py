@@ -5,6 +5,7 @@ and none imports a class that stands above it.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Protocol
 
 from canalis.client import Client
@@ -39,6 +40,11 @@ class Within(Protocol):
 
     def set_default_datastore(self, name: str) -> None:
         """Make another datastore the default."""
+        ...
+
+    @property
+    def _root(self) -> Path | None:
+        """Its folder on this machine; None when it is elsewhere."""
         ...
 
     @property

@@ -4,35 +4,31 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sys
 from collections.abc import Mapping
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from canalis import compute, config, datastore, local
+from canalis import compute, config, datastore, host, local
 from canalis.absent import V1
-from canalis.client import Client
 from canalis.compute import ComputeTarget
 from canalis.contract.faults import how_to_make
 from canalis.datastore import AbstractDatastore
 from canalis.environment import Environment
 from canalis.exceptions import UserErrorException
 from canalis.experiment import Experiment
+from canalis.host import Host
 from canalis.named import Named
 from canalis.run import PipelineRun, Run, StepRun
 
-_NAME = re.compile(r"[a-zA-Z0-9][\w\-]{2,32}", re.ASCII)
-_NOWHERE = {"subscription_id": "00000000-0000-0000-0000-000000000000", "resource_group": "local", "location": "local"}
-
 
 class Workspace(V1):
-    """A workspace. On this machine it is a folder with a service; see canalis.local for where.
+    """A workspace: a folder of this machine with a service (see canalis.local for where), or a service in the cloud.
 
     Workspace(subscription_id, resource_group, workspace_name) makes a local twin when there is none yet: a
-    script that names a workspace in the cloud runs here without it.
+    script that names a workspace in the cloud runs here without it. With `canalis_url`, or CANALIS_URL in the
+    environment, it is the workspace of that deployed service.
     """
 
     DEFAULT_CPU_CLUSTER_NAME = "cpu-cluster"
@@ -44,26 +40,30 @@ class Workspace(V1):
         resource_group: str | None = None,
         workspace_name: str | None = None,
         auth: Any = None,
+        canalis_url: str | None = None,
         **ignored: Any,
     ) -> None:
-        root = local.home() / _checked_name(workspace_name or local.DEFAULT_NAME)
-        self._open(root, subscription_id, resource_group)
+        there = host.deployed(canalis_url, auth)
+        here = host.LocalHost(local.home() / host.checked_name(workspace_name or local.DEFAULT_NAME))
+        self._open(there or here, workspace_name, subscription_id, resource_group)
 
-    def _open(self, root: Path, subscription_id: str | None = None, resource_group: str | None = None) -> None:
-        facts = local.describe(root)
-        if facts is None:
-            given = {"subscription_id": subscription_id, "resource_group": resource_group}
-            facts = {"name": root.name, **_NOWHERE, **{name: value for name, value in given.items() if value}}
-            local.create(root, facts)
-            print(f"Workspace '{root.name}' is new on this machine: {root}", file=sys.stderr)
-        self._root = root
-        self._facts = facts
+    def _open(
+        self,
+        where: Host,
+        name: str | None = None,
+        subscription_id: str | None = None,
+        resource_group: str | None = None,
+    ) -> None:
+        given = {"name": name, "subscription_id": subscription_id, "resource_group": resource_group}
+        self._host = where
+        self._client = where.client()
+        self._facts = where.facts(self._client, given)
 
     @classmethod
-    def _at(cls, root: Path) -> Workspace:
-        """The workspace in that folder."""
+    def _at(cls, where: Host) -> Workspace:
+        """The workspace that is there."""
         workspace = cls.__new__(cls)
-        workspace._open(root)
+        workspace._open(where)
         return workspace
 
     @classmethod
@@ -80,20 +80,26 @@ class Workspace(V1):
         friendly_name: str | None = None,
         exist_ok: bool = False,
         show_output: bool = True,
+        canalis_url: str | None = None,
         **ignored: Any,
     ) -> Workspace:
-        """A new workspace. With `exist_ok` the one that is there; without, that is a UserErrorException."""
-        root = local.home() / _checked_name(name)
-        if local.describe(root) is not None:
+        """A new workspace. With `exist_ok` the one that is there; without, that is a UserErrorException.
+
+        One in the cloud is made by deploying its service: where a service is known, it is there.
+        """
+        there = host.deployed(canalis_url, auth)
+        here = host.LocalHost(local.home() / host.checked_name(name))
+        if there is not None or local.describe(here.folder) is not None:
             if not exist_ok:
-                raise UserErrorException(f"Workspace '{name}' exists already; pass exist_ok=True to use it")
-            return cls._at(root)
+                known = f" at {there}" if there is not None else ""
+                raise UserErrorException(f"Workspace '{name}' exists already{known}; pass exist_ok=True to use it")
+            return cls(subscription_id, resource_group, name, auth, canalis_url)
         given = {"subscription_id": subscription_id, "resource_group": resource_group, "location": location}
-        facts = {"name": name, **_NOWHERE, **{key: value for key, value in given.items() if value}}
-        local.create(root, {**facts, "friendly_name": friendly_name or name, "tags": tags or {}})
+        also = {"friendly_name": friendly_name or name, "tags": tags or {}}
+        local.create(here.folder, {**host.new_facts(name, given), **also})
         if show_output:
-            print(f"Workspace '{name}' created: {root}")
-        return cls._at(root)
+            print(f"Workspace '{name}' created: {here}")
+        return cls._at(here)
 
     @classmethod
     def get(
@@ -103,10 +109,11 @@ class Workspace(V1):
         subscription_id: str | None = None,
         resource_group: str | None = None,
         location: str | None = None,
+        canalis_url: str | None = None,
         **ignored: Any,
     ) -> Workspace:
         """The workspace of that name; on this machine its local twin, made when there is none yet."""
-        return cls(subscription_id, resource_group, name)
+        return cls(subscription_id, resource_group, name, auth, canalis_url)
 
     @classmethod
     def from_config(
@@ -115,29 +122,25 @@ class Workspace(V1):
         """The workspace that a config.json names. Inside a step: the workspace the step runs in.
 
         path      a file, or a folder to search from upwards; the current folder when None
-        Without any config.json it is the folder's own local workspace, and it says so.
+        auth      how to sign in to one in the cloud; without, azure-identity's default
+        Without any config.json or CANALIS_URL it is the folder's own local workspace, and it says so.
         Raises UserErrorException for a `path` that was named and is not there, or cannot be read.
         """
-        inside = _surrounding()
+        inside = host.surrounding()
         if inside is not None:
             return cls._at(inside)
         found = config.find_config(Path(path) if path is not None else None, _file_name)
         if found is None:
-            folder = local.home()
-            known = local.workspaces(folder)
-            root = folder / (known[0] if len(known) == 1 else local.DEFAULT_NAME)
-            print(f"No config.json found: using the local workspace in {root}", file=sys.stderr)
-            return cls._at(root)
+            return cls._at(host.deployed(None, auth) or _folders_own())
         named = config.read_config(found)
         workspace = cls.__new__(cls)
-        workspace._open(_root_of(found, named), named["subscription_id"], named["resource_group"])
+        workspace._open(
+            host.of_config(found, named, auth),
+            named["workspace_name"],
+            named["subscription_id"],
+            named["resource_group"],
+        )
         return workspace
-
-    @classmethod
-    def _configured(cls) -> Path | None:
-        """The folder of the workspace that a script here would get from its step or config.json; None without any."""
-        found = config.find_config(None, None)
-        return _surrounding() or (_root_of(found, config.read_config(found)) if found is not None else None)
 
     def write_config(self, path: str | os.PathLike[str] | None = None, file_name: str | None = None) -> None:
         """Write <path>/.azureml/config.json, which from_config finds."""
@@ -147,6 +150,7 @@ class Workspace(V1):
             "subscription_id": self.subscription_id,
             "resource_group": self.resource_group,
             "workspace_name": self.name,
+            **self._host.config(),
         }
         target.write_text(json.dumps(body, indent=4))
 
@@ -154,9 +158,8 @@ class Workspace(V1):
     def list(
         subscription_id: str | None = None, auth: Any = None, resource_group: str | None = None
     ) -> dict[str, list[Workspace]]:
-        """The workspaces of this project on this machine, by name."""
-        folder = local.home()
-        return {name: [Workspace._at(folder / name)] for name in local.workspaces(folder)}
+        """The workspaces of this project by name: those on this machine, and the configured one in the cloud."""
+        return _known(auth)
 
     @property
     def name(self) -> str:
@@ -270,10 +273,10 @@ class Workspace(V1):
         """The experiment of that name, made when there is none."""
         return Experiment(self, name)
 
-    @cached_property
-    def _client(self) -> Client:
-        """The way to the service, which is started when it is first asked for something."""
-        return Client(lambda: local.endpoint(self._root))
+    @property
+    def _root(self) -> Path | None:
+        """Its folder on this machine; None when it is elsewhere."""
+        return self._host.folder
 
     def __repr__(self) -> str:
         return (
@@ -282,27 +285,29 @@ class Workspace(V1):
         )
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Workspace) and other._root == self._root
+        return isinstance(other, Workspace) and other._host == self._host
 
     def __hash__(self) -> int:
-        return hash(self._root)
+        return hash(self._host)
 
 
-def _surrounding() -> Path | None:
-    """The folder of the workspace in which this process is a step."""
-    inside = os.environ.get("CANALIS_CONTEXT")
-    return Path(json.loads(Path(inside).read_text())["home"]) if inside else None
+def _folders_own() -> Host:
+    """The local workspace of a folder without any configuration."""
+    folder = local.home()
+    known = local.workspaces(folder)
+    root = folder / (known[0] if len(known) == 1 else local.DEFAULT_NAME)
+    print(f"No config.json found: using the local workspace in {root}", file=sys.stderr)
+    return host.LocalHost(root)
 
 
-def _root_of(config_file: Path, named: dict[str, str]) -> Path:
-    """The folder of the workspace that a config file names."""
-    project = config_file.parent.parent if config_file.parent.name in config.FOLDERS else config_file.parent
-    return local.home(start=project, project=project) / _checked_name(named["workspace_name"])
-
-
-def _checked_name(name: str) -> str:
-    if not _NAME.fullmatch(name):
-        raise UserErrorException(
-            f"'{name}' cannot be the name of a workspace: 3 to 33 letters, digits, _ and -, the first a letter or digit"
-        )
-    return name
+def _known(auth: Any) -> dict[str, list[Workspace]]:
+    """The workspaces of the project of the current folder, by name."""
+    folder, configured = local.home(), host.configured(auth)
+    hosts: list[Host] = [host.LocalHost(folder / name) for name in local.workspaces(folder)]
+    if configured is not None and configured.folder is None:
+        hosts.append(configured)
+    found: dict[str, list[Workspace]] = {}
+    for each in hosts:
+        workspace = Workspace._at(each)
+        found.setdefault(workspace.name, []).append(workspace)
+    return found

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import typer
 
-from canalis import local
+from canalis import host, local
 from canalis.cli import deploy, figures, here, kept, output, where  # noqa: F401  each brings its commands
 from canalis.cli.words import Json, RunId, WorkspaceName, app
 from canalis.contract.version import VERSION
@@ -84,7 +84,12 @@ def serve(
     workspace: WorkspaceName = None,
 ) -> None:
     """Serve the folder's workspace until Ctrl-C. Usually not needed: a script starts the service by itself."""
-    root = where.workspace_or_new(workspace)._root
+    chosen = where.workspace_or_new(workspace)
+    root = chosen._root
+    if root is None:
+        raise UserErrorException(
+            f"There is nothing to serve here: workspace '{chosen.name}' is served at {chosen._host}"
+        )
     found = local.running(root)
     if found is not None:
         print(f"Canalis serves workspace '{root.name}' already, at {found.url} (process {local.process_id(root)})")
@@ -98,8 +103,15 @@ def stop(workspace: WorkspaceName = None, as_json: Json = False) -> None:
     """End the folder's service. Steps that run go on, and are found again when it is next started."""
     root = local.home() / local.DEFAULT_NAME
     process, still = None, 0
-    if workspace is not None or local.workspaces(local.home()):  # else nothing runs here, and nothing is to be made
+    configured = host.configured()
+    is_elsewhere = configured is not None and configured.folder is None
+    # Without any of these nothing runs here, and nothing is to be made.
+    if workspace is not None or local.workspaces(local.home()) or is_elsewhere:
         found = where.workspace(workspace)
+        if found._root is None:
+            raise UserErrorException(
+                f"There is nothing to stop here: workspace '{found.name}' is served at {found._host}"
+            )
         root = found._root
         if local.running(root) is not None:
             still = len(found._client.get("/runs", status=["running", "failing", "cancelling"], limit=500))
@@ -258,13 +270,14 @@ def compute_create(
     """Create or change a compute target, for scripts that expect one to be there."""
     from canalis.compute import AmlCompute, ComputeTarget
 
-    made = ComputeTarget.create(
-        where.workspace_or_new(workspace), name, AmlCompute.provisioning_configuration(max_nodes=max_nodes)
-    )
+    chosen = where.workspace_or_new(workspace)
+    made = ComputeTarget.create(chosen, name, AmlCompute.provisioning_configuration(max_nodes=max_nodes))
     if as_json:
         output.print_json(made._document)
     else:
-        print(f"Compute target '{made.name}' runs {max_nodes} steps at once on this machine")
+        print(
+            f"Compute target '{made.name}' runs {max_nodes} steps at once{' on this machine' if chosen._root else ''}"
+        )
 
 
 def _followed(submitted: Any, show: bool, wait: bool) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import typer
 
+from canalis import transfer
 from canalis.cli import output, where
 from canalis.cli.words import Json, RunId, WorkspaceName, app
 from canalis.client import Client
@@ -24,7 +25,10 @@ _ASKED_MAX = 200  # steps whose metrics are asked for one by one
 
 @app.command()
 def files(run: RunId, workspace: WorkspaceName = None, as_json: Json = False) -> None:
-    """List the files of a run or a step, and the data that it wrote, with the folders where they lie."""
+    """List the files of a run or a step, and the data that it wrote, with the folders where they lie.
+
+    In the cloud data lies in a datastore; `canalis download` copies files here.
+    """
     found = where.holding(workspace, run)
     held = [_held(found, view) for view in _parts(found._client, run)]
     if as_json:
@@ -32,7 +36,7 @@ def files(run: RunId, workspace: WorkspaceName = None, as_json: Json = False) ->
         return
     for part in held:
         if part["files"]:
-            print(f"{part['name']}: {part['folder']}")
+            print(f"{part['name']}: {part['folder']}" if part["folder"] else part["name"])
             print("\n".join(aligned([("", file["path"], _size(file["size"])) for file in part["files"]])))
         for port in part["outputs"]:
             print(f"{part['name']} wrote {port['name']}: {port['folder']}")
@@ -52,10 +56,10 @@ def download(
     copied = []
     for view in parts:
         below = folder / view.get("node", "_run") if len(parts) > 1 else folder
-        for file in client.get(_path(view) + "/artifacts", prefix=prefix):
-            target = below / file["path"]
-            client.receive_file(f"{_path(view)}/artifacts/{quote(file['path'])}", target)
-            copied.append(str(target))
+        paths = [file["path"] for file in client.get(_path(view) + "/artifacts", prefix=prefix)]
+        wanted = [(path, below / path) for path in paths]
+        list(transfer.receive(client, transfer.of_run(_path(view)), wanted))
+        copied += [str(target) for _, target in wanted]
     if not copied:
         raise UserErrorException(f"Run {run} has no file that begins with '{prefix}'; `canalis files {run}` lists all")
     if as_json:
@@ -108,17 +112,26 @@ def _parts(client: Client, name: str) -> list[dict[str, Any]]:
 
 
 def _held(workspace: Workspace, view: dict[str, Any]) -> dict[str, Any]:
-    client, root = workspace._client, Path(workspace._root)
-    folder = root / "blobs" / artifacts(_owner(view))
+    client, root = workspace._client, workspace._root
     outputs = client.get(_path(view) + "/outputs") if view["kind"] == "step" else []
-    places = [(port["name"], root / "datastores" / port["datastore"] / port["path"]) for port in outputs]
     return {
         "id": view["id"],
         "name": label(view) if view["kind"] == "step" else "the run",
-        "folder": str(folder),
+        "folder": str(root / "blobs" / artifacts(_owner(view))) if root else None,
         "files": client.get(_path(view) + "/artifacts"),
-        "outputs": [{"name": name, "folder": str(place)} for name, place in places if place.exists()],
+        "outputs": [{"name": port["name"], "folder": place} for port in outputs if (place := _place(workspace, port))],
     }
+
+
+def _place(workspace: Workspace, port: dict[str, Any]) -> str:
+    """Where an output lies: its folder here, or its datastore and the path below it; "" when nothing was written."""
+    if workspace._root is not None:
+        folder = workspace._root / "datastores" / port["datastore"] / port["path"]
+        return str(folder) if folder.exists() else ""
+    path = port["path"].rstrip("/")
+    found = workspace._client.get(f"/datastores/{quote(port['datastore'])}/files", prefix=path)
+    is_there = any(file["path"] == path or file["path"].startswith(f"{path}/") for file in found)
+    return f"{port['datastore']}/{path}" if is_there else ""
 
 
 def _owner(view: dict[str, Any]) -> StepRunId:

@@ -164,12 +164,12 @@ def print_demo(
     print()
     rows = [(step["name"], step["run_status_v1"], _took(step), _numbers(metrics[step["name"]])) for step in steps]
     table(("step", "status", "took", "metrics"), rows)
-    root = Path(workspace._root)
-    command = _this_command()
+    root, command = workspace._root, _this_command()
+    files, data = f"artifacts/{view['id']}", "workspaceblobstore/azureml"
     print(f"""
 The run   {view["id"]}: {view["run_status_v1"]}
-Files     {root / "blobs" / "artifacts" / view["id"]}
-Data      {root / "datastores" / "workspaceblobstore" / "azureml"}
+Files     {root / "blobs" / files if root else f"`{command} download {view['id'][:8]}` copies them here"}
+Data      {root / "datastores" / data if root else f"datastore {data}"}
 
 Next      {command} runs                   what ran here
           {command} show {view["id"][:8]}          its steps

@@ -2,6 +2,7 @@
 
 graphs/<id>                              a graph document
 content/<2 hex>/<sha-256>                a source file, under the hash of its bytes
+incoming/<place>/<sha-256>               the same, sent past the service and not seen by it yet
 snapshots/<id>                           which source files make a snapshot
 artifacts/<run>/<node>/...               files of a step for people: user_logs/, outputs/, logs/, uploads
 records/<run>/<node>/...                 what the service keeps beside them: metrics, exit, context
@@ -27,6 +28,11 @@ def graph_key(graph_id: str) -> str:
 def content_key(sha256: str) -> str:
     """Of a source file's bytes."""
     return f"content/{sha256[:2]}/{sha256}"
+
+
+def incoming_key(place: str, sha256: str) -> str:
+    """Of a source file that somebody was given a place to send to."""
+    return f"incoming/{place}/{sha256}"
 
 
 def snapshot_key(snapshot_id: str) -> str:

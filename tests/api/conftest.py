@@ -79,7 +79,7 @@ def a_run(ask, script: bytes = b"print(1)") -> dict:
     assert first["missing"] == [sha256]
     assert ask("PUT", f"/content/{sha256}", content=script).status_code == 204
     again = ask("POST", "/snapshots", json=files).json()
-    assert again == {"id": first["id"], "missing": []}
+    assert again == {"id": first["id"], "missing": [], "links": {}}
     node = {"key": "a", "name": "a", "work": {"kind": "python", "script": "a.py"}, "snapshot": again["id"]}
     answer = ask("POST", "/runs", json={"experiment": "e", "graph": {"nodes": [node]}})
     assert answer.status_code == 201, answer.text

@@ -45,12 +45,27 @@ class Azurite:
         """Start it and wait until it answers. Raises RuntimeError with what it said."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self.blob_port, self.queue_port, self.table_port = free_ports(3)
-        command = ["node", str(AZURITE_MAIN), "--inMemoryPersistence", "--silent", "--disableTelemetry",
-                   # Without it Azurite refuses clients that are newer than itself.
-                   "--skipApiVersionCheck",
-                   "--blobHost", "127.0.0.1", "--queueHost", "127.0.0.1", "--tableHost", "127.0.0.1",
-                   "--blobPort", str(self.blob_port), "--queuePort", str(self.queue_port),
-                   "--tablePort", str(self.table_port)]
+        command = [
+            "node",
+            str(AZURITE_MAIN),
+            "--inMemoryPersistence",
+            "--silent",
+            "--disableTelemetry",
+            # Without it Azurite refuses clients that are newer than itself.
+            "--skipApiVersionCheck",
+            "--blobHost",
+            "127.0.0.1",
+            "--queueHost",
+            "127.0.0.1",
+            "--tableHost",
+            "127.0.0.1",
+            "--blobPort",
+            str(self.blob_port),
+            "--queuePort",
+            str(self.queue_port),
+            "--tablePort",
+            str(self.table_port),
+        ]
         if self.oauth:
             key = self.folder / "key.pem"
             write_certificate(self.certificate, key)
@@ -58,8 +73,11 @@ class Azurite:
         self._log = self.folder / "azurite.log"
         with self._log.open("wb") as output:
             self._process = subprocess.Popen(
-                ["/bin/sh", "-c", GUARD, "sh", *command], cwd=self.folder,
-                stdin=subprocess.PIPE, stdout=output, stderr=output,
+                ["/bin/sh", "-c", GUARD, "sh", *command],
+                cwd=self.folder,
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=output,
             )
         deadline = time.monotonic() + START_S
         for port in (self.blob_port, self.queue_port, self.table_port):
@@ -93,7 +111,9 @@ class Azurite:
     @property
     def connection_string(self) -> str:
         """For blobs, queues and tables."""
-        return connection_string(self.blob_url, self.table_url, f"{self.scheme}://127.0.0.1:{self.queue_port}/{ACCOUNT}")
+        return connection_string(
+            self.blob_url, self.table_url, f"{self.scheme}://127.0.0.1:{self.queue_port}/{ACCOUNT}"
+        )
 
     @property
     def version(self) -> str:
@@ -130,8 +150,9 @@ class Azurite:
     def __enter__(self) -> Azurite:
         return self.start()
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()
 
 
@@ -179,7 +200,5 @@ def write_certificate(certificate: Path, key: Path) -> None:
     certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
     key.touch(mode=0o600)
     key.write_bytes(
-        own.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        own.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )

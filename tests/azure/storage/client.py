@@ -29,8 +29,9 @@ class Counts:
 
     def all_requests(self, *kinds: str) -> int:
         """Requests of these kinds, or of all, over all tables or containers."""
-        return sum(count for counted in self.requests.values() for kind, count in counted.items()
-                   if not kinds or kind in kinds)
+        return sum(
+            count for counted in self.requests.values() for kind, count in counted.items() if not kinds or kind in kinds
+        )
 
     def all_operations(self) -> int:
         """Operations, those in batches one by one, and the batches themselves not."""
@@ -56,9 +57,20 @@ class FaultProxy:
     def start(self) -> FaultProxy:
         """Start it; it is ready when this returns."""
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.azure.storage.proxy", "--target", f"127.0.0.1:{self.target}",
-             "--service", self.service],
-            cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1,
+            [
+                sys.executable,
+                "-m",
+                "tests.azure.storage.proxy",
+                "--target",
+                f"127.0.0.1:{self.target}",
+                "--service",
+                self.service,
+            ],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            bufsize=1,
         )
         assert self._process.stdout is not None
         self.port = int(json.loads(self._process.stdout.readline())["port"])
@@ -97,7 +109,9 @@ class FaultProxy:
 
     def _order(self, order: dict[str, Any]) -> dict[str, Any]:
         process = self._process
-        assert process is not None and process.stdin is not None and process.stdout is not None, "the proxy is not running"
+        assert process is not None and process.stdin is not None and process.stdout is not None, (
+            "the proxy is not running"
+        )
         with self._lock:
             process.stdin.write(json.dumps(order) + "\n")
             told = json.loads(process.stdout.readline())
@@ -108,6 +122,7 @@ class FaultProxy:
     def __enter__(self) -> FaultProxy:
         return self.start()
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()

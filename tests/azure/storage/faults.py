@@ -44,7 +44,9 @@ class Faults:
         """From what a test has said. Raises ValueError for a name that is none, or shares above 1."""
         known = {field.name for field in fields(cls)}
         if set(told) - known:
-            raise ValueError(f"there is no fault {', '.join(sorted(set(told) - known))}; there are {', '.join(sorted(known))}")
+            raise ValueError(
+                f"there is no fault {', '.join(sorted(set(told) - known))}; there are {', '.join(sorted(known))}"
+            )
         made = cls(**{**told, "only": tuple(told.get("only", ()))})
         if sum(made.shares().values()) > 1:
             raise ValueError(f"the shares of faults are more than 1: {asdict(made)}")
