@@ -176,7 +176,12 @@ def configured(auth: Any = None) -> Host | None:
     return of_config(found, config.read_config(found), auth) if found is not None else None
 
 
-def checked_name(name: str) -> str:
+def named_here(name: str) -> LocalHost:
+    """Where the workspace of that name of the current folder's project is."""
+    return LocalHost(local.home() / _checked_name(name))
+
+
+def _checked_name(name: str) -> str:
     """A name that a workspace on this machine can have. Raises UserErrorException for any other."""
     if not _NAME.fullmatch(name):
         raise UserErrorException(
@@ -199,7 +204,7 @@ def _default_sign_in(url: str) -> Opener:
 def _root_of(config_file: Path, name: str) -> Path:
     """The folder of the workspace that a config file names."""
     project = config_file.parent.parent if config_file.parent.name in config.FOLDERS else config_file.parent
-    return local.home(start=project, project=project) / checked_name(name)
+    return local.home(start=project, project=project) / _checked_name(name)
 
 
 def _checked_url(address: str, named_by: str) -> str:

@@ -43,9 +43,8 @@ class Workspace(V1):
         canalis_url: str | None = None,
         **ignored: Any,
     ) -> None:
-        there = host.deployed(canalis_url, auth)
-        here = host.LocalHost(local.home() / host.checked_name(workspace_name or local.DEFAULT_NAME))
-        self._open(there or here, workspace_name, subscription_id, resource_group)
+        where = host.deployed(canalis_url, auth) or host.named_here(workspace_name or local.DEFAULT_NAME)
+        self._open(where, workspace_name, subscription_id, resource_group)
 
     def _open(
         self,
@@ -57,7 +56,11 @@ class Workspace(V1):
         given = {"name": name, "subscription_id": subscription_id, "resource_group": resource_group}
         self._host = where
         self._client = where.client()
-        self._facts = where.facts(self._client, given)
+        try:
+            self._facts = where.facts(self._client, given)
+        except Exception:
+            self._client.close()
+            raise
 
     @classmethod
     def _at(cls, where: Host) -> Workspace:
@@ -87,19 +90,18 @@ class Workspace(V1):
 
         One in the cloud is made by deploying its service: where a service is known, it is there.
         """
-        there = host.deployed(canalis_url, auth)
-        here = host.LocalHost(local.home() / host.checked_name(name))
-        if there is not None or local.describe(here.folder) is not None:
+        where = host.deployed(canalis_url, auth) or host.named_here(name)
+        if where.folder is None or local.describe(where.folder) is not None:
             if not exist_ok:
-                known = f" at {there}" if there is not None else ""
+                known = f" at {where}" if where.folder is None else ""
                 raise UserErrorException(f"Workspace '{name}' exists already{known}; pass exist_ok=True to use it")
             return cls(subscription_id, resource_group, name, auth, canalis_url)
         given = {"subscription_id": subscription_id, "resource_group": resource_group, "location": location}
         also = {"friendly_name": friendly_name or name, "tags": tags or {}}
-        local.create(here.folder, {**host.new_facts(name, given), **also})
+        local.create(where.folder, {**host.new_facts(name, given), **also})
         if show_output:
-            print(f"Workspace '{name}' created: {here}")
-        return cls._at(here)
+            print(f"Workspace '{name}' created: {where}")
+        return cls._at(where)
 
     @classmethod
     def get(

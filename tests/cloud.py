@@ -1,0 +1,129 @@
+"""A service as it is deployed, but on this machine: opened by access tokens, with files that go past it by links.
+
+It runs steps as a laptop does. What is other than there: nobody who asks knows its folder or its token file.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+
+from api.access import Caller, Role
+from api.app import make_app
+from api.service import Service, WorkspaceView
+from canalis.contract.errors import NotAllowed
+from canalis.contract.version import VERSION
+from local_engine import Engine
+from steps.surroundings import Site
+from tests.linked import LinkedBlobs, LinkedStores, LinkServer
+
+AUDIENCE = "api://canalis-test"
+AUTHORITY = "https://login.microsoftonline.com/11111111-2222-3333-4444-555555555555"
+
+
+def access_token(name: str, audience: str = AUDIENCE, lifetime_s: float = 3600.0, number: int = 0) -> str:
+    """An access token as Entra ID writes them, unsigned."""
+    claims = {"aud": audience, "upn": name, "exp": int(time.time() + lifetime_s), "uti": number}
+    parts = ({"alg": "none", "typ": "JWT"}, claims)
+    return ".".join(base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts) + "."
+
+
+@dataclass
+class Known:
+    name: str
+    role: Role
+
+
+class KnownTokens:
+    """Lets in whoever brings a token that it knows."""
+
+    def __init__(self) -> None:
+        self.callers: dict[str, Known] = {}
+        self.brought: list[str] = []
+
+    def knows(self, name: str, role: Role = Role.SUBMITTER, **claims: object) -> str:
+        """A token of somebody's."""
+        token = access_token(name, **claims)
+        self.callers[token] = Known(name, role)
+        return token
+
+    def caller(self, request) -> Caller:
+        given = request.headers.get("authorization", "").removeprefix("Bearer ")
+        self.brought.append(given)
+        if given not in self.callers:
+            raise NotAllowed("This access token is not good here")
+        return self.callers[given]
+
+    def prove(self, endpoint: str, nonce: str) -> str:
+        return ""
+
+
+class Cloud:
+    """A service, its links, and who may use it."""
+
+    def __init__(
+        self, root: Path, with_links: bool = True, audience: str = AUDIENCE, authority: str = AUTHORITY
+    ) -> None:
+        self.root = root
+        root.mkdir(parents=True)
+        self.links = LinkServer()
+        self.guard = KnownTokens()
+        site = Site("cloud-ws", "sub", "group", "westeurope", "http://127.0.0.1:1", "no-token", root, ())
+        self.engine = Engine(root, site)
+        self.ports = self.engine.ports
+        if with_links:
+            blobs, stores = LinkedBlobs(root / "blobs", self.links), LinkedStores(root / "datastores", self.links)
+            self.ports = self.ports.with_changes(blobs=blobs, stores=stores)
+        workspace = WorkspaceView(name="cloud-ws", subscription_id="sub", resource_group="group", location="westeurope")
+        service = Service(
+            self.ports, workspace, "i", False, 2, VERSION, self.engine.counted, audience=audience, authority=authority
+        )
+        config = uvicorn.Config(
+            make_app(service, self.guard), port=0, log_level="warning", access_log=False, lifespan="off"
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, daemon=True)
+        self.engine.start()
+        self._thread.start()
+        while not self._server.started:
+            time.sleep(0.01)
+        port = self._server.servers[0].sockets[0].getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}"
+
+    def close(self) -> None:
+        self._server.should_exit = True
+        self._thread.join(10)
+        self.engine.close()
+        self.engine.database.close()
+        self.links.close()
+
+    def writes_config(self, folder: Path, name: str = "cloud-ws") -> Path:
+        """A config.json that names this service."""
+        path = folder / "config.json"
+        body = {"subscription_id": "sub", "resource_group": "group", "workspace_name": name, "canalis_url": self.url}
+        path.write_text(json.dumps(body))
+        return path
+
+    def incoming(self) -> list[str]:
+        """What waits to be taken in."""
+        return [found.key for found in self.ports.blobs.list("incoming/")]
+
+
+def alias_folder() -> str:
+    """What makes `import azureml` mean us in a process."""
+    import canalis
+
+    return str(Path(canalis.__file__).parent / "alias")
+
+
+def environment_of(context: Path) -> dict[str, str]:
+    """The environment of a step in the cloud, as far as the SDK looks at it."""
+    found = {name: value for name, value in os.environ.items() if not name.startswith("CANALIS_")}
+    return {**found, "CANALIS_CONTEXT": str(context), "PYTHONPATH": alias_folder()}
