@@ -30,6 +30,8 @@ PREFIX = "/api/v1"
 HERE = ("127.0.0.1", "localhost", "::1")
 _AWAY_S = 60.0  # how long a service that does not answer is waited for; a restart takes about two seconds
 _TIMEOUT_S = 60.0
+_GATEWAY = (502, 503, 504)
+_STARTING_REST_S = 1.0
 _FOUND_S = 1.0  # how long a service that was found counts as there, before the token is sent to it
 
 
@@ -165,7 +167,9 @@ class Client:
                 response = self._connection().request(
                     method, PREFIX + path, headers=headers, extensions={"trace": self._look_again}, **parts
                 )
-                break
+                if not self._is_starting(response) or time.monotonic() > give_up:
+                    break
+                time.sleep(_STARTING_REST_S)
             except httpx2.TransportError as error:
                 # Asked again, since every request of ours may come twice: a submission brings its run's id, a
                 # metric point its own, and the rest says how things shall be.
@@ -205,6 +209,11 @@ class Client:
         is_new = event == "connection.connect_tcp.started"
         if is_new and time.monotonic() - self._found_at > _FOUND_S and self._find() != self._endpoint:
             raise httpx2.ConnectError("The service is elsewhere by now")
+
+    def _is_starting(self, response: httpx2.Response) -> bool:
+        """Whether what stands before a service in the cloud has answered in its place: it is not up yet, or just gone."""
+        is_ours = "json" in response.headers.get("Content-Type", "")
+        return self.is_remote and response.status_code in _GATEWAY and not is_ours
 
     def _lost(self, error: Exception, give_up: float) -> None:
         if time.monotonic() > give_up:

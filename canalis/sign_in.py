@@ -64,7 +64,7 @@ class GivenToken:
 
     def who(self) -> str:
         """Whom it says that it is for."""
-        return name_in(self._token)
+        return name_in(self._token) or "a step of a run"
 
 
 class EntraSignIn:
@@ -142,7 +142,7 @@ def asked_health(url: str) -> dict[str, Any]:
         found = client.get("/health")
     except (CanalisError, ValueError) as error:
         raise WorkspaceException(
-            f"There is no Canalis service at {url}: {error}. The address is canalis_url in config.json, or CANALIS_URL",
+            f"No Canalis service answers at {url} ({error}). The address is canalis_url in config.json, or CANALIS_URL",
             error,
             "unavailable",
         ) from error

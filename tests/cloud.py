@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import threading
 import time
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import uvicorn
 
+import canalis
 from api.access import Caller, Role
 from api.app import make_app
 from api.service import Service, WorkspaceView
@@ -75,7 +75,14 @@ class Cloud:
         root.mkdir(parents=True)
         self.links = LinkServer()
         self.guard = KnownTokens()
-        site = Site("cloud-ws", "sub", "group", "westeurope", "http://127.0.0.1:1", "no-token", root, ())
+        config = uvicorn.Config(
+            self._app, port=0, log_level="warning", access_log=False, lifespan="off", interface="asgi3"
+        )
+        self._server = uvicorn.Server(config)
+        socket = config.bind_socket()
+        self.url = f"http://127.0.0.1:{socket.getsockname()[1]}"
+        imports = (Path(canalis.__file__).parent / "alias",)
+        site = Site("cloud-ws", "sub", "group", "westeurope", self.url, self._run_token, root / "blobs", imports)
         self.engine = Engine(root, site)
         self.ports = self.engine.ports
         if with_links:
@@ -85,17 +92,17 @@ class Cloud:
         service = Service(
             self.ports, workspace, "i", False, 2, VERSION, self.engine.counted, audience=audience, authority=authority
         )
-        config = uvicorn.Config(
-            make_app(service, self.guard), port=0, log_level="warning", access_log=False, lifespan="off"
-        )
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run, daemon=True)
+        self._made = make_app(service, self.guard)
+        self._thread = threading.Thread(target=self._server.run, args=([socket],), daemon=True)
         self.engine.start()
         self._thread.start()
-        while not self._server.started:
-            time.sleep(0.01)
-        port = self._server.servers[0].sockets[0].getsockname()[1]
-        self.url = f"http://127.0.0.1:{port}"
+
+    async def _app(self, scope, receive, send) -> None:
+        await self._made(scope, receive, send)
+
+    def _run_token(self, step_run: object) -> str:
+        """What a step's script opens the service with."""
+        return self.guard.knows(f"run {step_run}")
 
     def close(self) -> None:
         self._server.should_exit = True
@@ -114,16 +121,3 @@ class Cloud:
     def incoming(self) -> list[str]:
         """What waits to be taken in."""
         return [found.key for found in self.ports.blobs.list("incoming/")]
-
-
-def alias_folder() -> str:
-    """What makes `import azureml` mean us in a process."""
-    import canalis
-
-    return str(Path(canalis.__file__).parent / "alias")
-
-
-def environment_of(context: Path) -> dict[str, str]:
-    """The environment of a step in the cloud, as far as the SDK looks at it."""
-    found = {name: value for name, value in os.environ.items() if not name.startswith("CANALIS_")}
-    return {**found, "CANALIS_CONTEXT": str(context), "PYTHONPATH": alias_folder()}

@@ -10,16 +10,17 @@ from pathlib import Path
 
 import pytest
 
+from api import incoming
 from api.access import Role
 from canalis import host, local
 from canalis.authentication import ArmTokenAuthentication, InteractiveLoginAuthentication, TokenAuthentication
 from canalis.cli import main
-from canalis.contract.errors import NotAllowed
+from canalis.contract.errors import NotAllowed, StoreUnavailable
 from canalis.data import PipelineData
 from canalis.datastore import Datastore
 from canalis.exceptions import AuthenticationException, UserErrorException, WorkspaceException
 from canalis.workspace import Workspace
-from tests.cloud import AUDIENCE, Cloud, access_token, environment_of
+from tests.cloud import AUDIENCE, Cloud, access_token
 from tests.scenes.conftest import Author, log_of
 
 
@@ -178,7 +179,7 @@ def test_an_address_that_would_send_tokens_astray_is_refused(project, address):
 
 def test_an_address_where_nothing_is_is_told_as_such(project, monkeypatch):
     monkeypatch.setattr("canalis.sign_in._FIRST_AWAY_S", 0.5)
-    with pytest.raises(WorkspaceException, match=r"There is no Canalis service at http://127.0.0.1:1"):
+    with pytest.raises(WorkspaceException, match=r"No Canalis service answers at http://127.0.0.1:1"):
         Workspace.get("w", auth=TokenAuthentication(lambda audience: "x"), canalis_url="http://127.0.0.1:1")
 
 
@@ -224,59 +225,41 @@ def test_azure_identity_is_not_loaded_before_somebody_signs_in(project):
     assert done.stdout.strip() == "[]"
 
 
-def test_a_step_in_the_cloud_knows_its_run_by_the_token_that_it_was_given(ws, cloud, project):
+def test_a_step_in_the_cloud_works_with_the_token_of_its_run(ws, cloud, project):
     author = Author(ws, project)
-    run = author.runs(author.step("only", "print('done')"))
-    (step,) = run.get_steps()
-    token = cloud.guard.knows(f"run {run.id}")
-    (project / "artifacts").mkdir()
-    context = {
-        "run_id": step.id,
-        "pipeline_run_id": run.id,
-        "node": "only",
-        "attempt": 1,
-        "name": "only",
-        "experiment": "scene",
-        "workspace": "cloud-ws",
-        "subscription_id": "sub",
-        "resource_group": "group",
-        "location": "westeurope",
-        "service": {"url": cloud.url, "token": token},
-        "metrics": str(project / "metrics.jsonl"),
-        "artifacts": str(project / "artifacts"),
-        "inputs": {},
-        "outputs": {},
-    }
-    (project / "context.json").write_text(json.dumps(context))
-    (project / "inside.py").write_text(
+    step = author.step(
+        "only",
         """
-from azureml.core import Datastore, Run, Workspace
-from azureml.core.authentication import InteractiveLoginAuthentication
-run = Run.get_context()
-run.log("loss", 0.5)
-ws = run.experiment.workspace
-assert ws == Workspace.from_config() == Workspace.get("whatever"), ws
-open("data.txt", "w").write("from inside")
-store = ws.get_default_datastore()
-store.upload_files(["data.txt"], target_path="inside", overwrite=True, show_progress=False)
-assert store.download("back", prefix="inside", show_progress=False) == 1
-run.upload_file("notes/data.txt", "data.txt")
-run.parent.upload_file("parents.txt", "data.txt")
-print(ws.name, ws.location, run.parent.id, run.parent.get_status(), [one.name for one in run.parent.get_steps()])
-print(InteractiveLoginAuthentication().get_authentication_header()["Authorization"])
-"""
+        import json, os
+        from azureml.core import Datastore, Run, Workspace
+        from azureml.core.authentication import InteractiveLoginAuthentication
+
+        assert "home" not in json.load(open(os.environ["CANALIS_CONTEXT"]))
+        run = Run.get_context()
+        run.log("loss", 0.5)
+        ws = run.experiment.workspace
+        assert ws == Workspace.from_config() == Workspace.get("cloud-ws"), ws
+        open("data.txt", "w").write("from inside")
+        store = ws.get_default_datastore()
+        store.upload_files(["data.txt"], target_path="inside", overwrite=True, show_progress=False)
+        assert store.download("back", prefix="inside", show_progress=False) == 1
+        run.upload_file("notes/data.txt", "data.txt")
+        run.parent.upload_file("parents.txt", "data.txt")
+        print(ws.name, ws.location, run.parent.get_status(), [one.name for one in run.parent.get_steps()])
+        print(InteractiveLoginAuthentication().get_authentication_header()["Authorization"])
+        """,
     )
-    cloud.guard.brought.clear()
-    done = subprocess.run(
-        [sys.executable, "inside.py"], env=environment_of(project / "context.json"), capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    first, header = done.stdout.splitlines()
-    assert first == f"cloud-ws westeurope {run.id} Finished ['only']" and header == f"Bearer {token}"
-    assert {*cloud.guard.brought} == {token}
-    assert Path("back/inside/data.txt").read_text() == "from inside"
-    assert json.loads((project / "metrics.jsonl").read_text())["name"] == "loss"
-    assert run.get_file_names() == ["parents.txt"] and cloud.links.count("PUT") >= 2
+    run = author.runs(step)
+    log = log_of(run, "only")
+    assert run.get_status() == "Finished", log
+    first, header = log.splitlines()
+    assert first == "cloud-ws westeurope Running ['only']"
+    token = header.removeprefix("Bearer ")
+    assert cloud.guard.callers[token].name == f"run {run.find_step_run('only')[0].id}"
+    assert token in cloud.guard.brought
+    assert run.get_metrics(recursive=True) == {run.find_step_run("only")[0].id: {"loss": 0.5}}
+    assert run.get_file_names() == ["parents.txt"]
+    assert ("PUT", "inside/data.txt") in cloud.links.seen and ("GET", "inside/data.txt") in cloud.links.seen
 
 
 def test_the_command_line_works_on_the_workspace_in_the_cloud(ws, signed_in, project, capsys, cloud):
@@ -301,3 +284,105 @@ def test_the_command_line_works_on_the_workspace_in_the_cloud(ws, signed_in, pro
     assert signed_in("runs", "-w", "cloud-w") == 1 and "serves 'cloud-ws'" in capsys.readouterr().err
     assert signed_in("show", "00000000") == 1 and "There is no run 00000000" in capsys.readouterr().err
     assert Datastore.get_default(ws).name == "workspaceblobstore"
+
+
+def test_files_go_straight_to_the_storage_several_at_once(ws, cloud, project, capsys):
+    store = ws.get_default_datastore()
+    for number in range(40):
+        path = project / "many" / f"{number % 3}" / f"{number:02}.bin"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(bytes([number]) * 1000 * number)
+    cloud.links.rest_s = 0.02
+    store.upload("many", "set")
+    lines = capsys.readouterr().out.splitlines()
+    assert (
+        lines[-1] == "Uploaded 40 of 40 files"
+        and lines[0] == "Uploaded many/0/00.bin to workspaceblobstore/set/0/00.bin"
+    )
+    assert cloud.links.count("PUT") == 40 and 2 <= cloud.links.most_at_once <= 8
+
+    store.upload("many", "set")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1] == "Uploaded 0 of 40 files" and "set/0/00.bin is there already and was kept" in lines[0]
+    assert cloud.links.count("PUT") == 40
+
+    assert store.download("back", "set") == 40
+    assert capsys.readouterr().out.splitlines()[0] == "Downloaded set/0/00.bin"
+    assert cloud.links.count("GET") == 40
+    for path in (project / "many").rglob("*.bin"):
+        assert (project / "back" / "set" / path.relative_to(project / "many")).read_bytes() == path.read_bytes()
+    assert store.download("back", "set") == 0
+
+
+def test_a_file_whose_answer_was_lost_counts_and_one_that_somebody_else_put_does_not(ws, cloud, project, capsys):
+    store = ws.get_default_datastore()
+    Path("mine.txt").write_text("mine")
+    cloud.links.drop_after = 1
+    store.upload_files(["mine.txt"], target_path="a")
+    assert "Uploaded 1 of 1 files" in capsys.readouterr().out and cloud.links.count("PUT") == 2
+
+    blobs = cloud.ports.stores.open(store.name)
+    give = cloud.links.give
+    # Between the look and the upload: the link was given, and somebody is faster.
+    cloud.links.give = lambda *asked: (blobs.put("b/mine.txt", b"theirs"), give(*asked))[1]
+    store.upload_files(["mine.txt"], target_path="b")
+    assert "Uploaded 0 of 1 files" in capsys.readouterr().out
+    assert blobs.get("b/mine.txt") == b"theirs" and blobs.get("a/mine.txt") == b"mine"
+
+
+def test_an_upload_that_fails_says_so_and_counts_nothing(ws, cloud, project, capsys, monkeypatch):
+    monkeypatch.setattr("canalis.transfer._AWAY_S", 0.5)
+    Path("mine.txt").write_text("mine")
+    cloud.links.drop = 10_000
+    with pytest.raises(StoreUnavailable, match=r"mine.txt: the storage does not answer"):
+        ws.get_default_datastore().upload_files(["mine.txt"])
+    assert "Uploaded" not in capsys.readouterr().out
+    author = Author(ws, project)
+    with pytest.raises(StoreUnavailable):
+        author.submits(author.step("only", "print(1)"))
+    assert ws._client.get("/runs") == []
+
+
+def test_many_source_files_go_in_rounds_and_what_is_known_is_not_sent_again(ws, cloud, project):
+    author = Author(ws, project)
+    for number in range(incoming.FILES_MAX + 50):
+        author.writes(f"package/part_{number}.py", f"NUMBER = {number}\n")
+    step = author.step("only", "from package import part_7; print(part_7.NUMBER)")
+    cloud.links.drop_after = 3
+    run = author.runs(step)
+    assert log_of(run, "only").strip() == "7"
+    assert cloud.links.count("PUT") == incoming.FILES_MAX + 51 + 3 and cloud.incoming() == []
+    author.runs(author.step("only", "from package import part_8; print(part_8.NUMBER)"))
+    assert cloud.links.count("PUT") == incoming.FILES_MAX + 51 + 3 + 1
+
+
+def test_a_source_file_that_is_changed_while_it_is_sent_is_read_again(ws, cloud, project):
+    author = Author(ws, project)
+    step = author.step("only", "print('first')")
+    give = cloud.links.give
+
+    def give_and_change(blobs, key, lifetime_s, write):
+        if write and not cloud.links.seen:
+            author.writes("only.py", "print('later')")
+        return give(blobs, key, lifetime_s, write)
+
+    cloud.links.give = give_and_change
+    assert log_of(author.runs(step), "only").strip() == "later"
+    assert cloud.incoming() == []
+
+
+def test_where_the_service_gives_no_links_everything_goes_through_it(tmp_path, project):
+    cloud = Cloud(tmp_path / "plain" / "root", with_links=False)
+    try:
+        token = cloud.guard.knows("ada")
+        ws = Workspace.get("cloud-ws", auth=TokenAuthentication(lambda audience: token), canalis_url=cloud.url)
+        author = Author(ws, project)
+        run = author.runs(author.step("only", "open('outputs/made', 'w').write('made')"))
+        run.find_step_run("only")[0].download_file("outputs/made", "made")
+        assert Path("made").read_text() == "made"
+        store = ws.get_default_datastore()
+        store.upload_files(["made"], target_path="x", show_progress=False)
+        assert store.download("back", show_progress=False) >= 1 and Path("back/x/made").read_text() == "made"
+        assert cloud.links.seen == []
+    finally:
+        cloud.close()
