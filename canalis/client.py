@@ -211,7 +211,7 @@ class Client:
             raise httpx2.ConnectError("The service is elsewhere by now")
 
     def _is_starting(self, response: httpx2.Response) -> bool:
-        """Whether what stands before a service in the cloud has answered in its place: it is not up yet, or just gone."""
+        """Whether what stands before a service in the cloud has answered in its place: it is not up yet, or is gone."""
         is_ours = "json" in response.headers.get("Content-Type", "")
         return self.is_remote and response.status_code in _GATEWAY and not is_ours
 

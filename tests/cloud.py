@@ -66,10 +66,13 @@ class KnownTokens:
 
 
 class Cloud:
-    """A service, its links, and who may use it."""
+    """A service, its links, and who may use it.
+
+    ports   other storage for what the routes read and write; no step can run then
+    """
 
     def __init__(
-        self, root: Path, with_links: bool = True, audience: str = AUDIENCE, authority: str = AUTHORITY
+        self, root: Path, with_links: bool = True, audience: str = AUDIENCE, authority: str = AUTHORITY, **ports: object
     ) -> None:
         self.root = root
         root.mkdir(parents=True)
@@ -88,6 +91,7 @@ class Cloud:
         if with_links:
             blobs, stores = LinkedBlobs(root / "blobs", self.links), LinkedStores(root / "datastores", self.links)
             self.ports = self.ports.with_changes(blobs=blobs, stores=stores)
+        self.ports = self.ports.with_changes(**ports)
         workspace = WorkspaceView(name="cloud-ws", subscription_id="sub", resource_group="group", location="westeurope")
         service = Service(
             self.ports, workspace, "i", False, 2, VERSION, self.engine.counted, audience=audience, authority=authority
