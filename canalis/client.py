@@ -182,7 +182,7 @@ class Client:
         connection, headers = self._connection(), self._authorization()
         asked = connection.stream("GET", PREFIX + path, headers=headers, extensions={"trace": self._look_again})
         with asked as response:
-            if response.is_error:
+            if not response.is_success:
                 response.read()
             self._raise_for(response)
             yield response
@@ -225,7 +225,7 @@ class Client:
 
     def _raise_for(self, response: httpx2.Response) -> None:
         """Raise what the service has raised; one that refuses is told with who was refused."""
-        if not response.is_error:
+        if response.is_success:
             return
         error = _error_of(response)
         who = self._opener.who() if self._opener is not None else ""
@@ -259,7 +259,8 @@ def _error_of(response: httpx2.Response) -> CanalisError:
             f"{response.url} refuses ({response.status_code}): ask who looks after the workspace for a role in it, "
             "reader to look, submitter to run pipelines"
         )
-    return CanalisError(f"{response.status_code} from {response.url}")
+    where = f", which leads to {response.headers['Location']}" if response.has_redirect_location else ""
+    return CanalisError(f"{response.status_code} from {response.url}{where}")
 
 
 __all__ = ["Client", "Endpoint", "NotFound"]

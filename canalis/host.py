@@ -217,4 +217,4 @@ def _checked_url(address: str, named_by: str) -> str:
             f"{named_by} is '{address}'; it must be the address of a service, https://<host> and nothing after it "
             "(http:// only for 127.0.0.1 and localhost)"
         )
-    return f"{parts.scheme}://{parts.netloc}"
+    return f"{parts.scheme}://{parts.netloc.lower()}"

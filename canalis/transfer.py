@@ -8,7 +8,6 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -18,6 +17,8 @@ from canalis.client import Client, is_here
 from canalis.contract.errors import AlreadyExists, BadRequest, CanalisError, Conflict, NotFound, StoreUnavailable
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     import httpx2
 
 AT_ONCE = 8
@@ -134,6 +135,8 @@ def send(client: Client, shelf: Shelf, files: Sequence[tuple[Path, str]], overwr
 
 def in_order(calls: Sequence[Callable[[], _Done]]) -> Iterator[_Done]:
     """What calls give, in their order, several made at once. When one raises, those that have not begun are left."""
+    from concurrent.futures import ThreadPoolExecutor
+
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="transfer") as threads:
         futures: list[Future[_Done]] = [threads.submit(call) for call in calls]
         try:

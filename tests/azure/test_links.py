@@ -8,11 +8,15 @@ from pathlib import Path
 import httpx2
 import pytest
 
+pytest.importorskip("adapters.azure_blobs")
+
 from tests.azure.conftest import needs_stack
 
 needs_stack()
 
 from adapters.azure_blobs import AzureBlobs, AzureStores  # noqa: E402
+from tests.azure.storage.azurite import Azurite  # noqa: E402
+
 from canalis.authentication import TokenAuthentication  # noqa: E402
 from canalis.contract.errors import Conflict  # noqa: E402
 from canalis.contract.layout import content_key  # noqa: E402
@@ -20,12 +24,11 @@ from canalis.snapshot import Snapshots, read_folder  # noqa: E402
 from canalis.transfer import Storage  # noqa: E402
 from canalis.workspace import Workspace  # noqa: E402
 from tests.cloud import Cloud  # noqa: E402
-from tests.contract.azurite import Azurite  # noqa: E402
 
 
 @pytest.fixture(scope="module")
-def azurite():
-    with Azurite() as azurite:
+def azurite(tmp_path_factory):
+    with Azurite(tmp_path_factory.mktemp("azurite")) as azurite:
         yield azurite
 
 

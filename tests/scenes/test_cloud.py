@@ -15,7 +15,7 @@ from api.access import Role
 from canalis import host, local
 from canalis.authentication import ArmTokenAuthentication, InteractiveLoginAuthentication, TokenAuthentication
 from canalis.cli import main
-from canalis.contract.errors import NotAllowed, StoreUnavailable
+from canalis.contract.errors import CanalisError, NotAllowed, StoreUnavailable
 from canalis.data import PipelineData
 from canalis.datastore import Datastore
 from canalis.exceptions import AuthenticationException, UserErrorException, WorkspaceException
@@ -284,6 +284,21 @@ def test_the_command_line_works_on_the_workspace_in_the_cloud(ws, signed_in, pro
     assert signed_in("runs", "-w", "cloud-w") == 1 and "serves 'cloud-ws'" in capsys.readouterr().err
     assert signed_in("show", "00000000") == 1 and "There is no run 00000000" in capsys.readouterr().err
     assert Datastore.get_default(ws).name == "workspaceblobstore"
+
+
+def test_a_service_that_was_asleep_is_waited_for(ws, cloud, monkeypatch):
+    monkeypatch.setattr("canalis.client._STARTING_REST_S", 0.01)
+    cloud.in_front = [(502, {}), (503, {})]
+    assert ws._client.get("/workspace")["name"] == "cloud-ws" and cloud.in_front == []
+
+
+def test_what_stands_before_a_service_and_refuses_is_told_as_such(ws, cloud):
+    cloud.in_front = [(403, {})]
+    with pytest.raises(NotAllowed, match=r"refuses \(403\): ask .* reader to look.*\(signed in as ada@example.com\)"):
+        ws._client.get("/runs")
+    cloud.in_front = [(302, {"location": "https://login.example.com"})]
+    with pytest.raises(CanalisError, match=r"302 from .*, which leads to https://login.example.com"):
+        ws._client.get("/runs")
 
 
 def test_files_go_straight_to_the_storage_several_at_once(ws, cloud, project, capsys):
