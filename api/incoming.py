@@ -56,10 +56,15 @@ def take_in(ports: Ports, caller: str, arrived: Mapping[str, str], sizes: Mappin
 
     arrived   places by hash, as they were given to this caller
     sizes     in bytes, by hash
-    Raises    BadRequest for another place, HashMismatch for other bytes
+    Raises    TooLarge, BadRequest for another place, HashMismatch for other bytes
     """
-    if len(arrived) > FILES_MAX:
-        raise TooLarge(f"{len(arrived)} files have arrived; {FILES_MAX} are taken at once", files_max=FILES_MAX)
+    total = sum(sizes.get(sha256, 0) for sha256 in arrived)
+    if len(arrived) > FILES_MAX or total > BYTES_MAX:
+        raise TooLarge(
+            f"{len(arrived)} files with {total} bytes have arrived; {FILES_MAX} with {BYTES_MAX} are taken in at once",
+            files_max=FILES_MAX,
+            bytes_max=BYTES_MAX,
+        )
     givers: dict[str, bool] = {}
     for sha256, key in arrived.items():
         found = _PLACE.fullmatch(key)

@@ -172,7 +172,29 @@ def test_a_round_has_so_many_files_and_the_next_ones_come_after(ada):
 
 def test_a_round_has_so_many_bytes(ada):
     files = {f"{n}": {"sha256": sha(str(n).encode()), "size": 2**29} for n in range(5)}
-    assert len(ada("POST", "/snapshots", json={"files": files}).json()["links"]) == 2
+    links = ada("POST", "/snapshots", json={"files": files}).json()["links"]
+    assert len(links) == 2
+    place = next(iter(links.values()))["key"].split("/")[1]
+    arrived = {file["sha256"]: f"incoming/{place}/{file['sha256']}" for file in files.values()}
+    refused = ada("POST", "/snapshots", json={"files": files, "arrived": arrived})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (413, "too_large")
+
+
+def test_what_counts_is_what_was_hashed_whatever_is_sent_meanwhile(ada, service, monkeypatch):
+    """Whoever has the link can still write to the place while the service looks at it."""
+    answer = ada("POST", "/snapshots", json=said(b"print(1)")).json()
+    (link,) = answer["links"].values()
+    put(link, b"print(1)")
+    read = LinkedBlobs.read
+
+    def read_then_replace(self, key):
+        yield from read(self, key)
+        if key.startswith("incoming/"):
+            assert put(link, b"wicked()").status_code == 201
+
+    monkeypatch.setattr(LinkedBlobs, "read", read_then_replace)
+    ada("POST", "/snapshots", json=said(b"print(1)", arrived={sha(b"print(1)"): link["key"]}))
+    assert service.ports.blobs.get(content_key(sha(b"print(1)"))) == b"print(1)"
 
 
 def test_a_source_file_that_is_too_large_is_told_before_it_is_sent(ada, service):
