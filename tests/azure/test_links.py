@@ -8,37 +8,37 @@ from pathlib import Path
 import httpx2
 import pytest
 
-pytest.importorskip("adapters.azure_blobs")
-
+from canalis.authentication import TokenAuthentication
+from canalis.contract.errors import Conflict
+from canalis.contract.layout import content_key
+from canalis.snapshot import Snapshots, read_folder
+from canalis.transfer import Storage
+from canalis.workspace import Workspace
 from tests.azure.conftest import needs_stack
-
-needs_stack()
-
-from adapters.azure_blobs import AzureBlobs, AzureStores  # noqa: E402
-from tests.azure.storage.azurite import Azurite  # noqa: E402
-
-from canalis.authentication import TokenAuthentication  # noqa: E402
-from canalis.contract.errors import Conflict  # noqa: E402
-from canalis.contract.layout import content_key  # noqa: E402
-from canalis.snapshot import Snapshots, read_folder  # noqa: E402
-from canalis.transfer import Storage  # noqa: E402
-from canalis.workspace import Workspace  # noqa: E402
-from tests.cloud import Cloud  # noqa: E402
+from tests.cloud import Cloud
 
 
 @pytest.fixture(scope="module")
 def azurite(tmp_path_factory):
+    pytest.importorskip("adapters.azure_blobs")
+    needs_stack()
+    from tests.azure.storage.azurite import Azurite
+
     with Azurite(tmp_path_factory.mktemp("azurite")) as azurite:
         yield azurite
 
 
 @pytest.fixture
 def blobs(azurite):
+    from adapters.azure_blobs import AzureBlobs
+
     return AzureBlobs.open(azurite.connection_string, f"c{uuid.uuid4().hex}", create_if_missing=True)
 
 
 @pytest.fixture
 def cloud(tmp_path, blobs):
+    from adapters.azure_blobs import AzureStores
+
     stores = AzureStores(blobs, lambda name: name == "workspaceblobstore")
     cloud = Cloud(tmp_path / "elsewhere" / "root", blobs=blobs, stores=stores)
     yield cloud
