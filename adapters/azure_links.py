@@ -16,7 +16,6 @@ from azure.storage.blob import BlobClient, BlobServiceClient, UserDelegationKey
 from adapters.azure_account import Account
 from canalis.contract.ports import Link
 
-ROLE = "Storage Blob Delegator"
 _KEY_S = 24 * 3600.0  # how long a delegation key is good for; Azure allows a week
 _SKEW_S = 15 * 60.0  # by which clocks may differ
 _LINK_S_MAX = 12 * 3600.0

@@ -20,6 +20,9 @@ from canalis.contract.errors import NotFound, StoreUnavailable  # noqa: E402
 from canalis.contract.messages import GoOn, Send, StepEnded, from_bytes  # noqa: E402
 from canalis.contract.status import Outcome  # noqa: E402
 
+# The client leaves the socket of a broken connection to the collector, which may come at any time.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
 
 @pytest.fixture
 def peer(bus_peer):
@@ -37,7 +40,7 @@ def bus(peer, blobs):
     bus = AzureBus(peer.connection_string, blobs)
     yield bus
     bus.close()
-    with warnings.catch_warnings():  # the client leaves the socket of a broken connection to the collector
+    with warnings.catch_warnings():  # no other test shall hear of it
         warnings.simplefilter("ignore", ResourceWarning)
         gc.collect()
 
