@@ -79,8 +79,8 @@ def told_of(message: func.ServiceBusMessage) -> dict[str, Any]:
     }
 
 
-@app.service_bus_queue_trigger(arg_name="message", queue_name="%ONE%", connection="BUS")
-@app.service_bus_queue_output(arg_name="answer", queue_name="answers", connection="BUS")
+@app.service_bus_queue_trigger(arg_name="message", queue_name="%ONE%", connection="CANALIS_BUS")
+@app.service_bus_queue_output(arg_name="answer", queue_name="answers", connection="CANALIS_BUS")
 def one(message: func.ServiceBusMessage, answer: func.Out[str], context: func.Context) -> None:
     """Says what it saw; does what the body says: `fail`, `fail once`, `sleep N`, `answer`."""
     body = message.get_body().decode()
@@ -95,7 +95,7 @@ def one(message: func.ServiceBusMessage, answer: func.Out[str], context: func.Co
         answer.set(json.dumps({"to": message.message_id}))
 
 
-@app.service_bus_queue_trigger(arg_name="messages", queue_name="many", connection="BUS", cardinality="many")
+@app.service_bus_queue_trigger(arg_name="messages", queue_name="many", connection="CANALIS_BUS", cardinality="many")
 async def many(messages: List[func.ServiceBusMessage]) -> None:  # noqa: UP006 (the runtime library takes no list[...])
     logging.info("many has %d", len(messages))
     saw(function="many", messages=[told_of(message) for message in messages])
@@ -103,13 +103,13 @@ async def many(messages: List[func.ServiceBusMessage]) -> None:  # noqa: UP006 (
         await asyncio.sleep(0.5)
 
 
-@app.service_bus_queue_trigger(arg_name="message", queue_name="%ONE%/$deadletterqueue", connection="BUS")
+@app.service_bus_queue_trigger(arg_name="message", queue_name="%ONE%/$deadletterqueue", connection="CANALIS_BUS")
 def given_up(message: func.ServiceBusMessage) -> None:
     saw(function="given_up", **told_of(message))
 
 
-@app.service_bus_queue_trigger(arg_name="message", queue_name="hops", connection="BUS")
-@app.service_bus_queue_output(arg_name="next_hop", queue_name="hops", connection="BUS")
+@app.service_bus_queue_trigger(arg_name="message", queue_name="hops", connection="CANALIS_BUS")
+@app.service_bus_queue_output(arg_name="next_hop", queue_name="hops", connection="CANALIS_BUS")
 def hops(message: func.ServiceBusMessage, next_hop: func.Out[str]) -> None:
     """Sends itself the next lower number until it is 0."""
     left = int(message.get_body())
@@ -119,13 +119,13 @@ def hops(message: func.ServiceBusMessage, next_hop: func.Out[str]) -> None:
         saw(function="hops", at=time.time())
 
 
-@app.service_bus_queue_trigger(arg_name="message", queue_name="echo", connection="BUS")
-@app.service_bus_queue_output(arg_name="$return", queue_name="answers", connection="BUS")
+@app.service_bus_queue_trigger(arg_name="message", queue_name="echo", connection="CANALIS_BUS")
+@app.service_bus_queue_output(arg_name="$return", queue_name="answers", connection="CANALIS_BUS")
 def echo(message: func.ServiceBusMessage) -> str:
     return "echo of " + message.get_body().decode()
 
 
-@app.service_bus_queue_trigger(arg_name="message", queue_name="trivial", connection="BUS")
+@app.service_bus_queue_trigger(arg_name="message", queue_name="trivial", connection="CANALIS_BUS")
 def trivial(message: func.ServiceBusMessage) -> None:
     """Does nothing."""
 
