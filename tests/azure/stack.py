@@ -22,8 +22,16 @@ from tests.azure.storage.client import FaultProxy
 QUEUES: dict[str, dict[str, Any]] = {"orchestrator": {}, "steps-instance": {}, "dead-letters": {}}
 TENANT = "11111111-1111-1111-1111-111111111111"
 LIBRARIES = (
-    "azure-functions", "azure-servicebus", "azure-data-tables", "azure-storage-blob", "azure-identity", "fastapi",
-    "uvicorn", "grpcio", "protobuf", "python-qpid-proton",
+    "azure-functions",
+    "azure-servicebus",
+    "azure-data-tables",
+    "azure-storage-blob",
+    "azure-identity",
+    "fastapi",
+    "uvicorn",
+    "grpcio",
+    "protobuf",
+    "python-qpid-proton",
 )
 
 

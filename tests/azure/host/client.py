@@ -35,8 +35,16 @@ class FunctionsHost:
     ...     httpx2.get(f"{host.url}/api/runs")
     """
 
-    def __init__(self, app: Path, settings: dict[str, str], *, folder: Path, instances: int = 1,
-                 timers: bool = True, http_port: int = 0) -> None:
+    def __init__(
+        self,
+        app: Path,
+        settings: dict[str, str],
+        *,
+        folder: Path,
+        instances: int = 1,
+        timers: bool = True,
+        http_port: int = 0,
+    ) -> None:
         self.app = app
         self.settings = settings
         self.folder = folder
@@ -53,9 +61,21 @@ class FunctionsHost:
         self.folder.mkdir(parents=True, exist_ok=True)
         settings_file = self.folder / "settings.json"
         settings_file.write_text(json.dumps(self.settings))
-        command = [sys.executable, "-m", "tests.azure.host", "--app", str(self.app), "--settings", str(settings_file),
-                   "--http-port", str(self.http_port), "--instances", str(self.first_instances),
-                   "--logs", str(self.logs_folder)]
+        command = [
+            sys.executable,
+            "-m",
+            "tests.azure.host",
+            "--app",
+            str(self.app),
+            "--settings",
+            str(settings_file),
+            "--http-port",
+            str(self.http_port),
+            "--instances",
+            str(self.first_instances),
+            "--logs",
+            str(self.logs_folder),
+        ]
         if not self.timers:
             command.append("--no-timers")
         errors = self.folder / "host.log"
@@ -155,6 +175,7 @@ class FunctionsHost:
     def __enter__(self) -> FunctionsHost:
         return self.start()
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()

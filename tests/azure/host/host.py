@@ -58,9 +58,7 @@ class Host:
         """Scale out by one."""
         with self._lock:
             number = next(self._numbers)
-        instance = Instance(
-            number, self.gate, self.app_folder, self.settings, self.told, self.books, self.logs_folder
-        )
+        instance = Instance(number, self.gate, self.app_folder, self.settings, self.told, self.books, self.logs_folder)
         instance.start()
         with self._lock:
             self.instances[number] = instance

@@ -6,7 +6,6 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
-from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
 from pathlib import Path
 from typing import Any
@@ -27,8 +26,16 @@ TERM_S = 10.0  # from SIGTERM to SIGKILL
 class Instance:
     """What scaling out adds and scaling in takes away."""
 
-    def __init__(self, number: int, gate: Gate, app_folder: Path, settings: dict[str, str], host: HostSettings,
-                 books: Books, logs_folder: Path) -> None:
+    def __init__(
+        self,
+        number: int,
+        gate: Gate,
+        app_folder: Path,
+        settings: dict[str, str],
+        host: HostSettings,
+        books: Books,
+        logs_folder: Path,
+    ) -> None:
         self.number = number
         self.gate = gate
         self.app_folder = app_folder
@@ -68,8 +75,13 @@ class Instance:
         """Write a line into the host's log."""
         self.books.log(self.number, message)
 
-    def run(self, function: Function, data: Any, metadata: dict[str, Any] | None = None,
-            attend: Callable[[], float] = lambda: float("inf")) -> Any:
+    def run(
+        self,
+        function: Function,
+        data: Any,
+        metadata: dict[str, Any] | None = None,
+        attend: Callable[[], float] = lambda: float("inf"),
+    ) -> Any:
         """Call a function and send its outputs. Returns the worker's answer. Raises InvocationFailed.
 
         attend    called while it is waited for; says after how many seconds it wants to be called again
@@ -98,8 +110,9 @@ class Instance:
             raise InvocationFailed(f"{outcome}: {why}")
         return answer
 
-    def _answer(self, function: Function, invocation_id: str, data: Any, metadata: dict[str, Any],
-                attend: Callable[[], float]) -> Any:
+    def _answer(
+        self, function: Function, invocation_id: str, data: Any, metadata: dict[str, Any], attend: Callable[[], float]
+    ) -> Any:
         worker = self.worker
         if worker is None:
             raise WorkerGone("there is no worker")
@@ -153,7 +166,9 @@ class Instance:
         for pump in self._pumps:
             pump.stop_receiving()
         deadline = time.monotonic() + drain_s
-        drained = all([pump.wait(max(0.0, deadline - time.monotonic())) for pump in self._pumps])
+        drained = True
+        for pump in self._pumps:
+            drained &= pump.wait(max(0.0, deadline - time.monotonic()))
         self._ready.clear()
         worker = self.worker
         if worker is not None:

@@ -38,7 +38,9 @@ class Schedule:
         if len(fields) == 5:
             fields.insert(0, "0")
         if len(fields) != 6:
-            raise ValueError(f"{text!r} is no schedule: it has {len(fields)} fields, and needs six (or five, without seconds)")
+            raise ValueError(
+                f"{text!r} is no schedule: it has {len(fields)} fields, and needs six (or five, without seconds)"
+            )
         second, minute, hour, day, month, weekday = fields
         return cls(
             text=text,

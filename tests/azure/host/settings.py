@@ -102,5 +102,7 @@ def bus_connection(name: str, settings: dict[str, str]) -> str:
         if settings.get(key):
             return settings[key]
     if f"{name}__fullyQualifiedNamespace" in settings:
-        raise SettingsError(f"{name}__fullyQualifiedNamespace asks for an identity; set {name} to a connection string here")
+        raise SettingsError(
+            f"{name}__fullyQualifiedNamespace asks for an identity; set {name} to a connection string here"
+        )
     raise SettingsError(f"a binding's connection is {name!r}, and there is no app setting of that name")

@@ -24,6 +24,7 @@ sys.modules["tests"] = ModuleType("tests")
 sys.modules["tests"].__path__ = [f"{FOLDER}/tests"]
 sys.path.insert(0, FOLDER)
 import azure_functions_runtime as runtime  # noqa: E402
+
 import tests.protos as protos  # noqa: E402
 from tests.protos import FunctionRpc_pb2_grpc as services  # noqa: E402
 
@@ -61,9 +62,7 @@ async def answer(message: Any, outgoing: queue.SimpleQueue[Any]) -> None:
     kind = message.WhichOneof("content")
     if kind == "worker_status_request":
         outgoing.put(
-            protos.StreamingMessage(
-                request_id=message.request_id, worker_status_response=protos.WorkerStatusResponse()
-            )
+            protos.StreamingMessage(request_id=message.request_id, worker_status_response=protos.WorkerStatusResponse())
         )
         return
     if kind == "worker_init_request":

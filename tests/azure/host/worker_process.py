@@ -25,8 +25,9 @@ MACHINE = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "SSL_CERT_FILE", "S
 class WorkerProcess:
     """One Python worker with an app loaded."""
 
-    def __init__(self, gate: Gate, app_folder: Path, settings: dict[str, str], log_file: Path,
-                 on_log: Callable[[Any], None]) -> None:
+    def __init__(
+        self, gate: Gate, app_folder: Path, settings: dict[str, str], log_file: Path, on_log: Callable[[Any], None]
+    ) -> None:
         self.channel = Channel(on_log)
         self.app_folder = app_folder
         gate.expect(self.channel)
@@ -42,12 +43,24 @@ class WorkerProcess:
         with log_file.open("ab") as output:
             self.process = subprocess.Popen(
                 # -P: the folder of the file does not come first on the path
-                [sys.executable, "-P", str(Path(__file__).with_name("worker.py")),
-                 "--functions-uri", f"http://127.0.0.1:{gate.port}",
-                 "--functions-worker-id", self.channel.worker_id,
-                 "--functions-request-id", str(uuid.uuid4()),
-                 "--functions-grpc-max-message-length", str(LARGEST_MESSAGE)],
-                env=environment, cwd=app_folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                [
+                    sys.executable,
+                    "-P",
+                    str(Path(__file__).with_name("worker.py")),
+                    "--functions-uri",
+                    f"http://127.0.0.1:{gate.port}",
+                    "--functions-worker-id",
+                    self.channel.worker_id,
+                    "--functions-request-id",
+                    str(uuid.uuid4()),
+                    "--functions-grpc-max-message-length",
+                    str(LARGEST_MESSAGE),
+                ],
+                env=environment,
+                cwd=app_folder,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
             )
         self.log_file = log_file
 
@@ -71,9 +84,7 @@ class WorkerProcess:
             functions.append(function_from(metadata, settings))
             self._ask(
                 f"{metadata.name} can not be loaded",
-                function_load_request=messages.FunctionLoadRequest(
-                    function_id=metadata.function_id, metadata=metadata
-                ),
+                function_load_request=messages.FunctionLoadRequest(function_id=metadata.function_id, metadata=metadata),
             )
         if not functions:
             raise SettingsError(f"{folder}: no functions found; is there a function_app.py?")

@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import os
 import sys
 from collections import Counter
 from dataclasses import dataclass, field
@@ -189,6 +190,7 @@ async def main() -> None:
         except (ValueError, TypeError) as error:
             told = {"error": str(error)}
         print(json.dumps(told), flush=True)
+    os._exit(0)  # connections that are open are not waited for
 
 
 if __name__ == "__main__":
