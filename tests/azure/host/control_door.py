@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +11,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from tests.azure.host.host import Host
-from tests.azure.host.http_door import Receive, Scope, Send, answer, read
+from tests.azure.host.http_door import Receive, Scope, Send, answer, read, respond
 
 
 class ControlDoor:
@@ -37,7 +38,7 @@ class ControlDoor:
         except Exception:
             await answer(send, 500, {"error": traceback.format_exc()})
         else:
-            await answer(send, 200, told)
+            await respond(send, 200, [(b"content-type", b"application/json")], json.dumps(told).encode())
 
     def _looks(self, words: list[str], query: dict[str, str]) -> Callable[[], Any]:
         host = self.host

@@ -17,7 +17,7 @@ from tests.azure.host.outputs import Outputs
 from tests.azure.host.protos import SUCCESS, messages
 from tests.azure.host.pump import InvocationFailed, Pump
 from tests.azure.host.settings import HostSettings, SettingsError, bus_connection
-from tests.azure.host.worker_process import WorkerProcess
+from tests.azure.host.worker_process import START_S, WorkerProcess
 
 RESTART_S = 0.2  # rest before a worker that died is started again
 TERM_S = 10.0  # from SIGTERM to SIGKILL
@@ -51,6 +51,7 @@ class Instance:
         self._pumps: list[Pump] = []
         self._ready = threading.Event()
         self._ending = False
+        self._changing = threading.Lock()
 
     @property
     def is_ready(self) -> bool:
@@ -88,9 +89,11 @@ class Instance:
         """
         invocation_id = str(uuid.uuid4())
         self.books.begin(function.name)
+        worker: WorkerProcess | None = None
         outcome, why = "succeeded", ""
         try:
-            answer = self._answer(function, invocation_id, data, metadata or {}, attend)
+            worker = self._ready_worker(attend)
+            answer = self._answer(worker, function, invocation_id, data, metadata or {}, attend)
             if answer.result.status != SUCCESS:
                 outcome, why = "failed", answer.result.exception.message
             else:
@@ -103,19 +106,31 @@ class Instance:
         except NotYet:
             outcome, why = "timed_out", f"{function.name} took longer than {self.host.function_timeout_s:g} s"
             self.note(f"{why}: its worker is killed")
-            self.kill_worker()
+            self._kill(worker)
         finally:
             self.books.end(function.name, outcome, invocation_id, why)
         if outcome != "succeeded":
             raise InvocationFailed(f"{outcome}: {why}")
         return answer
 
+    def _ready_worker(self, attend: Callable[[], float]) -> WorkerProcess:
+        """The worker to call: while another one is started, invocations wait for it, as in Azure."""
+        deadline = time.monotonic() + START_S
+        while not self._ready.wait(min(0.2, attend())):
+            if self._ending or time.monotonic() > deadline:
+                raise WorkerGone("there is no worker")
+        assert self.worker is not None
+        return self.worker
+
     def _answer(
-        self, function: Function, invocation_id: str, data: Any, metadata: dict[str, Any], attend: Callable[[], float]
+        self,
+        worker: WorkerProcess,
+        function: Function,
+        invocation_id: str,
+        data: Any,
+        metadata: dict[str, Any],
+        attend: Callable[[], float],
     ) -> Any:
-        worker = self.worker
-        if worker is None:
-            raise WorkerGone("there is no worker")
         trace = f"00-{uuid.uuid4().hex}-{uuid.uuid4().hex[:16]}-01"
         future = worker.channel.ask(
             invocation_request=messages.InvocationRequest(
@@ -139,9 +154,13 @@ class Instance:
 
     def kill_worker(self) -> None:
         """SIGKILL the worker: its invocations fail, the host abandons their messages, and starts another one."""
-        worker = self.worker
-        if worker is not None:
-            worker.process.kill()
+        self._kill(self.worker)
+
+    def _kill(self, worker: WorkerProcess | None) -> None:
+        with self._changing:
+            if worker is not None and worker is self.worker and worker.process.poll() is None:
+                self._ready.clear()
+                worker.process.kill()
 
     def lose(self) -> None:
         """The machine is gone: SIGKILL, and nothing is settled, so messages come back when their locks run out."""
@@ -191,9 +210,10 @@ class Instance:
         except BaseException:
             worker.kill()
             raise
-        self.worker = worker
+        with self._changing:
+            self.worker = worker
+            self._ready.set()
         threading.Thread(target=self._watch, args=(worker,), daemon=True, name=f"watch-{self.number}").start()
-        self._ready.set()
 
     def _watch(self, worker: WorkerProcess) -> None:
         """Wait for a worker's end, and start the next one."""
