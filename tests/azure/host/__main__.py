@@ -59,7 +59,7 @@ async def serve(host: Host, port: int, logs: Path) -> None:
     ]
     for server in servers:
         # They would take signals for themselves; here the end of standard input ends both.
-        server.capture_signals = contextlib.nullcontext
+        setattr(server, "capture_signals", contextlib.nullcontext)  # noqa: B010
     told = {"url": address(sockets[0]), "control": address(sockets[1]), "logs": str(logs), "pid": os.getpid()}
     print(json.dumps(told), flush=True)
 

@@ -30,8 +30,9 @@ class ControlDoor:
         await read(receive)
         words = [word for word in scope["path"].split("/") if word]
         query = dict(parse_qsl(scope["query_string"].decode()))
-        carry_out = self._looks(words, query) if scope["method"] == "GET" else self._acts(words, query)
+        choose = self._looks if scope["method"] == "GET" else self._acts
         try:
+            carry_out = choose(words, query)
             told = await asyncio.get_running_loop().run_in_executor(self._pool, carry_out)
         except KeyError as error:
             await answer(send, 404, {"error": f"there is no {error}"})
@@ -49,7 +50,7 @@ class ControlDoor:
             "instances": lambda: [instance.as_json() for instance in list(host.instances.values())],
             "logs": lambda: host.books.lines_since(int(query.get("since", "0"))),
         }
-        return lambda: looks["/".join(words)]()
+        return looks["/".join(words)]
 
     def _acts(self, words: list[str], query: dict[str, str]) -> Callable[[], Any]:
         host = self.host
@@ -64,4 +65,4 @@ class ControlDoor:
                 return lambda: host.remove(int(number)).drain(float(query.get("wait_s", "30")))
             case ["timers", name]:
                 return lambda: host.timers[name].fire()
-        return lambda: {}["/".join(words)]
+        raise KeyError("/".join(words))

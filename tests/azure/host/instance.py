@@ -52,6 +52,7 @@ class Instance:
         self._ready = threading.Event()
         self._ending = False
         self._changing = threading.Lock()
+        self._running = 0
 
     @property
     def is_ready(self) -> bool:
@@ -89,6 +90,8 @@ class Instance:
         """
         invocation_id = str(uuid.uuid4())
         self.books.begin(function.name)
+        with self._changing:
+            self._running += 1
         worker: WorkerProcess | None = None
         outcome, why = "succeeded", ""
         try:
@@ -108,6 +111,8 @@ class Instance:
             self.note(f"{why}: its worker is killed")
             self._kill(worker)
         finally:
+            with self._changing:
+                self._running -= 1
             self.books.end(function.name, outcome, invocation_id, why)
         if outcome != "succeeded":
             raise InvocationFailed(f"{outcome}: {why}")
@@ -188,6 +193,9 @@ class Instance:
         drained = True
         for pump in self._pumps:
             drained &= pump.wait(max(0.0, deadline - time.monotonic()))
+        while self._running and time.monotonic() < deadline:  # requests and timers
+            time.sleep(0.02)
+        drained &= self._running == 0
         self._ready.clear()
         worker = self.worker
         if worker is not None:
