@@ -185,11 +185,12 @@ def more(receiver: ServiceBusReceiver, most: int) -> list[ServiceBusReceivedMess
     if most < 1:
         return []
     handler: Any = receiver._handler
-    usual = handler._socket_timeout
-    handler._socket_timeout = GATHER_S
+    sock = handler._connection._transport.sock
+    usual_s = sock.gettimeout()
+    sock.settimeout(GATHER_S)
     receiver._further_pull_receive_timeout = GATHER_S
     try:
         return receiver.receive_messages(most, max_wait_time=GATHER_S)
     finally:
-        handler._socket_timeout = usual
+        sock.settimeout(usual_s)
         handler._link.flow(link_credit=0)
