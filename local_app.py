@@ -30,6 +30,7 @@ import uvicorn
 from api.access import KeptToken
 from api.app import make_app
 from api.service import Service, WorkspaceView
+from canalis.contract import logs, trace
 from canalis.contract.errors import CanalisError
 from canalis.contract.token import kept_token
 from canalis.contract.version import VERSION
@@ -55,6 +56,7 @@ class Door:
         self._closing = threading.Event()
         self._lock = _take_lock(self.root)
         self.token = kept_token(self.root.parent)
+        logs.hide(self.token)
         self.socket = _listen(port if port is not None else _last_port(self.root))
         self.endpoint = f"http://127.0.0.1:{self.socket.getsockname()[1]}"
 
@@ -70,6 +72,7 @@ class Door:
             counted=self.engine.counted,
             counts=self.engine.meter.counts,
             trouble=self.engine.trouble,
+            checks=self.engine.checks,
         )
         self.app = make_app(service, KeptToken(self.token, name=os.environ.get("USER", "author")))
 
@@ -78,6 +81,7 @@ class Door:
         server = uvicorn.Server(
             uvicorn.Config(
                 self._watched,
+                log_config=None,  # else its lines would go past ours
                 log_level="warning",
                 access_log=False,
                 lifespan="off",
@@ -94,6 +98,7 @@ class Door:
         """Take nothing further. Steps that run go on, and the next service finds them."""
         self._closing.set()
         self.engine.close()
+        trace.switch_off()
         (self.root / "service.json").unlink(missing_ok=True)
         self._lock.close()
 
@@ -126,8 +131,9 @@ def main() -> int:
     parser.add_argument("--port", type=int, help="the last one used, or any, when not given")
     parser.add_argument("--idle-exit-s", type=float, help="end after so many seconds with nothing to do")
     asked = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
+        logs.set_up(os.environ)
+        trace.switch_on(os.environ, "sqlite")
         door = Door(asked.root, asked.port, asked.idle_exit_s)
     except AlreadyServed as error:
         print(error, file=sys.stderr)

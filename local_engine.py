@@ -9,15 +9,14 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from adapters.clock import SystemClock
 from adapters.counted import Meter, counted
 from adapters.files import FileBlobs, FileStores
 from adapters.sqlite import Database, SqliteBus, SqliteDocuments, SqliteRuns, Taken, dead
 from canalis.contract.costs import SERVICE
-from canalis.contract.errors import CanalisError, NotFound
-from canalis.contract.messages import ORCHESTRATOR_QUEUE, Command, Event, Message, StartStep, from_bytes, steps_queue
+from canalis.contract.errors import CanalisError, MessageUnreadable, NotFound
+from canalis.contract.health import Check, checked
+from canalis.contract.messages import ORCHESTRATOR_QUEUE, Command, Event, Received, StartStep, received, steps_queue
 from canalis.contract.ports import Ports
 from orchestrator.advance import EVENTS_MAX, advance
 from orchestrator.furnish import register_datastores
@@ -33,6 +32,7 @@ OWNER = "laptop"  # one service serves a workspace, so what it claimed before it
 RENEW_S = 7.5  # a quarter of a lease, so that one or two may fail
 WAIT_S = 15.0
 _LAST_S = 2.0
+_SHOWN_BYTES = 500  # of a message that is none of ours, in the log
 TOGETHER_MAX = 90  # messages of a queue that are carried together; of events no more fit into a commit
 _QUEUES = (ORCHESTRATOR_QUEUE, steps_queue(BACKEND))
 assert TOGETHER_MAX <= EVENTS_MAX
@@ -100,6 +100,15 @@ class Engine:
         """What keeps this service from going on that somebody has to mend; "" when nothing does."""
         return self.database.trouble or self.backend.trouble()
 
+    def checks(self) -> list[Check]:
+        """What this service needs to go on, and what is wrong with it."""
+        return [
+            checked(
+                "database", lambda: self.database.trouble or (self.ports.documents.list("experiments", "-") and "")
+            ),
+            checked("steps", self.backend.trouble),
+        ]
+
     def is_idle(self) -> bool:
         """Whether no run is under way."""
         return not self.backend.held() and not self.ports.runs.open_runs()
@@ -150,41 +159,43 @@ class Pump:
 
     def face_dead_letters(self) -> None:
         """Turn what failed again and again into something that its run shows; none is dropped before."""
-        for message, event in self._read_all(self._bus.take(dead(ORCHESTRATOR_QUEUE), TOGETHER_MAX, 0.0)):
+        for message, (event, _) in self._read_all(self._bus.take(dead(ORCHESTRATOR_QUEUE), TOGETHER_MAX, 0.0)):
             if isinstance(event, Event):
                 why = f"What happened in it could not be carried into its record: {message.reason}"
                 self._settle([message], partial(self._ports.runs.flag, event.run_id, why))
-        for message, command in self._read_all(self._bus.take(dead(steps_queue(BACKEND)), TOGETHER_MAX, 0.0)):
+        for message, (command, trace) in self._read_all(self._bus.take(dead(steps_queue(BACKEND)), TOGETHER_MAX, 0.0)):
             if isinstance(command, Command):
-                give_up = partial(worker.give_up, self._ports, self._backend, OWNER, command, message.reason)
+                give_up = partial(worker.give_up, self._ports, self._backend, OWNER, command, message.reason, trace)
                 self._settle([message], give_up)
 
     def _advance_all(self, taken: list[Taken]) -> None:
         """Messages for one run are applied together: one load, one commit."""
-        by_run: dict[str, list[tuple[Taken, Event]]] = defaultdict(list)
-        for message, event in self._read_all(taken):
+        by_run: dict[str, list[tuple[Taken, Event, str]]] = defaultdict(list)
+        for message, (event, trace) in self._read_all(taken):
             if isinstance(event, Event):
-                by_run[event.run_id].append((message, event))
+                by_run[event.run_id].append((message, event, trace))
         for run_id, group in by_run.items():
+            messages, events, traces = zip(*group, strict=True)
             try:
-                advance(self._ports, run_id, [event for _, event in group])
-                self._bus.complete([message for message, _ in group])
+                advance(self._ports, run_id, events, traces)
+                self._bus.complete(messages)
             except Exception:
-                for message, event in group:  # one of them may be what fails, and the others are not to suffer for it
-                    self._settle([message], partial(advance, self._ports, run_id, [event]))
+                for message, event, trace in group:  # one may be what fails, and the others are not to suffer for it
+                    self._settle([message], partial(advance, self._ports, run_id, [event], [trace]))
 
     def _work_all(self, taken: list[Taken]) -> None:
         """What is to start is started together; what is to stop is stopped after that."""
-        orders = [(message, command) for message, command in self._read_all(taken) if isinstance(command, Command)]
-        starts = {message: command for message, command in orders if isinstance(command, StartStep)}
+        orders = [(message, order, trace) for message, (order, trace) in self._read_all(taken)]
+        starts = {message: (order, trace) for message, order, trace in orders if isinstance(order, StartStep)}
         try:
-            worker.start_all(self._ports, self._backend, OWNER, list(starts.values()))
+            commands, traces = [order for order, _ in starts.values()], [trace for _, trace in starts.values()]
+            worker.start_all(self._ports, self._backend, OWNER, commands, traces)
             self._bus.complete(starts)
         except Exception:
             starts = {}  # one by one then: one of them may be what fails, and the others are not to suffer for it
-        for message, command in orders:
-            if message not in starts:
-                self._settle([message], partial(worker.work, self._ports, self._backend, OWNER, command))
+        for message, order, trace in orders:
+            if message not in starts and isinstance(order, Command):
+                self._settle([message], partial(worker.work, self._ports, self._backend, OWNER, order, trace))
 
     def _settle(self, messages: list[Taken], handle: Callable[[], None]) -> None:
         try:
@@ -197,13 +208,16 @@ class Pump:
             _log.warning("dropped a message about what is not there: %s", error)
         self._bus.complete(messages)
 
-    def _read_all(self, taken: list[Taken]) -> list[tuple[Taken, Message]]:
+    def _read_all(self, taken: list[Taken]) -> list[tuple[Taken, Received]]:
         found = []
         for message in taken:
             try:
-                found.append((message, from_bytes(message.body)))
-            except ValidationError as error:
-                # It names no run that could show it, so the log keeps it.
-                _log.error("message %s is none of ours: %r: %s", message.seq, message.body, error)
-                self._bus.complete([message])
+                found.append((message, received(message.body)))
+            except MessageUnreadable as error:
+                _log.error("message %s is dropped: %s: %r", message.seq, error, message.body[:_SHOWN_BYTES])
+                if error.run_id is None:
+                    self._bus.complete([message])  # no run could show it, so the log alone keeps it
+                else:
+                    why = f"A message about it cannot be read: {error}"
+                    self._settle([message], partial(self._ports.runs.flag, error.run_id, why))
         return found

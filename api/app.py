@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from fastapi import APIRouter, FastAPI
 
-from api import computes, datastores, errors, named, runs, snapshots, workspace
+from api import computes, datastores, errors, health, named, runs, snapshots, workspace
 from api.access import Guard, GuardedRoute
 from api.service import PREFIX, Service
+from api.tracing import Traced
 
 __all__ = ["PREFIX", "make_app"]
 
@@ -24,9 +25,11 @@ def make_app(service: Service, guard: Guard) -> FastAPI:
     )
     app.state.service = service
     app.state.guard = guard
+    app.state.checkup = health.Checkup(service.checks or service.look)
     errors.install(app)
+    app.add_middleware(Traced)
     router = APIRouter(prefix=PREFIX, route_class=GuardedRoute)
-    for nouns in (workspace, runs, snapshots, datastores, computes, named):
+    for nouns in (workspace, health, runs, snapshots, datastores, computes, named):
         router.include_router(nouns.router)
     app.include_router(router)
     app.include_router(workspace.front)

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
 from canalis.contract.errors import BadRequest, CanalisError, NotAllowed
+from canalis.contract.trace import continued
 
 _log = logging.getLogger("canalis.api")
 _FAULTS_MAX = 100  # of a body that cannot be read; a graph's own faults are all told
@@ -56,5 +57,6 @@ async def _plain(request: Request, error: Exception) -> JSONResponse:
 async def _internal(request: Request, error: Exception) -> JSONResponse:
     # The caller gets a number, the log gets the reason: an error's text may hold what is not the caller's.
     number = uuid.uuid4().hex[:12]
-    _log.error("error %s at %s %s", number, request.method, request.url.path, exc_info=error)
+    with continued(getattr(request.state, "trace", "")):
+        _log.error("error %s at %s %s", number, request.method, request.url.path, exc_info=error)
     return JSONResponse(body_of("internal", f"Something is wrong here, not with you. Error {number} in the log"), 500)

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from api.access import Caller, caller_of
 from canalis.contract.costs import Counts
+from canalis.contract.health import Check
 from canalis.contract.ports import Ports
 from canalis.contract.run import ComputeChoice
 
@@ -39,6 +40,7 @@ class Service:
     authority    where callers sign in for them: https://login.microsoftonline.com/<tenant>, or only the tenant; ""
                  where nobody does
     trouble      what keeps the service from going on just now that somebody has to mend; "" when nothing does
+    checks       looks at each thing that the service needs; None looks at `trouble` alone
     instance     tells one start of the service from the next
     is_local     whether compute targets are served by this machine
     default_slots   steps at once for steps that name no compute target
@@ -57,11 +59,16 @@ class Service:
     machines: ComputeChoice = field(default_factory=lambda: ComputeChoice(backend="process"))
     audience: str = ""
     authority: str = ""
+    checks: Callable[[], list[Check]] | None = None
 
     @property
     def engine(self) -> Ports:
         """The ports of whatever works for a run."""
         return self.counted or self.ports
+
+    def look(self) -> list[Check]:
+        """What is known without a door's own checks."""
+        return [Check("service", self.trouble())]
 
 
 def _service(request: Request) -> Service:

@@ -21,6 +21,7 @@ from canalis.contract.errors import (
     StoreUnavailable,
     all_errors,
 )
+from canalis.contract.trace import of_this_process
 from canalis.exceptions import NotPermitted, NotSignedIn
 
 if TYPE_CHECKING:
@@ -162,7 +163,7 @@ class Client:
         while True:
             if make_content is not None:
                 parts["content"] = make_content()
-            headers = own | self._authorization()
+            headers = own | self._authorization() | _traced()
             try:
                 response = self._connection().request(
                     method, PREFIX + path, headers=headers, extensions={"trace": self._look_again}, **parts
@@ -179,7 +180,7 @@ class Client:
 
     @contextmanager
     def _stream(self, path: str) -> Iterator[httpx2.Response]:
-        connection, headers = self._connection(), self._authorization()
+        connection, headers = self._connection(), self._authorization() | _traced()
         asked = connection.stream("GET", PREFIX + path, headers=headers, extensions={"trace": self._look_again})
         with asked as response:
             if not response.is_success:
@@ -241,6 +242,12 @@ class Client:
 def is_here(url: str) -> bool:
     """Whether an address is one of this machine."""
     return urlsplit(url).hostname in HERE
+
+
+def _traced() -> dict[str, str]:
+    """What says that a request belongs to the trace of this script, if that has one."""
+    trace = of_this_process()
+    return {"traceparent": trace} if trace else {}
 
 
 def _away(url: str, error: Exception) -> StoreUnavailable:

@@ -34,7 +34,8 @@ _START_S = 60.0
 _STOP_S = 20.0
 _JOIN_S = 10.0  # how long a service that somebody else started may take to answer
 _IDLE_EXIT_S = 3600.0  # a service that was started by itself ends by itself after so long with nothing to do
-_SETTINGS = ("CANALIS_WARM", "CANALIS_LOG_MAX_BYTES")  # of a service, which it has from whoever starts it
+# Of a service, which it has from whoever starts it.
+_SETTINGS = ("CANALIS_WARM", "CANALIS_LOG_MAX_BYTES", "CANALIS_LOG_FORMAT")
 _DOOR = Path(__file__).resolve().parent.parent / "local_app.py"
 
 

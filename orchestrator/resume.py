@@ -12,6 +12,7 @@ from functools import cache
 
 from pydantic import Field
 
+from canalis.contract.about import about
 from canalis.contract.errors import Conflict, NotFound, NotResumable
 from canalis.contract.graph import FromStep, Graph, ParameterValue, Part
 from canalis.contract.graphs import stored_graph
@@ -21,6 +22,7 @@ from canalis.contract.places import is_written, output_place
 from canalis.contract.ports import Ports, Run
 from canalis.contract.run import ComputeChoice, StepRunId, check_run_id, new_run_id
 from canalis.contract.status import StepStatus
+from canalis.contract.trace import current, span
 from orchestrator import views
 from orchestrator.remarks import annotate
 from orchestrator.submit import chosen_computes, create, depth_below, next_number
@@ -61,6 +63,13 @@ def resume(ports: Ports, original: Run, asked: Resumption, computes: Mapping[str
             run_id=original.run_id,
         )
     run_id = check_run_id(asked.run_id or new_run_id())
+    with about(run_id=run_id), span("resume", attributes={"canalis.resumed_from": original.run_id}):
+        return _resume(ports, run_id, original, asked, computes, by)
+
+
+def _resume(
+    ports: Ports, run_id: str, original: Run, asked: Resumption, computes: Mapping[str, ComputeChoice], by: str
+) -> Run:
     graph = stored_graph(ports.blobs, original.request.graph)
     parameters = assign(graph.parameters, {**original.request.parameters, **asked.parameters})
     again = {find_step(graph, original.run_id, step) for step in asked.from_steps}
@@ -87,6 +96,7 @@ def resume(ports: Ports, original: Run, asked: Resumption, computes: Mapping[str
             "submitted_at": ports.clock.now(),
             "number": next_number(ports, original.request.experiment),
             "resumed_from": original.run_id,
+            "trace": current(),
             "kept": {key: str(original.maker(key, graph.places[key])) for key in kept},
         }
     )

@@ -6,14 +6,17 @@ from collections.abc import Mapping
 
 from pydantic import Field
 
+from canalis.contract.about import about
 from canalis.contract.errors import AlreadyExists, Conflict, GraphError, NotFound
 from canalis.contract.faults import faults
 from canalis.contract.graph import Graph, ParameterValue, Part, content_id
 from canalis.contract.layout import graph_key, snapshot_key
 from canalis.contract.limits import unfit
+from canalis.contract.messages import stamped
 from canalis.contract.parameters import assign
 from canalis.contract.ports import Document, Ports, Run
 from canalis.contract.run import ComputeChoice, RunRequest, StepRunId, check_experiment_name, check_run_id, new_run_id
+from canalis.contract.trace import current, span
 from orchestrator.decide import decide
 from orchestrator.plan import first_state, make_plan
 
@@ -50,6 +53,11 @@ def submit(ports: Ports, asked: Submission, computes: Mapping[str, ComputeChoice
     """
     check_experiment_name(asked.experiment)
     run_id = check_run_id(asked.run_id or new_run_id())
+    with about(run_id=run_id), span("submit", attributes={"canalis.steps": len(asked.graph.nodes)}):
+        return _submit(ports, run_id, asked, computes, by)
+
+
+def _submit(ports: Ports, run_id: str, asked: Submission, computes: Mapping[str, ComputeChoice], by: str) -> Run:
     chosen = chosen_computes(ports, asked.graph, computes)
     document = asked.graph.to_bytes()
     graph_id = content_id(document)
@@ -71,6 +79,7 @@ def submit(ports: Ports, asked: Submission, computes: Mapping[str, ComputeChoice
         submitted_by=by,
         submitted_at=ports.clock.now(),
         number=next_number(ports, asked.experiment),
+        trace=current(),
     )
     ports.blobs.put_if_absent(graph_key(graph_id), document)
     return create(ports, run_id, request, asked.graph)
@@ -84,7 +93,7 @@ def create(ports: Ports, run_id: str, request: RunRequest, graph: Graph) -> Run:
     plan = make_plan(run_id, request, graph)
     # The first tick happens here: the first steps need not wait for the orchestrator's queue.
     state, sends = decide(plan, first_state(plan, request.kept))
-    created = ports.runs.create(run_id, request, state, sends)
+    created = ports.runs.create(run_id, request, state, stamped(sends, current()))
     ports.runs.deliver(run_id)
     run = ports.runs.load(run_id)
     if not created and _origin(run.request) != _origin(request):

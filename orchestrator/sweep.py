@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from canalis.contract.about import about
 from canalis.contract.errors import CanalisError, NotFound, WorldError
 from canalis.contract.messages import (
     ORCHESTRATOR_QUEUE,
@@ -17,9 +18,11 @@ from canalis.contract.messages import (
     StartStep,
     StepAbandoned,
     StopStep,
+    stamped,
 )
 from canalis.contract.ports import Attempt, AttemptKey, Ports, Run
 from canalis.contract.status import StepStatus
+from canalis.contract.trace import current, span
 from orchestrator.plan import Plan, plan_of
 
 SWEEP_S = 15.0  # between two sweeps
@@ -60,15 +63,23 @@ class Sweeper:
         """
         clock = self._ports.clock
         look = _Look(clock.now(), clock.monotonic(), self._last, self._owner, held, at_once, self._unclaimed)
-        sent = 0
-        for run_id in self._ports.runs.open_runs():
-            try:
-                sent += self._look_after(run_id, look)
-            except WorldError:
-                raise
-            except Exception as error:  # one run that cannot be read must not keep the others waiting
-                self._flag(run_id, error)
+        opened = self._ports.runs.open_runs()
+        sent = self._look_after_all(opened, look) if opened else 0
         self._last, self._unclaimed = look.passed, look.unclaimed
+        return sent
+
+    def _look_after_all(self, run_ids: Collection[str], look: _Look) -> int:
+        sent = 0
+        with span("sweep", attributes={"canalis.open_runs": len(run_ids)}) as told:
+            for run_id in run_ids:
+                with about(run_id=run_id):
+                    try:
+                        sent += self._look_after(run_id, look)
+                    except WorldError:
+                        raise
+                    except Exception as error:  # one run that cannot be read must not keep the others waiting
+                        self._flag(run_id, error)
+            told.set({"canalis.messages_sent": sent})
         return sent
 
     def _flag(self, run_id: str, error: Exception) -> None:
@@ -84,7 +95,8 @@ class Sweeper:
         plan = plan_of(self._ports.blobs, run)
         sends = [send for send in missing_messages(plan, run, live, look) if not self._rests(plan, send.message, look)]
         if sends:
-            self._ports.bus.send(sends)
+            # They take the place of what was lost, so they belong to the run's own trace, if it has one.
+            self._ports.bus.send(stamped(sends, run.request.trace or current()))
         return len(sends)
 
     def _rests(self, plan: Plan, message: Message, look: _Look) -> bool:

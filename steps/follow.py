@@ -11,8 +11,10 @@ from canalis.contract.graphs import stored_graph
 from canalis.contract.messages import CheckStep, Send, steps_queue
 from canalis.contract.ports import Attempt, AttemptKey, Document, Ports, Run
 from canalis.contract.status import Outcome
+from canalis.contract.trace import current
 from steps.backend import Backend, Ended, Pending, Work
 from steps.report import report
+from steps.telling import tell_of
 from steps.work import is_wanted, make_work
 
 LEASE_S = 30.0  # renewed at a third of it; how long a dead worker's claim keeps others away
@@ -62,7 +64,7 @@ def come_back(ports: Ports, backend: str, attempt: Attempt, after_s: float) -> N
     """Look at a job again, unless another chain of looks has gone on with it by then."""
     key = attempt.key
     message = CheckStep(run_id=key.run_id, node=key.node, attempt=key.attempt, fence=attempt.fence)
-    ports.bus.send([Send(queue=steps_queue(backend), message=message, delay_s=after_s)])
+    ports.bus.send([Send(queue=steps_queue(backend), message=message, delay_s=after_s, trace=current())])
 
 
 def check(ports: Ports, backend: Backend, owner: str, key: AttemptKey, fence: int) -> None:
@@ -77,7 +79,10 @@ def take_up(ports: Ports, backend: Backend, owner: str, attempt: Attempt) -> Non
     """Go on with a job that was begun, under a claim that we have."""
     run, graph = look(ports, attempt.key)
     described = make_work(run, graph, attempt)
-    follow(ports, backend, owner, described, backend.check(described, str(attempt.facts.get("handle", ""))))
+    answer = backend.check(described, str(attempt.facts.get("handle", "")))
+    if isinstance(answer, Ended):
+        tell_of(described, answer)
+    follow(ports, backend, owner, described, answer)
 
 
 def wake(ports: Ports, backend: str, attempt: Attempt) -> None:

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 SETTING = "CANALIS_WARM"
-_OF_A_STEP = ("AZUREML_", "AML_PARAMETER_", "CANALIS_")  # variables that differ from step to step
+_OF_A_STEP = ("AZUREML_", "AML_PARAMETER_", "CANALIS_", "TRACEPARENT")  # variables that differ from step to step
 _OF_A_RUN = ("AZUREML_RUN_", "AZUREML_ROOT_RUN_", "AZUREML_DATAREFERENCE_")
 OFF = ("off", "0", "no", "false")
 

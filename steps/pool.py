@@ -20,9 +20,11 @@ class Job:
     """An attempt on its way through a pool.
 
     called   set when it has a slot, or will have none
+    trace    that its order came with
     """
 
     work: Work
+    trace: str = ""
     control: Control = field(default_factory=Control)
     called: threading.Event = field(default_factory=threading.Event)
     place: int = -1

@@ -18,6 +18,7 @@ from canalis.contract.layout import STEP_LOG, artifacts, records
 from canalis.contract.ports import AttemptKey, Ports
 from canalis.contract.run import StepRunId
 from canalis.contract.status import Outcome
+from canalis.contract.trace import continued, current
 from steps.attempt import Attempt
 from steps.backend import Desk, Ended, Pending, Work
 from steps.logs import Logs, limit_of
@@ -27,6 +28,7 @@ from steps.pool import Job, Pool
 from steps.processes import Attached, forestall, kill_leftover, kill_marked, marked
 from steps.stage import Spares
 from steps.surroundings import Site
+from steps.telling import at_work, say_how
 from steps.warm import Parents
 
 BACKEND = "process"
@@ -60,7 +62,7 @@ class ProcessBackend:
 
     def start(self, work: Work) -> Pending:
         """Give the work the next free slot of its compute target."""
-        job = Job(work)
+        job = Job(work, current())
         with self._lock:
             if work.key in self._jobs:
                 return Pending(handle=str(work.step_run_id))
@@ -167,6 +169,14 @@ class ProcessBackend:
         return pool.stop_before_slot(job)
 
     def _see_through(self, pool: Pool, job: Job) -> None:
+        with continued(job.trace), at_work(job.work) as told:
+            ended = self._see_to_its_end(pool, job)
+            say_how(told, ended)
+        if not job.is_over:
+            self._wait_until_heard(job.work)  # a failure may call back those who wait for the slot
+            self._leave(pool, job)
+
+    def _see_to_its_end(self, pool: Pool, job: Job) -> Ended:
         folder = self._folder / str(job.work.step_run_id)
         log = self._site.kept / (artifacts(job.work.step_run_id) + STEP_LOG)
         attempt = Attempt(self._ports, self._site, self._parents, self._spares, job.work, folder)
@@ -182,13 +192,11 @@ class ProcessBackend:
         if ended.outcome is Outcome.SUCCEEDED:
             self._tell(job.work, ended)
             self._clear(attempt, ended)
-            return
+            return ended
         self._clear(attempt, ended)  # first, since on a full disk it makes the room for the report
         self._shaken.add(job.work.key.run_id)
         self._tell(job.work, ended)
-        if not job.is_over:
-            self._wait_until_heard(job.work)  # a failure may call back those who wait for the slot
-            self._leave(pool, job)
+        return ended
 
     def _clear(self, attempt: Attempt, ended: Ended) -> None:
         try:

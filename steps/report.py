@@ -9,8 +9,11 @@ from canalis.contract.errors import WorldError
 from canalis.contract.graphs import stored_graph
 from canalis.contract.messages import ORCHESTRATOR_QUEUE, Send, StepEnded
 from canalis.contract.ports import Attempt, AttemptKey, Bus, Document, Ports
+from canalis.contract.trace import current
 from steps.backend import Ended, Work
 from steps.work import is_wanted
+
+_ERROR_MAX = 16_000  # characters, so that a message with it fits into what a bus takes however they are written
 
 _log = logging.getLogger("canalis.worker")
 
@@ -25,12 +28,17 @@ def report(ports: Ports, attempt: Attempt, ended: Ended) -> None:
         outcome=ended.outcome,
         exit_code=ended.exit_code,
         error_code=ended.error_code,
-        error=ended.error,
+        error=_fitting(ended.error),
         started_at=ended.started_at,
         ended_at=ended.ended_at if ended.ended_at is not None else ports.clock.now(),
         marks=ended.marks,
     )
-    ports.bus.send([Send(queue=ORCHESTRATOR_QUEUE, message=message)])
+    ports.bus.send([Send(queue=ORCHESTRATOR_QUEUE, message=message, trace=current())])
+
+
+def _fitting(error: str) -> str:
+    """An error as a message can have it: not without end, and of whole characters only."""
+    return error[:_ERROR_MAX].encode("utf-8", "replace").decode()
 
 
 class News:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from canalis.contract.layout import METRICS, artifacts, records
 from canalis.contract.run import StepRunId
+from canalis.contract.trace import VARIABLES as TRACE_VARIABLES
+from canalis.contract.trace import current
 from steps.backend import Work
 from steps.processes import MARK
 from steps.stage import Staged
@@ -53,8 +55,9 @@ def _surroundings(site: Site, interpreter: str, experiment: str) -> dict[str, st
     found = {name: value for name, value in os.environ.items() if not name.startswith(("CANALIS_", "AZUREML_"))}
     if site.inherited is not None:
         found = {name: value for name, value in found.items() if name in site.inherited}
-    for name in ("PYTHONDONTWRITEBYTECODE", "PYTHONSAFEPATH", "VIRTUAL_ENV", "PYTHONHOME"):
-        found.pop(name, None)  # without bytecode every step compiles its libraries again
+    for name in ("PYTHONDONTWRITEBYTECODE", "PYTHONSAFEPATH", "VIRTUAL_ENV", "PYTHONHOME", *TRACE_VARIABLES):
+        # Without bytecode every step compiles its libraries again; and the trace is that of whoever started us.
+        found.pop(name, None)
     program = Path(interpreter)
     if (program.parent.parent / "pyvenv.cfg").exists():
         found["VIRTUAL_ENV"] = str(program.parent.parent)
@@ -76,16 +79,20 @@ def environment(site: Site, work: Work, staged: Staged, context_file: Path, inte
     """The environment of a script before its own variables: this machine's, and what v1 promises."""
     surroundings = _surroundings(site, interpreter, work.request.experiment)
     imports = [str(staged.source), *map(str, site.import_folders), surroundings.get("PYTHONPATH", "")]
-    run_id = str(work.step_run_id)
-    return surroundings | {
-        "PYTHONPATH": os.pathsep.join(part for part in imports if part),
-        MARK: run_id,
-        "CANALIS_CONTEXT": str(context_file),
-        "AZUREML_RUN_ID": run_id,
-        "AZUREML_RUN_TOKEN": site.token(work.step_run_id),
-        "AZUREML_ROOT_RUN_ID": work.key.run_id,
-        "AZUREML_RUN_TOKEN_EXPIRY": str(int(time.time()) + _TOKEN_S),
-    }
+    run_id, trace = str(work.step_run_id), current()
+    return (
+        surroundings
+        | ({TRACE_VARIABLES[0]: trace} if trace else {})
+        | {
+            "PYTHONPATH": os.pathsep.join(part for part in imports if part),
+            MARK: run_id,
+            "CANALIS_CONTEXT": str(context_file),
+            "AZUREML_RUN_ID": run_id,
+            "AZUREML_RUN_TOKEN": site.token(work.step_run_id),
+            "AZUREML_ROOT_RUN_ID": work.key.run_id,
+            "AZUREML_RUN_TOKEN_EXPIRY": str(int(time.time()) + _TOKEN_S),
+        }
+    )
 
 
 def context(site: Site, work: Work, staged: Staged) -> dict[str, object]:
@@ -97,6 +104,7 @@ def context(site: Site, work: Work, staged: Staged) -> dict[str, object]:
         "pipeline_run_id": owner.run_id,
         "node": owner.node,
         "attempt": owner.attempt,
+        "trace": current(),
         "name": work.node.name,
         "experiment": work.request.experiment,
         "workspace": site.workspace,

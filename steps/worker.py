@@ -8,24 +8,32 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from canalis.contract.about import about
 from canalis.contract.errors import AuthorError, WorldError
 from canalis.contract.graph import Graph
 from canalis.contract.messages import CheckStep, Command, RecallStep, Send, StartStep, StopStep, steps_queue
 from canalis.contract.ports import Attempt, AttemptKey, Ports, Run
 from canalis.contract.status import Outcome
+from canalis.contract.trace import continued, current
 from steps.backend import Backend, Ended
 from steps.follow import LEASE_S, check, check_has_time, follow, look, release, take_up, wake
 from steps.report import News, report
 from steps.work import is_wanted, make_work
 
 
-def work(ports: Ports, backend: Backend, owner: str, command: Command) -> None:
+def work(ports: Ports, backend: Backend, owner: str, command: Command, trace: str = "") -> None:
     """Carry out one order. Safe to call twice with the same order, from several workers at once.
 
     owner   under whose name attempts are claimed: who asks again under that name gets them again, so a service
             whose workers work side by side gives each call a name of its own
+    trace   that the order came with from the bus; "" goes on with the current one
     """
     key = AttemptKey(command.run_id, command.node, command.attempt)
+    with about(run_id=key.run_id, step=key.node, attempt=key.attempt), continued(trace):
+        _carry_out(ports, backend, owner, command, key)
+
+
+def _carry_out(ports: Ports, backend: Backend, owner: str, command: Command, key: AttemptKey) -> None:
     if isinstance(command, StartStep):
         start_all(ports, backend, owner, [command])
     elif isinstance(command, CheckStep):
@@ -36,13 +44,19 @@ def work(ports: Ports, backend: Backend, owner: str, command: Command) -> None:
         _stop(ports, backend, owner, key)
 
 
-def start_all(ports: Ports, backend: Backend, owner: str, commands: Sequence[StartStep]) -> None:
+def start_all(
+    ports: Ports, backend: Backend, owner: str, commands: Sequence[StartStep], traces: Sequence[str] = ()
+) -> None:
     """Begin what is ordered: one claim for all, one look at each run, and what has ended at once is told together.
 
+    traces   that the orders came with, one each, when they came from the bus
     Safe to call again, with the same orders or with some of them, also after it has raised.
     """
     held = backend.held() if commands else ()
-    ordered = dict.fromkeys(AttemptKey(command.run_id, command.node, command.attempt) for command in commands)
+    ordered = {
+        AttemptKey(command.run_id, command.node, command.attempt): trace
+        for command, trace in zip(commands, traces or [""] * len(commands), strict=True)
+    }
     keys = [key for key in ordered if key not in held]  # an order may come twice
     if not keys:
         return
@@ -54,13 +68,14 @@ def start_all(ports: Ports, backend: Backend, owner: str, commands: Sequence[Sta
         for key, attempt in list(ours.items()):
             # Claimed first, then looked: a cancel that is decided after this look finds the claim, and stops it.
             run, graph = looks[key.run_id] = looks.get(key.run_id) or look(ports, key)
-            _start(ports.with_changes(bus=news), backend, owner, attempt, run, graph)
+            with about(run_id=key.run_id, step=key.node, attempt=key.attempt), continued(ordered[key]):
+                _start(ports.with_changes(bus=news), backend, owner, attempt, run, graph)
             if key not in news:
                 del ours[key]  # it goes on, so the claim stays
         news.go_out()
 
 
-def give_up(ports: Ports, backend: Backend, owner: str, command: Command, reason: str) -> None:
+def give_up(ports: Ports, backend: Backend, owner: str, command: Command, reason: str, trace: str = "") -> None:
     """End an attempt whose order failed again and again. What is at work already is left to itself.
 
     It counts as lost: tried again, and failed in the end with the reason.
@@ -72,7 +87,8 @@ def give_up(ports: Ports, backend: Backend, owner: str, command: Command, reason
     if attempt is None or backend.has_begun(key):
         return  # somebody else has it, or its end will be found
     error = f"The order to work on it failed again and again: {reason}"
-    report(ports, attempt, Ended(Outcome.LOST, error_code="gave_up", error=error))
+    with continued(trace):
+        report(ports, attempt, Ended(Outcome.LOST, error_code="gave_up", error=error))
 
 
 def _start(ports: Ports, backend: Backend, owner: str, attempt: Attempt, run: Run, graph: Graph) -> None:
@@ -130,7 +146,8 @@ def _call_off(ports: Ports, backend: Backend, owner: str, attempt: Attempt, why:
     if attempt.fence > 1 and not backend.forestalls:
         # That worker may be asleep just before it begins, and die right after. So this is looked at once more.
         order = StopStep(run_id=key.run_id, node=key.node, attempt=key.attempt)
-        ports.bus.send([Send(queue=steps_queue(_queue_of(ports, key)), message=order, delay_s=LEASE_S)])
+        queue = steps_queue(_queue_of(ports, key))
+        ports.bus.send([Send(queue=queue, message=order, delay_s=LEASE_S, trace=current())])
     report(ports, attempt, Ended(Outcome.CANCELLED, error=why))
 
 

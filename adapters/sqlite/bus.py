@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from adapters.sqlite.database import Database
 from canalis.contract.errors import WorldError
-from canalis.contract.messages import Send, to_bytes
+from canalis.contract.messages import Send
 from canalis.contract.ports import Clock
 
 FAILURES_MAX = 10  # times a message may fail before it is set aside as a dead letter
@@ -77,7 +77,7 @@ class SqliteBus:
         """Keep the messages as a part of the caller's transaction, who publishes them after it."""
         self._delete_completed(connection)
         passed, now = self._clock.monotonic(), self._clock.now()
-        kept = [Taken(passed + send.delay_s, next(self._numbers), send.queue, to_bytes(send.message)) for send in sends]
+        kept = [Taken(passed + send.delay_s, next(self._numbers), send.queue, send.to_bytes()) for send in sends]
         connection.executemany(
             "INSERT INTO messages (seq, queue, visible_at, body) VALUES (?, ?, ?, ?)",
             [(message.seq, message.queue, now + message.due - passed, message.body) for message in kept],

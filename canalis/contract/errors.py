@@ -15,6 +15,7 @@
     |  |  `- HashMismatch     a file was changed while it was being sent
     |  |- SettingInvalid      a setting of the service has a value that it cannot have
     |  `- TooLarge            over a stated limit
+    |- MessageUnreadable      a message on the bus is none of ours, or a newer service's
     `- WorldError             time or an operator can mend it: leave the message on the bus
        |- Conflict            somebody else wrote first; read again
        |- StoreFull           no room left where the state is kept
@@ -133,6 +134,18 @@ class SettingInvalid(AuthorError, ValueError):
     """A setting of the service has a value that it cannot have."""
 
     code = "setting_invalid"
+
+
+class MessageUnreadable(CanalisError):
+    """A message on the bus is none of ours, or was sent by a newer service. Names the run in `run_id`, if it does."""
+
+    code = "message_unreadable"
+
+    @property
+    def run_id(self) -> str | None:
+        """The run that the message names; None when it names none, or nobody can tell."""
+        found = self.details.get("run_id")
+        return found if isinstance(found, str) else None
 
 
 class WorldError(CanalisError):

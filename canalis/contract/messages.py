@@ -2,21 +2,40 @@
 
 News for the orchestrator are events, named in the past. Orders for the workers are commands, named in the imperative.
 Every message may come twice, late, out of order or never.
+
+On the bus a message is a JSON object: its own keys, the version of the schema in `v`, and in `trace` the W3C
+traceparent of the work that it follows from, where there is one.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import json
+from typing import Annotated, Any, Literal, NamedTuple, NoReturn
 
-from pydantic import Field, TypeAdapter
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
+from canalis.contract.errors import MessageUnreadable
 from canalis.contract.graph import Part
+from canalis.contract.run import ATTEMPTS_MAX, RUN_ID
 from canalis.contract.status import Outcome
 from canalis.contract.times import Mark
+from canalis.contract.trace import parsed
 
 ORCHESTRATOR_QUEUE = "orchestrator"
 SET_ASIDE_QUEUE = "dead-letters"  # messages that are none of ours, with the reason
 DEAD_LETTERS = "/$deadletterqueue"  # behind a queue's name: what the bus itself has given up
+VERSION = 1  # of the schema; one that a reader of before would misunderstand, or refuse, is another
+BODY_BYTES_MAX = 256 * 2**10  # what Service Bus takes; ours have a few hundred
+_WHY_MAX = 500
+
+# A forged message must not reach a key, a path or a query with what no run, step or attempt can be called.
+RunId = Annotated[str, Field(pattern=f"^{RUN_ID.pattern}$")]
+NodeKey = Annotated[str, Field(max_length=80, pattern="^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+Number = Annotated[int, Field(ge=1, le=ATTEMPTS_MAX)]
+
+
+class _Message(Part):
+    model_config = ConfigDict(allow_inf_nan=False)
 
 
 def steps_queue(backend: str) -> str:
@@ -24,14 +43,14 @@ def steps_queue(backend: str) -> str:
     return f"steps-{backend}"
 
 
-class RunSubmitted(Part):
+class RunSubmitted(_Message):
     """A run was created. Its first orders were written with it, so this only makes sure."""
 
     kind: Literal["run_submitted"] = "run_submitted"
-    run_id: str
+    run_id: RunId
 
 
-class StepEnded(Part):
+class StepEnded(_Message):
     """An attempt of a step has ended, for good.
 
     exit_code       of the script as a shell counts it (128 + n when signal n killed it); None when none ran
@@ -41,9 +60,9 @@ class StepEnded(Part):
     """
 
     kind: Literal["step_ended"] = "step_ended"
-    run_id: str
-    node: str
-    attempt: int
+    run_id: RunId
+    node: NodeKey
+    attempt: Number
     outcome: Outcome
     exit_code: int | None = None
     error_code: str = ""
@@ -53,68 +72,68 @@ class StepEnded(Part):
     marks: tuple[Mark, ...] = ()
 
 
-class CancelRequested(Part):
+class CancelRequested(_Message):
     """Somebody wants the run to stop."""
 
     kind: Literal["cancel_requested"] = "cancel_requested"
-    run_id: str
+    run_id: RunId
     by: str = ""
 
 
-class StepAbandoned(Part):
+class StepAbandoned(_Message):
     """An attempt was ordered to stop, and nobody has said within the time for it that it did."""
 
     kind: Literal["step_abandoned"] = "step_abandoned"
-    run_id: str
-    node: str
-    attempt: int
+    run_id: RunId
+    node: NodeKey
+    attempt: Number
 
 
-class GoOn(Part):
+class GoOn(_Message):
     """There was more to decide than one commit may hold."""
 
     kind: Literal["go_on"] = "go_on"
-    run_id: str
+    run_id: RunId
 
 
-class StartStep(Part):
+class StartStep(_Message):
     """Work on this attempt, unless somebody has it or it is no longer wanted."""
 
     kind: Literal["start_step"] = "start_step"
-    run_id: str
-    node: str
-    attempt: int
+    run_id: RunId
+    node: NodeKey
+    attempt: Number
 
 
-class CheckStep(Part):
+class CheckStep(_Message):
     """Look how the job of this attempt is getting on.
 
     fence   of the claim under which it was last looked at: a second chain of looks at one job ends by itself
     """
 
     kind: Literal["check_step"] = "check_step"
-    run_id: str
-    node: str
-    attempt: int
+    run_id: RunId
+    node: NodeKey
+    attempt: Number
     fence: int
 
 
-class RecallStep(Part):
+class RecallStep(_Message):
     """See to it that this attempt does not begin, unless it has."""
 
     kind: Literal["recall_step"] = "recall_step"
-    run_id: str
-    node: str
-    attempt: int
+    run_id: RunId
+    node: NodeKey
+    attempt: Number
 
 
-class StopStep(Part):
+class StopStep(_Message):
     """End this attempt, or see to it that it never starts."""
 
     kind: Literal["stop_step"] = "stop_step"
-    run_id: str
-    node: str
-    attempt: int
+    run_id: RunId
+    node: NodeKey
+    attempt: Number
 
 
 Event = RunSubmitted | StepEnded | StepAbandoned | CancelRequested | GoOn
@@ -125,18 +144,106 @@ _MESSAGE: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discrimina
 
 
 class Send(Part):
-    """A message on its way to a queue, not before `delay_s` from now."""
+    """A message on its way to a queue, not before `delay_s` from now.
+
+    trace   of the work that it follows from, as a traceparent; "" when that belongs to none
+    """
 
     queue: str
     message: Annotated[Message, Field(discriminator="kind")]
     delay_s: float = Field(default=0.0, ge=0.0)
+    trace: str = ""
+
+    def to_bytes(self) -> bytes:
+        """The message as it travels."""
+        return to_bytes(self.message, self.trace)
 
 
-def to_bytes(message: Message) -> bytes:
-    """A message as it travels: UTF-8 JSON."""
-    return message.model_dump_json(exclude_none=True).encode()
+def stamped(sends: list[Send], trace: str) -> list[Send]:
+    """The same, as what follows from the work of that trace."""
+    return [send.model_copy(update={"trace": trace}) for send in sends] if trace else sends
+
+
+class Received(NamedTuple):
+    """A message as it came, with the trace of the work that it follows from; "" for none."""
+
+    message: Message
+    trace: str = ""
+
+
+def to_bytes(message: Message, trace: str = "") -> bytes:
+    """A message as it travels: UTF-8 JSON. What is no traceparent is left out."""
+    own = message.model_dump_json(exclude_none=True)
+    known = parsed(trace) if trace else ""
+    envelope = f'{{"v":{VERSION},"trace":"{known}",' if known else f'{{"v":{VERSION},'
+    return (envelope + own[1:]).encode()
 
 
 def from_bytes(body: bytes) -> Message:
-    """The message of these bytes. Raises pydantic's ValidationError when it is none of ours."""
-    return _MESSAGE.validate_json(body)
+    """The message of these bytes. Raises MessageUnreadable when it is none of ours, or of a newer schema."""
+    return received(body).message
+
+
+def received(body: bytes) -> Received:
+    """The message of these bytes and its trace. Raises MessageUnreadable, which names the run when the bytes do.
+
+    One without a version was kept by a service of before there was one. Keys that the schema does not have are
+    refused: whoever adds one gives the schema another version.
+    """
+    found = _object_of(body)
+    run_id = _run_id_in(found)
+    version, trace = found.pop("v", VERSION), found.pop("trace", "")
+    if type(version) is not int or version < 1:
+        raise MessageUnreadable("It has a version that no schema has", run_id=run_id)
+    if version > VERSION:
+        raise MessageUnreadable(
+            f"It is of schema {version}, and this service knows {VERSION}: a newer one has sent it", run_id=run_id
+        )
+    try:
+        message = _MESSAGE.validate_python(found)
+    except ValidationError as error:
+        said = error.errors(include_url=False, include_context=False, include_input=False)
+        why = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in said[:3])
+        raise MessageUnreadable(f"It is none of ours: {why[:_WHY_MAX]!r}", run_id=run_id) from None
+    return Received(message, parsed(trace) if isinstance(trace, str) else "")
+
+
+def named_run(body: bytes) -> str | None:
+    """The run that a message names, also one that cannot be carried out; None when nobody can tell."""
+    try:
+        return _run_id_in(_object_of(body))
+    except MessageUnreadable:
+        return None
+
+
+def _run_id_in(found: dict[str, Any]) -> str | None:
+    named = found.get("run_id")
+    return named if isinstance(named, str) and RUN_ID.fullmatch(named) else None
+
+
+def _object_of(body: bytes) -> dict[str, Any]:
+    if len(body) > BODY_BYTES_MAX:
+        raise MessageUnreadable(f"It has {len(body)} bytes; ours have at most {BODY_BYTES_MAX}")
+    try:
+        found = _JSON.decode(body.decode())
+    except RecursionError:
+        raise MessageUnreadable("It is nested too deeply") from None
+    except ValueError as error:
+        raise MessageUnreadable(f"It is no JSON: {str(error)[:_WHY_MAX]!r}") from None
+    if not isinstance(found, dict):
+        raise MessageUnreadable("It is no JSON object")
+    return found
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key stands twice in an object")  # of which each reader might take another one
+    return found
+
+
+def _no_number(text: str) -> NoReturn:
+    raise ValueError(f"{text} is no number")
+
+
+_JSON = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_no_number)

@@ -47,6 +47,7 @@ class RunRequest(Part):
     depth         0 for a run that no step submitted, else one more than the submitting run's
     number        which run of its experiment it is, from 1 on
     resumed_from  id of the run that this one goes on from
+    trace         that it was submitted in, as a traceparent; "" when in none
     kept          by node, the step run that stands in for the step here: the one that truly made its outputs
     """
 
@@ -69,6 +70,7 @@ class RunRequest(Part):
     submitted_at: float = 0.0
     number: int = 0
     resumed_from: str | None = None
+    trace: str = ""
     kept: dict[str, str] = Field(default_factory=dict)
 
 

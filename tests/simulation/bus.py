@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from canalis.contract.messages import ORCHESTRATOR_QUEUE, Send, to_bytes
+from canalis.contract.messages import ORCHESTRATOR_QUEUE, Send
 from tests.simulation.world import Host, World
 
 LOCK_S = 30.0
@@ -57,7 +57,7 @@ class MemoryBus:
             self._names[known] = world.now + DUPLICATES_S
             self.on_send(send)
             self.sent += 1
-            body = to_bytes(send.message)
+            body = send.to_bytes()
             assert len(body) <= MESSAGE_BYTES_MAX, len(body)
             times, delay_s = 1, send.delay_s
             if world.now < world.fault_until:

@@ -215,35 +215,35 @@ MUTANTS = (
     # Carrying an event
     Mutant(
         "who lost against another writer gives up",
-        f"{_A}:advance",
+        f"{_A}:_carry",
         "continue  # somebody",
         "break  # somebody",
         "nothing is swept",
     ),
     Mutant(
         "what a host remembers of a run is taken for the record",
-        f"{_A}:advance",
+        f"{_A}:_carry",
         "if after is run.state and fresh:",
         "if after is run.state:",
         "nothing is swept",
     ),
-    Mutant("messages are left in the outbox", f"{_A}:advance", "ports.runs.deliver(run_id)", "pass"),
+    Mutant("messages are left in the outbox", f"{_A}:_carry", "ports.runs.deliver(run_id)", "pass"),
     Mutant(
         "messages go out before the commit",
-        f"{_A}:advance",
+        f"{_A}:_carry",
         "ports.runs.commit(run, after, sends, facts)",
         "(ports.bus.send(sends), ports.runs.commit(run, after, sends, facts))",
     ),
     Mutant(
         "messages are not kept with the commit",
-        f"{_A}:advance",
+        f"{_A}:_carry",
         "ports.runs.commit(run, after, sends, facts)",
         "(ports.runs.commit(run, after, [], facts), ports.bus.send(sends))",
         "nothing is swept",
     ),
     Mutant(
         "the end of an attempt is not kept with the commit",
-        f"{_A}:advance",
+        f"{_A}:_carry",
         "ports.runs.commit(run, after, sends, facts)",
         "ports.runs.commit(run, after, sends, [])",
     ),
@@ -372,7 +372,7 @@ MUTANTS = (
     Mutant(
         "nobody looks at a job again",
         f"{_F}:come_back",
-        "ports.bus.send([Send(queue=steps_queue(backend), message=message, delay_s=after_s)])",
+        "ports.bus.send([Send(queue=steps_queue(backend), message=message, delay_s=after_s, trace=current())])",
         "pass",
     ),
     Mutant(
