@@ -30,7 +30,7 @@ import uvicorn
 from api.access import KeptToken
 from api.app import make_app
 from api.service import Service, WorkspaceView
-from canalis.contract import logs, trace
+from canalis.contract import logs, telemetry
 from canalis.contract.errors import CanalisError
 from canalis.contract.token import kept_token
 from canalis.contract.version import VERSION
@@ -98,7 +98,7 @@ class Door:
         """Take nothing further. Steps that run go on, and the next service finds them."""
         self._closing.set()
         self.engine.close()
-        trace.switch_off()
+        telemetry.switch_off()
         (self.root / "service.json").unlink(missing_ok=True)
         self._lock.close()
 
@@ -133,7 +133,7 @@ def main() -> int:
     asked = parser.parse_args()
     try:
         logs.set_up(os.environ)
-        trace.switch_on(os.environ, "sqlite")
+        telemetry.switch_on(os.environ, "sqlite")
         door = Door(asked.root, asked.port, asked.idle_exit_s)
     except AlreadyServed as error:
         print(error, file=sys.stderr)

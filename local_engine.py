@@ -103,11 +103,13 @@ class Engine:
     def checks(self) -> list[Check]:
         """What this service needs to go on, and what is wrong with it."""
         return [
-            checked(
-                "database", lambda: self.database.trouble or (self.ports.documents.list("experiments", "-") and "")
-            ),
+            checked("database", self._database_trouble),
             checked("steps", self.backend.trouble),
         ]
+
+    def _database_trouble(self) -> str:
+        self.ports.documents.get("datastores", "workspaceblobstore")  # raises when it cannot be read
+        return self.database.trouble
 
     def is_idle(self) -> bool:
         """Whether no run is under way."""

@@ -29,9 +29,9 @@ BODY_BYTES_MAX = 256 * 2**10  # what Service Bus takes; ours have a few hundred
 _WHY_MAX = 500
 
 # A forged message must not reach a key, a path or a query with what no run, step or attempt can be called.
-RunId = Annotated[str, Field(pattern=f"^{RUN_ID.pattern}$")]
+RunId = Annotated[str, Field(pattern="^[0-9a-z][0-9a-z-]{0,62}$")]
 NodeKey = Annotated[str, Field(max_length=80, pattern="^[A-Za-z0-9][A-Za-z0-9_-]*$")]
-Number = Annotated[int, Field(ge=1, le=ATTEMPTS_MAX)]
+Number = Annotated[int, Field(ge=0, le=ATTEMPTS_MAX)]
 
 
 class _Message(Part):

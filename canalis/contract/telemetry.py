@@ -1,197 +1,100 @@
-"""Spans as OpenTelemetry's. Imported only when telemetry is switched on, since loading it takes longer than a step."""
+"""Who hears of spans: nobody, unless the settings of OpenTelemetry or Azure Monitor name somebody.
+
+    telemetry.switch_on(os.environ, "servicebus")    a door, at its start
+    telemetry.switch_off()                           a door, when it closes
+
+Nothing of OpenTelemetry is loaded before that.
+"""
 
 from __future__ import annotations
 
 import logging
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-from opentelemetry import context, trace
-from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, SpanKind, Status, StatusCode, TraceFlags
-from opentelemetry.trace import Span as ApiSpan
-
-from canalis.contract.about import what
-from canalis.contract.trace import (
-    AZURE_SETTING,
-    CONSUMER,
-    INTERNAL,
-    SERVER,
-    SETTINGS,
-    Attributes,
-    Span,
-    carried,
-    parsed,
-)
+from canalis.contract.trace import tell
 from canalis.contract.version import VERSION
 
-_KINDS = {INTERNAL: SpanKind.INTERNAL, SERVER: SpanKind.SERVER, CONSUMER: SpanKind.CONSUMER}
+if TYPE_CHECKING:
+    from canalis.contract.spans import OpenTelemetryTracer
+
+EXPORTER = "OTEL_TRACES_EXPORTER"
+ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+AZURE = "APPLICATIONINSIGHTS_CONNECTION_STRING"
+_EXPORTERS = ("", "otlp", "console")
 _INSTALL = "pip install 'canalis[telemetry]'"
+_INSTALL_AZURE = "pip install azure-monitor-opentelemetry"
 
 _log = logging.getLogger("canalis.telemetry")
 
 
-class Telling(Span):
-    """A span that somebody hears of."""
-
-    __slots__ = ("_span",)
-
-    def __init__(self, span: ApiSpan) -> None:
-        self._span = span
-
-    def set(self, attributes: Attributes) -> None:
-        """Say more about it."""
-        self._span.set_attributes(attributes)
-
-    def rename(self, name: str) -> None:
-        """Call it by a name that is known only now."""
-        self._span.update_name(name)
-
-    def failed(self, why: str) -> None:
-        """It did not succeed."""
-        self._span.set_status(Status(StatusCode.ERROR, why))
-        self._span.set_attribute("error.type", why)
+def is_wanted(environ: Mapping[str, str]) -> bool:
+    """Whether the settings say that spans are to be told to somebody."""
+    if environ.get("OTEL_SDK_DISABLED", "").lower() == "true" or environ.get(EXPORTER, "").lower() == "none":
+        return False
+    return any(environ.get(name) for name in (EXPORTER, *ENDPOINTS, AZURE))
 
 
-class OpenTelemetryTracer:
-    """Tells spans to OpenTelemetry's global provider."""
+def switch_on(environ: Mapping[str, str], system: str = "") -> bool:
+    """Tell spans to whom the settings name; whether there is somebody.
 
-    def __init__(self, provider: trace.TracerProvider, system: str = "") -> None:
-        self._provider = provider
-        self._tracer = provider.get_tracer("canalis", VERSION)
-        self._of_messages = {"messaging.system": system} if system else {}
-
-    @contextmanager
-    def span(self, name: str, parent: str, links: Sequence[str], kind: str, attributes: Attributes) -> Iterator[Span]:
-        """A span from here to the end of the block; an error that leaves the block is its error."""
-        told = self._tracer.start_span(
-            name,
-            _context_of(parent),
-            _KINDS[kind],
-            {**_about(), **(self._of_messages if kind == CONSUMER else {}), **attributes},
-            [Link(found) for link in links if (found := _span_context(link)) is not None],
-        )
-        here = Telling(told)
-        attached = context.attach(trace.set_span_in_context(told))
-        kept = carried.set(_traceparent(told.get_span_context()))
-        try:
-            yield here
-        except Exception as error:
-            # Its kind only: the text may hold what is the author's alone. The log has it.
-            here.failed(getattr(error, "code", "") or type(error).__qualname__)
-            raise
-        finally:
-            carried.reset(kept)
-            context.detach(attached)
-            told.end()
-
-    @contextmanager
-    def continued(self, parent: str) -> Iterator[None]:
-        """Go on with a trace that came from elsewhere."""
-        found = _span_context(parent)
-        if found is None:
-            yield
-            return
-        attached = context.attach(trace.set_span_in_context(NonRecordingSpan(found)))
-        kept = carried.set(_traceparent(found))
-        try:
-            yield
-        finally:
-            carried.reset(kept)
-            context.detach(attached)
-
-    def record(self, name: str, began_at: float, ended_at: float, attributes: Attributes, why: str) -> None:
-        """A span that is over."""
-        began_ns = int(began_at * 1e9)
-        told = self._tracer.start_span(
-            name, _context_of(""), attributes={**_about(), **attributes}, start_time=began_ns
-        )
-        if why:
-            Telling(told).failed(why)
-        told.end(max(began_ns, int(ended_at * 1e9)))
-
-    def flush(self, wait_s: float) -> None:
-        """Hand over what has not been handed over yet."""
-        flush = getattr(self._provider, "force_flush", None)
-        if flush is not None:
-            # In a thread: whoever receives may not answer, and the exporter then waits longer than it was told to.
-            handing_over = threading.Thread(target=flush, args=(int(wait_s * 1000),), daemon=True)
-            handing_over.start()
-            handing_over.join(wait_s)
-
-
-def tracer_for(environ: Mapping[str, str], system: str) -> OpenTelemetryTracer | None:
-    """A tracer to whom the settings name; None, and a line in the log, when what that needs is not installed.
-
-    A provider that is there already, since the host or a distribution has set it, is used as it is.
+    system   what carries the messages, by the field's word for it (`messaging.system`)
     """
-    if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
-        try:
+    tracer = _tracer(environ, system) if is_wanted(environ) else None
+    if tracer is not None:
+        tell(tracer)
+    return tracer is not None
+
+
+def switch_off(wait_s: float = 2.0) -> None:
+    """Tell nobody any more; what was not handed over yet is handed over now, if that does not take long."""
+    before = tell(None)
+    if before is not None:
+        before.flush(wait_s)
+
+
+def _tracer(environ: Mapping[str, str], system: str) -> OpenTelemetryTracer | None:
+    """A provider that is there already, since the host or a distribution has set it, is used as it is."""
+    try:
+        from opentelemetry import trace
+
+        from canalis.contract.spans import OpenTelemetryTracer
+
+        if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
             _configure(environ)
-        except ImportError as error:
-            _log.warning("traces are wanted, but nobody hears them, since %s is missing: %s", error.name, _INSTALL)
-            return None
-    return OpenTelemetryTracer(trace.get_tracer_provider(), system)
+        return OpenTelemetryTracer(trace.get_tracer_provider(), system)
+    except ImportError as error:
+        how = _INSTALL if any(environ.get(name) for name in (EXPORTER, *ENDPOINTS)) else _INSTALL_AZURE
+        _log.warning("spans are wanted, and nobody hears them, since %s is missing: %s", error.name, how)
+    except Exception as error:  # whoever watches is not to keep the service from its work
+        _log.warning("spans are wanted, and nobody hears them: %r", error)
+    return None
 
 
 def _configure(environ: Mapping[str, str]) -> None:
-    if not any(environ.get(name) for name in SETTINGS):
-        _configure_azure_monitor(environ[AZURE_SETTING])
+    if not any(environ.get(name) for name in (EXPORTER, *ENDPOINTS)):
+        from azure.monitor.opentelemetry import configure_azure_monitor
+
+        configure_azure_monitor(connection_string=environ[AZURE], logger_name="canalis")
         return
+    from opentelemetry import trace
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
     name = environ.get("OTEL_SERVICE_NAME") or "canalis"
     provider = TracerProvider(resource=Resource.create({"service.name": name, "service.version": VERSION}))
-    provider.add_span_processor(BatchSpanProcessor(_exporter(environ)))
+    provider.add_span_processor(BatchSpanProcessor(_exporter(environ.get(EXPORTER, "").lower())))
     trace.set_tracer_provider(provider)
 
 
-def _configure_azure_monitor(connection: str) -> None:
-    from azure.monitor.opentelemetry import configure_azure_monitor
-
-    configure_azure_monitor(connection_string=connection, logger_name="canalis")
-
-
-def _exporter(environ: Mapping[str, str]) -> Any:
-    if environ.get("OTEL_TRACES_EXPORTER", "").lower() == "console":
+def _exporter(chosen: str) -> Any:
+    if chosen not in _EXPORTERS:
+        raise ValueError(f"{EXPORTER} is '{chosen}': it can be otlp, console or none")
+    if chosen == "console":
         from opentelemetry.sdk.trace.export import ConsoleSpanExporter
 
         return ConsoleSpanExporter(formatter=lambda span: span.to_json(indent=None) + "\n")
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
     return OTLPSpanExporter()  # reads endpoint, headers and the rest from OTEL_EXPORTER_OTLP_... itself
-
-
-def _about() -> dict[str, str | int]:
-    now = what()
-    known: dict[str, str | int] = {
-        "canalis.run_id": now.run_id,
-        "canalis.step": now.step,
-        "canalis.attempt": now.attempt,
-        "faas.invocation_id": now.invocation,
-    }
-    return {name: value for name, value in known.items() if value}
-
-
-def _context_of(parent: str) -> context.Context | None:
-    """The context of a parent: the one that is named, else the current one of OpenTelemetry, else what is carried."""
-    if not parent:
-        if trace.get_current_span().get_span_context().is_valid:
-            return None
-        parent = carried.get()
-    found = _span_context(parent)
-    return None if found is None else trace.set_span_in_context(NonRecordingSpan(found))
-
-
-def _span_context(text: str) -> SpanContext | None:
-    known = parsed(text)
-    if not known:
-        return None
-    return SpanContext(int(known[3:35], 16), int(known[36:52], 16), True, TraceFlags(int(known[53:55], 16)))
-
-
-def _traceparent(found: SpanContext) -> str:
-    return f"00-{found.trace_id:032x}-{found.span_id:016x}-{found.trace_flags:02x}" if found.is_valid else ""

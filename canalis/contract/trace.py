@@ -18,8 +18,6 @@ from contextlib import AbstractContextManager
 from contextvars import ContextVar, Token
 from typing import Any, Protocol
 
-SETTINGS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_TRACES_EXPORTER")
-AZURE_SETTING = "APPLICATIONINSIGHTS_CONNECTION_STRING"
 VARIABLES = ("TRACEPARENT", "TRACESTATE")  # by which a process hears of the trace that it belongs to
 
 INTERNAL, SERVER, CONSUMER = "internal", "server", "consumer"
@@ -53,7 +51,7 @@ _QUIET = Span()
 
 
 class Tracer(Protocol):
-    """Tells spans to somebody (canalis/contract/telemetry.py)."""
+    """Tells spans to somebody (canalis/contract/spans.py)."""
 
     def span(
         self, name: str, parent: str, links: Sequence[str], kind: str, attributes: Attributes
@@ -161,29 +159,8 @@ def of_this_process() -> str:
     return parsed(os.environ.get(VARIABLES[0], ""))
 
 
-def is_wanted(environ: Mapping[str, str]) -> bool:
-    """Whether the settings say that spans are to be told to somebody."""
-    if environ.get("OTEL_SDK_DISABLED", "").lower() == "true" or environ.get(SETTINGS[2], "").lower() == "none":
-        return False
-    return any(environ.get(name) for name in (*SETTINGS, AZURE_SETTING))
-
-
-def switch_on(environ: Mapping[str, str], system: str = "") -> bool:
-    """Tell spans to whom the settings name; whether there is somebody. A door calls it once, at its start.
-
-    system   what carries the messages, by the field's word for it (`messaging.system`)
-    """
+def tell(tracer: Tracer | None) -> Tracer | None:
+    """Tell spans to this one from now on, or to nobody; who heard of them before."""
     global _tracer
-    if _tracer is None and is_wanted(environ):
-        from canalis.contract.telemetry import tracer_for
-
-        _tracer = tracer_for(environ, system)
-    return _tracer is not None
-
-
-def switch_off(wait_s: float = 2.0) -> None:
-    """Tell nobody any more; what was told and not handed over yet is handed over now, if that does not take long."""
-    global _tracer
-    tracer, _tracer = _tracer, None
-    if tracer is not None:
-        tracer.flush(wait_s)
+    before, _tracer = _tracer, tracer
+    return before

@@ -32,7 +32,7 @@ def test_every_route_says_who_may_use_it(app):
     found = routes(app)
     assert len(found) > 25
     assert [route.path for route in found if need_of(route) is None] == []
-    assert [route.path for route in found if need_of(route).role is Role.NOBODY] == ["/health", "/"]
+    assert [route.path for route in found if need_of(route).role is Role.NOBODY] == ["/health", "/ready", "/"]
     assert all(isinstance(route, GuardedRoute) or hasattr(route, "original_router") for route in app.routes)
 
 
@@ -42,7 +42,7 @@ def test_nobody_without_the_token_is_let_in_anywhere(app):
     tried = 0
     for path, methods in spec["paths"].items():
         for method in methods:
-            if path in (f"{PREFIX}/health", "/"):
+            if path in (f"{PREFIX}/health", f"{PREFIX}/ready", "/"):
                 continue
             concrete = path.removeprefix(PREFIX).replace("{", "").replace("}", "")
             for forged in (stranger, Client(app, token=""), Client(app, token="x"), Client(app, token=TOKEN + "x")):

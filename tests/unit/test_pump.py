@@ -109,7 +109,7 @@ def test_an_event_that_cannot_be_carried_in_leaves_a_run_that_says_so_and_goes_o
     workspace = here(Picky())
     carried = advance
 
-    def fails_on_one(ports, run_id, events):
+    def fails_on_one(ports, run_id, events, traces=()):
         if any(isinstance(event, StepEnded) and event.node == "bad" for event in events):
             raise ZeroDivisionError("a fault of ours")
         carried(ports, run_id, events)
