@@ -22,12 +22,14 @@ def make_app(service: Service, guard: Guard) -> FastAPI:
         openapi_url=None,
         # A path is a route's as it was declared, or nobody's: no answer sends a caller elsewhere.
         redirect_slashes=False,
+        # Requests are told by api/tracing.py: its own spans and logs hold queries, texts of errors and tracebacks.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.service = service
     app.state.guard = guard
     app.state.checkup = health.Checkup(service.checks or service.look)
     errors.install(app)
-    app.add_middleware(Traced)
+    app.add_middleware(Traced, prefix=PREFIX)
     router = APIRouter(prefix=PREFIX, route_class=GuardedRoute)
     for nouns in (workspace, health, runs, snapshots, datastores, computes, named):
         router.include_router(nouns.router)

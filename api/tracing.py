@@ -10,10 +10,14 @@ _QUIET = ("/health", "/ready")  # asked every few seconds by whoever watches ove
 
 
 class Traced:
-    """An app whose requests go on with their caller's trace (`traceparent`, W3C Trace Context)."""
+    """An app whose requests go on with their caller's trace (`traceparent`, W3C Trace Context).
 
-    def __init__(self, app: Any) -> None:
+    prefix   of the API's paths
+    """
+
+    def __init__(self, app: Any, prefix: str) -> None:
         self._app = app
+        self._prefix = prefix
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         """Answer a request."""
@@ -31,7 +35,7 @@ class Traced:
             try:
                 await self._app(scope, receive, _told(send, told))
             finally:
-                _name(told, scope)
+                _name(told, scope, self._prefix)
 
 
 def _parent(scope: dict[str, Any]) -> str:
@@ -51,9 +55,11 @@ def _told(send: Any, told: Span) -> Any:
     return telling
 
 
-def _name(told: Span, scope: dict[str, Any]) -> None:
+def _name(told: Span, scope: dict[str, Any], prefix: str) -> None:
     """By its route, which is known by now: a name with a run's id in it would be another one each time."""
     route = getattr(scope.get("route"), "path", "")
     if route:
+        if scope["path"].startswith(prefix) and not route.startswith(prefix):
+            route = prefix + route  # FastAPI's later versions leave to a route the path that its router gave it
         told.rename(f"{scope['method']} {route}")
         told.set({"http.route": route})

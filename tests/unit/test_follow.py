@@ -11,7 +11,7 @@ from adapters.sqlite import Database, SqliteBus, SqliteDocuments, SqliteRuns
 from canalis.contract.errors import Conflict
 from canalis.contract.graph import content_id
 from canalis.contract.layout import graph_key
-from canalis.contract.messages import ORCHESTRATOR_QUEUE, CheckStep, StartStep, StopStep, from_bytes
+from canalis.contract.messages import ORCHESTRATOR_QUEUE, CheckStep, StartStep, StopStep, from_bytes, received
 from canalis.contract.ports import AttemptKey, Ports
 from canalis.contract.status import Outcome, RunStatus, StepStatus
 from orchestrator.decide import decide
@@ -237,3 +237,30 @@ def test_what_was_called_off_after_another_worker_had_claimed_it_is_looked_at_on
     (again,) = [from_bytes(taken.body) for taken in story.bus.take("steps-process", 10, 0)]
     story.says(again, "three")
     assert story.service.stops == 2
+
+
+def test_one_trace_goes_along_a_chain_of_looks_and_the_job_is_told_when_it_is_over(tell, heard):
+    story = tell()
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    work(story.ports, story.service, "one", StartStep(run_id=RUN, node="a", attempt=1), trace)
+    story.clock.pass_s(10)
+    (look,) = [received(taken.body) for taken in story.bus.take("steps-process", 10, 0)]
+    assert look.trace == trace
+
+    began = story.clock.now()
+    story.service.answer = Ended(Outcome.FAILED, 3, "script_failed", "secret words", began, began + 60)
+    work(story.ports, story.service, "two", look.message, look.trace)
+    told = heard.one("work")
+    assert (told.end_time - told.start_time) / 1e9 == 60 and told.start_time / 1e9 == pytest.approx(began)
+    assert f"{told.context.trace_id:032x}" == trace[3:35]
+    assert told.status.description == "script_failed" and "secret words" not in told.to_json()
+    assert {name: value for name, value in told.attributes.items() if name.startswith(("canalis.", "process."))} == {
+        "canalis.run_id": RUN,
+        "canalis.step": "a",
+        "canalis.attempt": 1,
+        "canalis.backend": "process",
+        "canalis.step_name": "a",
+        "canalis.experiment": "e",
+        "canalis.outcome": "failed",
+        "process.exit.code": 3,
+    }
