@@ -71,8 +71,9 @@ def test_what_fails_here_is_an_error_and_what_was_asked_wrongly_is_not(app, hear
     handler = Lines()
     handler.setFormatter(JsonLines())
     logging.getLogger("canalis.api").addHandler(handler)
-    monkeypatch.setattr(app.state.service.ports.runs, "find", lambda query: 1 / 0)
-    assert Traced(app, traceparent=TRACE)("GET", "/runs").status_code == 500
+    with monkeypatch.context() as broken:
+        broken.setattr(app.state.service.ports.runs, "find", lambda query: 1 / 0)
+        assert Traced(app, traceparent=TRACE)("GET", "/runs").status_code == 500
     logging.getLogger("canalis.api").removeHandler(handler)
     told = heard.one("GET /api/v1/runs")
     assert told.status.status_code.name == "ERROR" and told.status.description == "ZeroDivisionError"

@@ -142,3 +142,20 @@ def test_a_message_that_is_none_of_ours_stops_nothing(here):
     again.send([Send(queue=ORCHESTRATOR_QUEUE, message=StepEnded(run_id="r", node="a", attempt=1, outcome="lost"))])
     until(lambda: again.count(ORCHESTRATOR_QUEUE) == 0)
     other.close()
+
+
+def test_a_message_of_a_newer_service_leaves_a_run_that_says_so_and_goes_on(here):
+    workspace = here(Picky())
+    workspace.submits("run-1", a_graph("a"))
+    until(lambda: workspace.status("run-1") == "completed")
+    newer = b'{"v":2,"kind":"step_paused","run_id":"run-1"}'
+    with workspace.ports.runs._database.write() as connection:
+        connection.execute(
+            "INSERT INTO messages (seq, queue, visible_at, body) VALUES (10000, ?, 0, ?)", (ORCHESTRATOR_QUEUE, newer)
+        )
+    again = SqliteBus(workspace.ports.runs._database, SystemClock())
+    other = Pump(workspace.ports, again, Picky())
+    other.start()
+    until(lambda: again.count(ORCHESTRATOR_QUEUE) == 0)
+    other.close()
+    assert "schema 2, and this service knows 1" in workspace.ports.runs.load("run-1").attention
