@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from canalis.contract.about import About, what
+from canalis.contract.about import about, what
 from canalis.contract.errors import SettingInvalid
 from canalis.contract.trace import current, trace_id
 
@@ -150,7 +150,7 @@ def _text(text: str, from_end: bool = False) -> str:
     return f"{said} {found[-_TEXT_MAX:]}" if from_end else f"{found[:_TEXT_MAX]} {said}"
 
 
-def _known(now: About) -> dict[str, str | int]:
+def _known(now: about) -> dict[str, str | int]:
     known: dict[str, str | int] = {"run": now.run_id, "step": now.step, "attempt": now.attempt}
     known["invocation"] = now.invocation
     return {name: value for name, value in known.items() if value}

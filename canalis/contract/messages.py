@@ -10,6 +10,7 @@ traceparent of the work that it follows from, where there is one.
 from __future__ import annotations
 
 import json
+import re
 from typing import Annotated, Any, Literal, NamedTuple, NoReturn
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
@@ -30,7 +31,7 @@ _WHY_MAX = 500
 
 # A forged message must not reach a key, a path or a query with what no run, step or attempt can be called.
 RunId = Annotated[str, Field(pattern="^[0-9a-z][0-9a-z-]{0,62}$")]
-NodeKey = Annotated[str, Field(max_length=80, pattern="^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+NodeKey = Annotated[str, Field(pattern="^[A-Za-z0-9][A-Za-z0-9_-]{0,79}$")]
 Number = Annotated[int, Field(ge=0, le=ATTEMPTS_MAX)]
 
 
@@ -190,6 +191,39 @@ def received(body: bytes) -> Received:
     One without a version was kept by a service of before there was one. Keys that the schema does not have are
     refused: whoever adds one gives the schema another version.
     """
+    return _as_we_write(body) or _as_it_may_come(body)
+
+
+_HEAD = f'{{"v":{VERSION},'.encode()
+_TRACE = b'"trace":"'
+_TRACE_AT, _TRACE_ENDS = len(_HEAD) + len(_TRACE), len(_HEAD) + len(_TRACE) + 55
+_SPACED = re.compile(rb'"[ \t\r\n]')
+
+
+def _as_we_write(body: bytes) -> Received | None:
+    """What a body holds that `to_bytes` may have written, in a third of the time; None for all that is not sure to be.
+
+    Two of these are read in each step, so it is most of what an envelope costs.
+    """
+    if not body.startswith(_HEAD) or len(body) > BODY_BYTES_MAX:
+        return None
+    rest, trace = body[len(_HEAD) :], ""
+    if rest.startswith(_TRACE):
+        trace = parsed(body[_TRACE_AT:_TRACE_ENDS].decode("latin-1"))
+        if not trace or body[_TRACE_ENDS : _TRACE_ENDS + 2] != b'",':
+            return None
+        rest = body[_TRACE_ENDS + 2 :]
+    try:
+        message: Message = _MESSAGE.validator.validate_json(b"{" + rest)
+    except ValidationError:
+        return None  # why not is said by who reads it carefully
+    # Pydantic takes the last of two keys. Without spaces behind quotes a key is what `":` ends; a text with `\":` in it
+    # only makes us look again.
+    is_once = rest.count(b'":') == len(message.__pydantic_fields_set__) and _SPACED.search(rest) is None
+    return Received(message, trace) if is_once else None
+
+
+def _as_it_may_come(body: bytes) -> Received:
     found = _object_of(body)
     run_id = _run_id_in(found)
     version, trace = found.pop("v", VERSION), found.pop("trace", "")

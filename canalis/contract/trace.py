@@ -46,6 +46,12 @@ class Span:
     def failed(self, why: str) -> None:
         """It did not succeed. `why` is a stable word, since texts may hold what is the author's alone."""
 
+    def __enter__(self) -> Span:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        return None
+
 
 _QUIET = Span()
 
@@ -81,7 +87,7 @@ class _Carrying:
     __slots__ = ("_token", "_trace")
 
     def __init__(self, trace: str) -> None:
-        self._trace = parsed(trace) if trace else ""
+        self._trace = parsed(trace)
         self._token: Token[str] | None = None
 
     def __enter__(self) -> Span:
@@ -108,7 +114,7 @@ def span(
     kind     INTERNAL, SERVER for a request, CONSUMER for a message
     """
     if _tracer is None:
-        return _Carrying(parent)
+        return _Carrying(parent) if parent else _QUIET
     return _tracer.span(name, parent, links, kind, attributes or {})
 
 
@@ -119,6 +125,8 @@ def current() -> str:
 
 def continued(parent: str) -> AbstractContextManager[object]:
     """Go on with a trace to the end of the block, without a span. "" goes on as before."""
+    if not parent:
+        return _QUIET
     return _Carrying(parent) if _tracer is None else _tracer.continued(parent)
 
 

@@ -53,7 +53,7 @@ def test_a_line_says_what_it_is_about(written):
     assert second.keys() == {"time", "level", "logger", "message", "run", "trace"}
     assert third.keys() == {"time", "level", "logger", "message"}
     assert "it was late (run=run-1 step=train attempt=2 invocation=i-7)\n" in written("text", say)
-    assert what() == ("", "", 0, "")
+    assert (what().run_id, what().step, what().attempt, what().invocation) == ("", "", 0, "")
 
 
 FORGED = (
