@@ -27,7 +27,7 @@ from azure.servicebus.exceptions import (
 )
 
 from canalis.contract.errors import CanalisError, NotFound, StoreFull, StoreUnavailable, TooLarge
-from canalis.contract.messages import Send, to_bytes
+from canalis.contract.messages import SET_ASIDE_QUEUE, Send, to_bytes
 from canalis.contract.ports import BlobStore
 
 ROLE = "Azure Service Bus Data Sender"
@@ -35,6 +35,7 @@ BODY_BYTES_MAX = 200 * 2**10  # of 256 KiB in the Standard tier, which count the
 SCHEMA = 1  # of messages; travels with each as an application property
 _STORED = "messages/"
 _CLAIM = re.compile(rb'\{"stored":"messages/([0-9a-f]{64})"\}')
+_REASON_MAX = 1000
 _RETRIES = 2  # by the client, of a send that failed
 _TIMEOUT_S = 20.0
 
@@ -66,6 +67,11 @@ class AzureBus:
         for queue, messages in by_queue.items():
             self._queue(queue).send(messages)
 
+    def set_aside(self, body: bytes, reason: str) -> None:
+        """Keep a message that is none of ours where an operator finds it, with the reason."""
+        message = ServiceBusMessage(body[:BODY_BYTES_MAX], application_properties={"reason": reason[:_REASON_MAX]})
+        self._queue(SET_ASIDE_QUEUE).send([message])
+
     def warm_up(self, queues: Iterable[str]) -> None:
         """Open the senders of these queues, so that the first message does not wait for it."""
         for queue in queues:
@@ -90,7 +96,7 @@ class AzureBus:
         properties: dict[str | bytes, Any] = {"schema": SCHEMA}
         due = datetime.now(UTC) + timedelta(seconds=send.delay_s) if send.delay_s > 0 else None
         return ServiceBusMessage(
-            self._travelling(to_bytes(send.message)),
+            self._travelling(to_bytes(send.message, send.trace)),
             message_id=message_id,
             content_type="application/json",
             application_properties=properties,

@@ -1,0 +1,328 @@
+"""The service of one workspace in Azure without its triggers: ports, steps, and what is done with each message."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+import uuid
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from adapters.azure_blobs import AzureBlobs, AzureStores
+from adapters.azure_bus import AzureBus, opened
+from adapters.azure_tables import AzureTable
+from adapters.clock import SystemClock
+from adapters.counted import Meter, counted
+from adapters.tables import TableDocuments, TableRuns
+from azure_settings import Settings
+from canalis.contract import run_token
+from canalis.contract.costs import SERVICE
+from canalis.contract.errors import MessageUnreadable, NotFound, WorldError
+from canalis.contract.health import Check, checked
+from canalis.contract.messages import (
+    ORCHESTRATOR_QUEUE,
+    SET_ASIDE_QUEUE,
+    Command,
+    Event,
+    Received,
+    received,
+    steps_queue,
+)
+from canalis.contract.ports import Ports
+from canalis.contract.run import ComputeChoice, StepRunId
+from orchestrator.advance import EVENTS_MAX, advance
+from orchestrator.furnish import register_datastores
+from orchestrator.sweep import SWEEP_S, Sweeper
+from steps import worker
+from steps.backend import Backend
+from steps.instance import InstanceBackend, Limits
+from steps.report import PortsDesk
+from steps.scratch import Scratch
+from steps.surroundings import Site
+
+STORE = "canalis"  # name of the table, and of the container
+TRIES = 5  # deliveries of a message that fails for a reason of its own; the bus itself gives up after more
+_REST_S_MAX = 20.0
+_AT_ONCE = 8  # runs of one batch that are carried side by side
+_WATCH_S = 50.0  # how long one call watches over open runs: a handler ends within a minute
+_DRAIN_S = 10.0
+_TOKEN_S = 3600.0  # of a step's script, which may work half an hour at the most
+_GIVEN_UP = "the bus delivered it again and again"
+
+# What the scripts of steps get of this process's environment: nothing by which the service could be taken for them.
+_INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR")
+
+_log = logging.getLogger("canalis.azure")
+
+
+class Delivered(NamedTuple):
+    """A message as a trigger has it; `deliveries` counts this one too."""
+
+    body: bytes
+    deliveries: int
+
+
+Maker = Callable[["Engine", Settings], Backend]
+
+
+class Engine:
+    """Everything of a service but its triggers. Several of them, on several machines, serve one workspace.
+
+    makers   of the backends that this app serves, by name
+    """
+
+    def __init__(self, settings: Settings, makers: Mapping[str, Maker]) -> None:
+        clock = SystemClock()
+        credential = _credential(settings)
+        # In Azure what is missing there has not been deployed, and the app has no right to make it.
+        table = AzureTable(settings.tables, STORE, credential, create_if_missing=credential is None)
+        blobs = AzureBlobs.open(settings.blobs, STORE, credential, create_if_missing=credential is None)
+        self.settings = settings
+        self.bus = AzureBus(settings.bus, blobs, credential)
+        documents = TableDocuments(table)
+        self.ports = Ports(
+            runs=TableRuns(table, self.bus, clock),
+            documents=documents,
+            blobs=blobs,
+            stores=AzureStores(blobs, lambda name: documents.get("datastores", name) is not None),
+            bus=self.bus,
+            clock=clock,
+        )
+        self.meter = Meter(documents)
+        self.counted = counted(self.ports, self.meter)
+        self.sweeper = Sweeper(self.counted)
+        self.instance = uuid.uuid4().hex
+        self._makers = makers
+        self._backends: dict[str, Backend] = {}
+        self._lock = threading.Lock()
+        self._side_by_side = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="runs")
+        self._closing = threading.Event()
+        self._in_hand = 0
+
+    def advance_all(self, messages: Sequence[Delivered]) -> None:
+        """Carry news into their runs; those for one run together. Raises when some must come again."""
+        with self._busy():
+            self._advance_all(messages)
+
+    def _advance_all(self, messages: Sequence[Delivered]) -> None:
+        by_run: dict[str, list[tuple[Delivered, Event, str]]] = defaultdict(list)
+        for message in messages:
+            read = self._read(message)
+            if read is not None and isinstance(read.message, Event):
+                by_run[read.message.run_id].append((message, read.message, read.trace))
+        carry = partial(_first_error, self._carry)
+        if len(by_run) == 1:
+            errors = [carry(*group) for group in by_run.items()]
+        else:
+            errors = list(self._side_by_side.map(carry, by_run.keys(), by_run.values()))
+        for error in filter(None, errors):
+            raise error
+
+    def work(self, name: str, message: Delivered) -> None:
+        """Carry out an order for a backend. Raises when it must come again."""
+        read = self._read(message)
+        if read is None or not isinstance(read.message, Command):
+            return
+        # Under a name of its own: another call may have the same order, since its lock was lost.
+        owner = uuid.uuid4().hex
+        handle = partial(worker.work, self.counted, self.backend(name), owner, read.message, read.trace)
+        with self._busy():
+            self._settle(message, handle, partial(self._give_up, name, read.message, read.trace))
+
+    def bury(self, name: str, message: Delivered) -> None:
+        """Turn what the bus has given up into something that its run shows. `name` is of a backend, or ""."""
+        read = self._read(message)
+        if read is None:
+            return
+        found, last = read.message, Delivered(message.body, TRIES)
+        if isinstance(found, Command):
+            self._settle(last, partial(self._give_up, name, found, read.trace, _GIVEN_UP), _log.error)
+        else:
+            handle = partial(advance, self.counted, found.run_id, [found], [read.trace])
+            self._settle(last, handle, partial(self._flag, found.run_id))
+
+    def watch(self) -> None:
+        """Look after open runs for most of a minute; at once over when there is none."""
+        until = time.monotonic() + _WATCH_S
+        while True:
+            self.sweeper.sweep()
+            opened_runs = {*self.ports.runs.open_runs()}
+            self.meter.keep_but({*opened_runs, SERVICE})
+            if not opened_runs or time.monotonic() + SWEEP_S > until or self._closing.wait(SWEEP_S):
+                return
+
+    def backend(self, name: str) -> Backend:
+        """The backend of that name, made when it is first needed."""
+        with self._lock:
+            if name not in self._backends:
+                self._backends[name] = self._makers[name](self, self.settings)
+            return self._backends[name]
+
+    def machines(self) -> ComputeChoice:
+        """What the machines of this service can do for a step."""
+        return ComputeChoice(backend="process", seconds_max=self.settings.seconds_max, has_paths=False)
+
+    def furnish(self) -> None:
+        """See to it that the workspace has what every workspace has."""
+        register_datastores(self.ports.documents, self.settings.workspace)
+
+    def checks(self) -> list[Check]:
+        """Whether what the service depends on can be used, and else which right or part is missing."""
+        queues = [ORCHESTRATOR_QUEUE, SET_ASIDE_QUEUE, *map(steps_queue, self._makers)]
+        return [
+            checked("tables", lambda: self.ports.documents.get("settings", "health") and ""),
+            checked("blobs", lambda: self.ports.blobs.info("health") and ""),
+            checked("bus", lambda: self.bus.warm_up(queues)),
+        ]
+
+    def drain(self) -> None:
+        """This machine goes away: end what runs, so that another may do it anew, and see that through."""
+        self._closing.set()
+        backends = [backend for backend in self._backends.values() if isinstance(backend, InstanceBackend)]
+        for backend in backends:
+            backend.drain()
+        give_up = time.monotonic() + _DRAIN_S
+        while self._in_hand and time.monotonic() < give_up:
+            time.sleep(0.05)
+        for backend in backends:
+            backend.close()
+
+    @contextmanager
+    def _busy(self) -> Iterator[None]:
+        with self._lock:
+            self._in_hand += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._in_hand -= 1
+
+    def _carry(self, run_id: str, group: Sequence[tuple[Delivered, Event, str]]) -> None:
+        try:
+            for first in range(0, len(group), EVENTS_MAX):
+                _, events, traces = zip(*group[first : first + EVENTS_MAX], strict=True)
+                advance(self.counted, run_id, events, traces)
+        except Exception:  # one of them may be what fails, and the others are not to suffer for it
+            errors = []
+            for message, event, trace in group:
+                handle = partial(advance, self.counted, run_id, [event], [trace])
+                errors.append(_first_error(self._settle, message, handle, partial(self._flag, run_id)))
+            for error in filter(None, errors):
+                raise error from None
+
+    def _settle(self, message: Delivered, handle: Callable[[], None], record: Callable[[str], None]) -> None:
+        """Handle a message; one that cannot be handled is recorded, and so done with.
+
+        Raises what time or an operator can mend: then it is to come again.
+        """
+        try:
+            handle()
+        except WorldError as error:
+            # It would come again at once, and the bus gives up after ten times.
+            self._closing.wait(min(2.0**message.deliveries, _REST_S_MAX))
+            raise error
+        except NotFound as error:
+            if error.details.get("kind") != "run":
+                self._again_or_record(message, record, error)
+            _log.warning("dropped a message about what is not there: %s", error)
+        except Exception as error:
+            self._again_or_record(message, record, error)
+
+    def _again_or_record(self, message: Delivered, record: Callable[[str], None], error: Exception) -> None:
+        _log.warning("message failed at delivery %d: %r", message.deliveries, error, exc_info=error)
+        if message.deliveries < TRIES:
+            raise error
+        record(repr(error))
+
+    def _give_up(self, name: str, command: Command, trace: str, reason: str) -> None:
+        worker.give_up(self.counted, self.backend(name), uuid.uuid4().hex, command, reason, trace)
+
+    def _flag(self, run_id: str, reason: str) -> None:
+        self.ports.runs.flag(run_id, f"What happened in it could not be carried into its record: {reason}")
+
+    def _read(self, message: Delivered) -> Received | None:
+        """The message; None for one that is none of ours, which is set aside with the reason."""
+        try:
+            return received(opened(message.body, self.ports.blobs))
+        except (MessageUnreadable, NotFound) as error:
+            _log.warning("set a message aside: %s", error.message)
+            self.bus.set_aside(message.body, error.message)
+            run_id = error.run_id if isinstance(error, MessageUnreadable) else None
+            if run_id is not None:
+                try:
+                    self.ports.runs.flag(run_id, f"A message about it was set aside: {error.message}")
+                except NotFound:
+                    _log.warning("and there is no run %s that it names", run_id)
+            return None
+
+
+def instance_backend(engine: Engine, settings: Settings) -> Backend:
+    """The backend that runs short steps within the call."""
+    scratch = Scratch()
+    here = Path(__file__).parent
+    folders = [Path(entry) for entry in sys.path if entry.endswith("site-packages") and not _is_in(entry, sys.prefix)]
+    key = settings.run_keys[0]
+
+    def token(step_run: StepRunId) -> str:
+        return run_token.sign(key, step_run, time.time() + _TOKEN_S)
+
+    site = Site(
+        workspace=settings.workspace,
+        subscription_id=settings.subscription_id,
+        resource_group=settings.resource_group,
+        location=settings.location,
+        endpoint=settings.endpoint,
+        token=token,
+        kept=scratch.folder / "kept",
+        import_folders=(here / "canalis" / "alias", here, *folders),
+        inherited=_INHERITED,
+        interpreter=sys.executable,
+    )
+    limits = Limits(settings.seconds_max, settings.log_bytes_max)
+    return InstanceBackend(engine.counted, site, scratch.folder, PortsDesk(engine.counted), limits)
+
+
+BACKENDS: dict[str, Maker] = {"process": instance_backend}
+
+
+def drain_when_told(engine: Engine) -> None:
+    """When the platform ends this process, end its steps first, in good order. For the main thread."""
+
+    def leave(number: int, frame: Any) -> None:
+        threading.Thread(target=drain, name="drain", daemon=True).start()
+
+    def drain() -> None:
+        engine.drain()
+        os._exit(128 + signal.SIGTERM)
+
+    signal.signal(signal.SIGTERM, leave)
+
+
+def _credential(settings: Settings) -> Any:
+    """The app's own identity; None where connection strings say how to sign in."""
+    if not settings.tables.startswith("https://"):
+        return None
+    from azure.identity import ManagedIdentityCredential  # half a second that a machine without one need not wait
+
+    return ManagedIdentityCredential(client_id=settings.identity or None)
+
+
+def _is_in(path: str, folder: str) -> bool:
+    return Path(path).is_relative_to(folder)
+
+
+def _first_error(do: Callable[..., None], *given: Any) -> Exception | None:
+    try:
+        do(*given)
+    except Exception as error:
+        return error
+    return None
