@@ -85,4 +85,5 @@ def checked(paths: list[str]) -> None:
 def must_be(who: Caller, role: Role) -> None:
     """Raise Forbidden when whoever asks has less than a role: for routes where that depends on what is asked."""
     if who.run is None and who.role < role:  # how far a script may reach is asked elsewhere
-        raise Forbidden(f"This needs the role {role.name.lower()}; you are {who.role.name.lower()}")
+        wanted, has = role.name.lower(), who.role.name.lower()
+        raise Forbidden(f"This needs the role {wanted}; you are {has}", needs=wanted, has=[has])

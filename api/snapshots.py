@@ -74,15 +74,16 @@ def post_snapshot(here: Here, who: Asking, said: SnapshotSaid) -> SnapshotAnswer
     blobs = here.ports.blobs
     if blobs.info(snapshot_key(identity)) is not None:
         return SnapshotAnswer(id=identity, missing=[])
+    sender = " ".join([who.name, *(f"{name}={one}" for name, one in sorted(who.ids.items()))])
     sizes = {file.sha256: file.size for file in said.files.values()}
     if said.arrived:
-        take_in(here.ports, who.name, said.arrived, sizes)
+        take_in(here.ports, sender, said.arrived, sizes)
     wanted = sorted(sizes)
     infos = at_once(lambda sha256: blobs.info(content_key(sha256)), wanted)
     missing = [sha256 for sha256, info in zip(wanted, infos, strict=True) if info is None]
     if not missing:
         blobs.put_if_absent(snapshot_key(identity), document)
-    links = links_for(here.ports, who.name, {sha256: sizes[sha256] for sha256 in missing}) if missing else {}
+    links = links_for(here.ports, sender, {sha256: sizes[sha256] for sha256 in missing}) if missing else {}
     return SnapshotAnswer(id=identity, missing=missing, links=links)
 
 

@@ -262,7 +262,7 @@ def _error_of(response: httpx2.Response) -> CanalisError:
     except (ValueError, KeyError, TypeError):
         pass
     if response.status_code in (401, 403):
-        return NotAllowed(
+        return (NotAllowed if response.status_code == 401 else Forbidden)(
             f"{response.url} refuses ({response.status_code}): ask who looks after the workspace for a role in it, "
             "reader to look, submitter to run pipelines"
         )

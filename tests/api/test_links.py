@@ -234,7 +234,7 @@ def test_a_reader_gets_links_to_read_only(linked, guard):
     asked = {"paths": ["x"]}
     assert reader("POST", "/datastores/workspaceblobstore/links", json={**asked, "for": "read"}).status_code == 200
     refused = reader("POST", "/datastores/workspaceblobstore/links", json={**asked, "for": "write"})
-    assert refused.json()["error"]["code"] == "not_allowed" and "role submitter" in refused.json()["error"]["message"]
+    assert refused.json()["error"]["code"] == "forbidden" and "role submitter" in refused.json()["error"]["message"]
 
 
 def test_too_many_paths_and_datastores_that_are_not_there_are_refused(ada):

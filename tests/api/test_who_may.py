@@ -115,6 +115,8 @@ def a_request(world: World, method: str, path: str) -> tuple[str, dict[str, Any]
         ("GET", "/datastores/{name}/files"): (f"{STORE}/files", {}),
         ("GET", "/datastores/{name}/files/{path:path}"): (f"{STORE}/files/data.csv", {}),
         ("PUT", "/datastores/{name}/files/{path:path}"): (f"{STORE}/files/new.csv", {"content": b"x"}),
+        ("POST", "/datastores/{name}/links"): (f"{STORE}/links", {"json": {"paths": ["data.csv"]}}),
+        ("POST", "/runs/{name}/links"): (f"{run}/links", {"json": {"paths": ["f.txt"]}}),
         ("GET", "/computes/{name}"): ("/computes/cpu", {}),
         ("PUT", "/computes/{name}"): ("/computes/gpu", {"json": {}}),
         ("DELETE", "/computes/{name}"): ("/computes/none", {}),
@@ -167,7 +169,23 @@ def test_a_reader_changes_nothing(world):
         for method, route, _, _, need in every_request(world)
         if method != "GET" and need.role <= Role.READER
     ]
-    assert changing == []
+    # Links to read are asked for in a body, since there may be a thousand; those to write take a submitter.
+    assert changing == [("POST", "/runs/{name}/links"), ("POST", "/datastores/{name}/links")]
+    answer = world.people[Role.READER]("POST", f"{STORE}/links", json={"for": "write", "paths": ["x"]})
+    assert answer.json()["error"]["details"] == {"needs": "submitter", "has": ["reader"]}
+
+
+def test_a_script_gets_no_links_beyond_its_reach(world):
+    def status(**asked: Any) -> int:
+        return world.step("POST", f"{STORE}/links", json=asked).status_code
+
+    assert status(paths=["data.csv", "azureml/run-mine.a/out/f.txt", "azureml/run-child.a/out/f.txt"]) == 200
+    assert status(paths=["data.csv", "azureml/run-other.a/out/f.txt"]) == 404
+    assert status(paths=["new.csv", "azureml/run-mine.a/out/g.txt"], **{"for": "write"}) == 200
+    assert status(paths=["new.csv", "azureml/run-other.a/out/f.txt"], **{"for": "write", "overwrite": True}) == 404
+    for other in ("run-other.a", "run-ended.a"):
+        answer = world.step("PUT", f"{STORE}/files/azureml/{other}/out/f.txt", content=b"forged")
+        assert answer.status_code == 404, other
 
 
 # --- scripts that run
@@ -215,7 +233,6 @@ def test_what_is_refused_to_scripts_is_what_would_reach_others(world):
         ("GET", "/snapshots/{identity}"),
         ("GET", "/experiments"),
         ("PUT", "/datastores/default/{name}"),
-        ("PUT", "/datastores/{name}/files/{path:path}"),
         ("PUT", "/computes/{name}"),
         ("DELETE", "/computes/{name}"),
         ("POST", "/environments/{name}"),
@@ -327,7 +344,9 @@ def test_health_tells_its_trouble_to_readers_and_nothing_of_it_to_others(world, 
     monkeypatch.setattr(type(world.app.state.guard), "trouble", lambda self: "the keys of x cannot be fetched")
     for ask in (world.stranger, Client(world.app, token="x"), world.people[Role.NOBODY], world.step):
         said = ask("GET", "/health?nonce=n").json()
-        assert said.keys() == {"status", "workspace", "instance", "version", "proof", "trouble"}
+        assert said.keys() == {
+            *("status", "workspace", "instance", "version", "audience", "authority", "proof", "trouble")
+        }
         assert (said["status"], said["proof"], said["trouble"]) == ("ready", "", None)
     assert world.people[Role.READER]("GET", "/health").json()["trouble"] == ["the keys of x cannot be fetched"]
 

@@ -15,7 +15,7 @@ from api.access import Role
 from canalis import host, local
 from canalis.authentication import ArmTokenAuthentication, InteractiveLoginAuthentication, TokenAuthentication
 from canalis.cli import main
-from canalis.contract.errors import CanalisError, NotAllowed, StoreUnavailable
+from canalis.contract.errors import CanalisError, Forbidden, NotAllowed, StoreUnavailable
 from canalis.data import PipelineData
 from canalis.datastore import Datastore
 from canalis.exceptions import AuthenticationException, UserErrorException, WorkspaceException
@@ -149,7 +149,7 @@ def test_a_token_is_asked_for_again_before_it_runs_out_and_not_sooner(cloud, pro
 def test_who_is_refused_reads_as_whom_and_what_is_missing(cloud, project):
     reader = cloud.guard.knows("eve@example.com", Role.READER)
     ws = Workspace.get("cloud-ws", auth=TokenAuthentication(lambda audience: reader), canalis_url=cloud.url)
-    with pytest.raises(NotAllowed, match=r"needs the role submitter; you are reader.*\(signed in as eve@example.com\)"):
+    with pytest.raises(Forbidden, match=r"needs the role submitter; you are reader.*\(signed in as eve@example.com\)"):
         author = Author(ws, project)
         author.submits(author.step("only", "print(1)"))
 
@@ -294,7 +294,7 @@ def test_a_service_that_was_asleep_is_waited_for(ws, cloud, monkeypatch):
 
 def test_what_stands_before_a_service_and_refuses_is_told_as_such(ws, cloud):
     cloud.in_front = [(403, {})]
-    with pytest.raises(NotAllowed, match=r"refuses \(403\): ask .* reader to look.*\(signed in as ada@example.com\)"):
+    with pytest.raises(Forbidden, match=r"refuses \(403\): ask .* reader to look.*\(signed in as ada@example.com\)"):
         ws._client.get("/runs")
     cloud.in_front = [(302, {"location": "https://login.example.com"})]
     with pytest.raises(CanalisError, match=r"302 from .*, which leads to https://login.example.com"):
