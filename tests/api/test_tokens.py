@@ -30,7 +30,7 @@ from tests.api.forged import FORGED, OWNER, RUN_KEY
 from tests.api.issuer import AUDIENCE, TENANT, Issuer
 from tests.api.test_routes import routes
 
-OPEN = ("/health", "/")
+OPEN = ("/health", "/ready", "/")
 
 
 @pytest.fixture(scope="module")
@@ -217,7 +217,7 @@ def test_nothing_but_health_and_the_front_page_opens_whatever_the_path_and_the_m
         for route in every_route(app)
         for method in route.methods
     }
-    is_open = {("GET", f"{PREFIX}/health"), ("GET", "/")}
+    is_open = {("GET", f"{PREFIX}/health"), ("GET", f"{PREFIX}/ready"), ("GET", "/")}
     assert is_open <= known
     odd = ["/docs", "/redoc", "/openapi.json", "/api/docs", "/metrics", "/static/x", "/admin", "/.well-known/x", "*",
            "/api", PREFIX, "/runs", "//", "/%2e%2e/", f"{PREFIX}/health/ready", f"{PREFIX}/runs/x/health",

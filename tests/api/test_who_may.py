@@ -228,6 +228,8 @@ def test_what_is_refused_to_scripts_is_what_would_reach_others(world):
     refused = {(method, route) for method, route, _, _, need in every_request(world) if need.step is Reach.NOTHING}
     assert refused == {
         ("GET", "/health"),  # for which nobody needs anything
+        ("GET", "/ready"),
+        ("GET", "/health/details"),
         ("GET", "/"),
         ("POST", "/runs/{name}/resume"),
         ("GET", "/snapshots/{identity}"),

@@ -15,6 +15,7 @@ from canalis.deployment.package import ROOMS, write_package
 from canalis.deployment.project import Project
 from canalis.exceptions import UserErrorException
 from tests.infra.conftest import ROOT
+from tests.unit.test_azure_settings import IN_AZURE
 
 SECRETS = {
     ".env": "KEY=1",
@@ -157,6 +158,7 @@ def test_the_package_needs_nothing_that_its_requirements_do_not_install(clone, t
         [sys.executable, "-I", tmp_path / "imports.py", tmp_path / "unpacked", ROOT, *left_out],
         capture_output=True,
         text=True,
+        env=os.environ | IN_AZURE,  # without its settings the app does not start
     )
     if fault:
         assert "typer is not in requirements.txt" in done.stderr
