@@ -15,11 +15,16 @@ from typing import Any
 from tests.azure.bus_peer.client import BusPeer
 from tests.azure.host.client import FunctionsHost
 from tests.azure.parts import FUNCTIONS_RUNTIME
-from tests.azure.storage.azurite import Azurite, connection_string
+from tests.azure.storage.azurite import Azurite, connection_string, free_ports
 from tests.azure.storage.client import FaultProxy
 
 # docs/why/0012-the-azure-door.md; a lock of a minute and ten deliveries are what infra/ asks for
-QUEUES: dict[str, dict[str, Any]] = {"orchestrator": {}, "steps-instance": {}, "dead-letters": {}}
+QUEUES: dict[str, dict[str, Any]] = {
+    "orchestrator": {"duplicates_s": 600.0},
+    "steps-process": {"duplicates_s": 600.0},
+    "steps-stub": {"duplicates_s": 600.0},
+    "dead-letters": {},
+}
 TENANT = "11111111-1111-1111-1111-111111111111"
 LIBRARIES = (
     "azure-functions",
@@ -74,6 +79,7 @@ class Stack:
         self.bus: BusPeer
         self.host: FunctionsHost
         self._started: list[Any] = []
+        (self._http_port,) = free_ports(1)  # what the app does tells its scripts where it is reached
 
     def start(self) -> Stack:
         """Start all parts, the host last. Raises what the part raises that does not start; the others are ended."""
@@ -95,7 +101,12 @@ class Stack:
         """Start the host, for the first time or again after `host.stop()`, on what is stored by now."""
         assert self.app is not None
         self.host = FunctionsHost(
-            self.app, self.settings, folder=self.folder / "host", instances=self.instances, timers=self.timers
+            self.app,
+            self.settings,
+            folder=self.folder / "host",
+            instances=self.instances,
+            timers=self.timers,
+            http_port=self._http_port,
         )
         self._started.append(self.host)
         return self.host.start()
@@ -123,10 +134,11 @@ class Stack:
             "CANALIS_TABLES": self.storage_connection,
             "CANALIS_BLOBS": self.storage_connection,
             "CANALIS_BUS": self.bus.connection_string,
+            "CANALIS_ENDPOINT": f"http://127.0.0.1:{self._http_port}",
             "CANALIS_WORKSPACE": "scenes",
             "CANALIS_TENANTS": TENANT,
             "CANALIS_AUDIENCE": "api://canalis",
-            "CANALIS_RUN_KEY": "a key for the tests alone, long enough",
+            "CANALIS_RUN_KEY": "a key for the tests alone that is long enough",
             **self._more,
         }
 
