@@ -27,12 +27,11 @@ from azure.servicebus.exceptions import (
 )
 
 from canalis.contract.errors import CanalisError, NotFound, StoreFull, StoreUnavailable, TooLarge
-from canalis.contract.messages import SET_ASIDE_QUEUE, Send, to_bytes
+from canalis.contract.messages import SET_ASIDE_QUEUE, VERSION, Send
 from canalis.contract.ports import BlobStore
 
 ROLE = "Azure Service Bus Data Sender"
 BODY_BYTES_MAX = 200 * 2**10  # of 256 KiB in the Standard tier, which count the properties as well
-SCHEMA = 1  # of messages; travels with each as an application property
 _STORED = "messages/"
 _CLAIM = re.compile(rb'\{"stored":"messages/([0-9a-f]{64})"\}')
 _REASON_MAX = 1000
@@ -93,10 +92,12 @@ class AzureBus:
 
     def _message(self, send: Send, message_id: str | None) -> ServiceBusMessage:
         """What travels for one send, with all that is said beside its body."""
-        properties: dict[str | bytes, Any] = {"schema": SCHEMA}
+        properties: dict[str | bytes, Any] = {"schema": VERSION}
+        if send.trace:
+            properties["traceparent"] = send.trace  # where the field's own tools look for it
         due = datetime.now(UTC) + timedelta(seconds=send.delay_s) if send.delay_s > 0 else None
         return ServiceBusMessage(
-            self._travelling(to_bytes(send.message, send.trace)),
+            self._travelling(send.to_bytes()),
             message_id=message_id,
             content_type="application/json",
             application_properties=properties,

@@ -26,7 +26,7 @@ ORCHESTRATOR_QUEUE = "orchestrator"
 SET_ASIDE_QUEUE = "dead-letters"  # messages that are none of ours, with the reason
 DEAD_LETTERS = "/$deadletterqueue"  # behind a queue's name: what the bus itself has given up
 VERSION = 1  # of the schema; one that a reader of before would misunderstand, or refuse, is another
-BODY_BYTES_MAX = 256 * 2**10  # what Service Bus takes; ours have a few hundred
+BODY_BYTES_MAX = 2**20  # ours have a few hundred; the longest error is cut long before (steps/report.py)
 _WHY_MAX = 500
 
 # A forged message must not reach a key, a path or a query with what no run, step or attempt can be called.

@@ -64,6 +64,10 @@ def test_a_message_says_what_it_is(bus, peer):
     assert message.message_id == "r-1.7.0"
     assert message.content_type == "application/json"
     assert message.application_properties == {b"schema": 1}
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    bus.send([Send(queue="q", message=GoOn(run_id="r-1"), trace=trace)])
+    (message,) = received(peer, "q", 1)
+    assert message.application_properties == {b"schema": 1, b"traceparent": trace.encode()}
 
 
 def test_what_is_sent_again_under_its_name_is_dropped_and_nothing_else(bus, peer):
