@@ -8,6 +8,7 @@ from api import computes, datastores, errors, health, named, runs, snapshots, wo
 from api.access import Guard, GuardedRoute
 from api.service import PREFIX, Service
 from api.tracing import Traced
+from canalis.contract.health import Check, checked
 
 __all__ = ["PREFIX", "make_app"]
 
@@ -27,7 +28,8 @@ def make_app(service: Service, guard: Guard) -> FastAPI:
     )
     app.state.service = service
     app.state.guard = guard
-    app.state.checkup = health.Checkup(service.checks or service.look)
+    look = service.checks or service.look
+    app.state.checkup = health.Checkup(lambda: [*look(), *_trouble_of(guard)])
     errors.install(app)
     app.add_middleware(Traced, prefix=PREFIX)
     router = APIRouter(prefix=PREFIX, route_class=GuardedRoute)
@@ -36,3 +38,8 @@ def make_app(service: Service, guard: Guard) -> FastAPI:
     app.include_router(router)
     app.include_router(workspace.front)
     return app
+
+
+def _trouble_of(guard: Guard) -> list[Check]:
+    found = checked("tokens", guard.trouble)
+    return [] if found.is_ok else [found]

@@ -8,10 +8,9 @@ from fastapi import APIRouter, FastAPI, Query, Request
 from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel
 
-from api.access import Guard, GuardedRoute, Role, bearer_token, needs
+from api.access import Guard, GuardedRoute, Role, needs
 from api.reach import Reach
 from api.service import Here, WorkspaceView
-from canalis.contract.errors import CanalisError
 
 router = APIRouter(route_class=GuardedRoute, tags=["workspace"])
 front = APIRouter(route_class=GuardedRoute, tags=["workspace"])  # not below the API's prefix
@@ -24,7 +23,6 @@ class Health(BaseModel):
               a token in a file opens the service
     proof     that it knows the workspace's token: HMAC-SHA256, with the token as key, of `canalis <endpoint> <nonce>`;
               "" where a certificate says which service it is
-    trouble   what somebody has to mend; only for readers, None for others
     """
 
     status: str
@@ -34,15 +32,11 @@ class Health(BaseModel):
     audience: str = ""
     authority: str = ""
     proof: str = ""
-    trouble: list[str] | None = None
 
 
 @router.get("/health", dependencies=[needs(Role.NOBODY)])
 def health(here: Here, request: Request, nonce: Annotated[str, Query(max_length=100)] = "") -> Health:
-    """Answers when the service can be used; to a `nonce` with a proof that it knows the workspace's token.
-
-    A reader's token is also told what is wrong with the service.
-    """
+    """Answers when the service can be used; to a `nonce` with a proof that it knows the workspace's token."""
     guard: Guard = request.app.state.guard
     # Where the request has arrived, not where it says that it wanted to go: that may be somebody who passes it on.
     host, port = request.scope["server"] or ("", 0)
@@ -54,17 +48,7 @@ def health(here: Here, request: Request, nonce: Annotated[str, Query(max_length=
         audience=here.audience,
         authority=here.authority,
         proof=guard.prove(f"http://{host}:{port}", nonce) if nonce else "",
-        trouble=[said for said in (here.trouble(), guard.trouble()) if said] if _is_reader(guard, request) else None,
     )
-
-
-def _is_reader(guard: Guard, request: Request) -> bool:
-    if not bearer_token(request):
-        return False
-    try:
-        return guard.caller(request).role >= Role.READER
-    except CanalisError:
-        return False  # health has an answer for everybody
 
 
 @front.get("/", dependencies=[needs(Role.NOBODY)], response_class=PlainTextResponse)

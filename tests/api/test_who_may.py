@@ -344,13 +344,17 @@ def _files(world: World, name: str, prefix: str) -> list[dict[str, Any]]:
 
 def test_health_tells_its_trouble_to_readers_and_nothing_of_it_to_others(world, monkeypatch):
     monkeypatch.setattr(type(world.app.state.guard), "trouble", lambda self: "the keys of x cannot be fetched")
+    monkeypatch.setattr("api.health.KEPT_S", 0.0)
     for ask in (world.stranger, Client(world.app, token="x"), world.people[Role.NOBODY], world.step):
         said = ask("GET", "/health?nonce=n").json()
-        assert said.keys() == {
-            *("status", "workspace", "instance", "version", "audience", "authority", "proof", "trouble")
-        }
-        assert (said["status"], said["proof"], said["trouble"]) == ("ready", "", None)
-    assert world.people[Role.READER]("GET", "/health").json()["trouble"] == ["the keys of x cannot be fetched"]
+        assert said.keys() == {*("status", "workspace", "instance", "version", "audience", "authority", "proof")}
+        assert (said["status"], said["proof"]) == ("ready", "")
+        assert ask("GET", "/health/details").status_code in (401, 403)
+    told = {
+        check["name"]: check["trouble"]
+        for check in world.people[Role.READER]("GET", "/health/details").json()["checks"]
+    }
+    assert told["tokens"] == "the keys of x cannot be fetched"
 
 
 # --- who did what
