@@ -32,6 +32,7 @@ from steps.notes import PutOffNotes
 from steps.processes import Control
 from steps.stage import Spares
 from steps.surroundings import Site
+from steps.telling import at_work, say_how
 from steps.warm import Parents
 
 MARKER = "instance.json"
@@ -98,7 +99,10 @@ class InstanceBackend:
         """
         control = self._admit(work.key)
         try:
-            return self._run(work, control)
+            with at_work(work) as told:
+                ended = self._run(work, control)
+                say_how(told, ended)
+            return ended
         finally:
             with self._lock:
                 self._running.pop(work.key, None)

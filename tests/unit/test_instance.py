@@ -16,10 +16,11 @@ from adapters.sqlite import Database, SqliteBus, SqliteDocuments, SqliteRuns
 from canalis.contract.errors import NotFound, StoreUnavailable
 from canalis.contract.graph import CommandWork, FromStore, Graph, Input, InputPath, Node, Output, OutputPath, Settings
 from canalis.contract.layout import METRICS, STEP_LOG, artifacts, records
-from canalis.contract.messages import ORCHESTRATOR_QUEUE, CancelRequested, StartStep, from_bytes, steps_queue
+from canalis.contract.messages import ORCHESTRATOR_QUEUE, CancelRequested, StartStep, from_bytes, received, steps_queue
 from canalis.contract.ports import AttemptKey, Ports
 from canalis.contract.run import ComputeChoice, StepRunId
 from canalis.contract.status import Outcome, RunStatus
+from canalis.contract.trace import continued
 from orchestrator.advance import advance
 from orchestrator.submit import Submission, submit
 from steps import worker
@@ -28,6 +29,7 @@ from steps.report import PortsDesk
 from steps.scratch import Scratch
 from steps.surroundings import Site
 from tests.scenes.conftest import until
+from tests.unit.conftest import id_of, parent_of, traceparent_of
 
 INHERITED = ("PATH", "HOME")
 
@@ -321,3 +323,20 @@ def release(service: Service, run_id: str) -> None:
     attempt = service.ports.runs.attempt(AttemptKey(run_id, "s", 1))
     assert attempt is not None
     assert service.ports.runs.hold(attempt, "", 0.0, {}) is not None
+
+
+def test_the_script_belongs_to_the_span_of_its_attempt(service, heard):
+    submitted = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    with continued(submitted):
+        run_id = service.submits("echo told: $TRACEPARENT; exit 3")
+    (taken,) = service.bus.take(steps_queue("process"), 10, 5.0)
+    order = received(taken.body)
+    machine = service.machine()
+    worker.work(service.ports, machine.backend, "one", order.message, order.trace)
+
+    told = heard.one("work")
+    assert service.printed(run_id).split("told: ")[1].startswith(traceparent_of(told))
+    assert f"{told.context.trace_id:032x}" == submitted[3:35]
+    assert parent_of(told) == id_of(heard.one("submit"))
+    assert told.attributes["canalis.outcome"] == "failed" and told.attributes["process.exit.code"] == 3
+    assert told.status.description == "script_failed"
