@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from canalis.contract.errors import TooLarge
+
 Value = str | int | float | bool | bytes
 Properties = Mapping[str, Value]
 
@@ -87,3 +89,31 @@ class Table(Protocol):
         Raises   Conflict when a row is there that should not be, or has another entity tag; TooLarge over a limit
         """
         ...
+
+
+def check_limits(operations: Sequence[Operation]) -> None:
+    """Raises TooLarge when Azure would refuse these operations for their size; an emulator might not."""
+    keys = {operation.key for operation in operations}
+    assert operations and len(keys) == len(operations), [operation.key for operation in operations]
+    if len(operations) > OPERATIONS_MAX:
+        raise TooLarge(f"{len(operations)} rows at once: at most {OPERATIONS_MAX} can be written together")
+    total = sum(_checked_bytes(operation) for operation in operations)
+    if total > TRANSACTION_BYTES_MAX:
+        raise TooLarge(f"{total} bytes at once: at most {TRANSACTION_BYTES_MAX} can be written together")
+
+
+def _checked_bytes(operation: Operation) -> int:
+    if isinstance(operation, Delete):
+        return 0
+    properties = operation.properties
+    if len(properties) > PROPERTIES_MAX:
+        raise TooLarge(f"{operation.key} has {len(properties)} properties: at most {PROPERTIES_MAX} can be stored")
+    total = 0
+    for name, value in properties.items():
+        size = 2 * len(value) if isinstance(value, str) else len(value) if isinstance(value, bytes) else 8
+        if size > PROPERTY_BYTES_MAX:
+            raise TooLarge(f"{name} of {operation.key} takes {size} bytes: at most {PROPERTY_BYTES_MAX} can be stored")
+        total += size + 2 * len(name) + 8
+    if total > ROW_BYTES_MAX:
+        raise TooLarge(f"{operation.key} takes {total} bytes: at most {ROW_BYTES_MAX} can be stored")
+    return total

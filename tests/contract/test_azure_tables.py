@@ -1,4 +1,4 @@
-"""A table in Azure when the service or the way to it fails, and what Microsoft's own client makes of its rows."""
+"""A table in Azure when the service or the way to it fails."""
 
 from __future__ import annotations
 
@@ -11,13 +11,9 @@ from tests.azure.conftest import needs_stack
 
 needs_stack()
 
-from azure.core.exceptions import ServiceRequestError  # noqa: E402
-from azure.core.pipeline.transport import RequestsTransport  # noqa: E402
-from azure.data.tables import EdmType, EntityProperty, TableClient, UpdateMode  # noqa: E402
-
 from adapters.azure_tables import AzureTable  # noqa: E402
 from adapters.clock import SystemClock  # noqa: E402
-from adapters.tables import Delete, Insert, Merge, Replace, TableRuns, wire  # noqa: E402
+from adapters.tables import Delete, Insert, Merge, Replace, TableRuns  # noqa: E402
 from canalis.contract.errors import Conflict, SettingInvalid, StoreUnavailable  # noqa: E402
 from canalis.contract.ports import AttemptKey, RunQuery  # noqa: E402
 from orchestrator.plan import first_state  # noqa: E402
@@ -137,52 +133,6 @@ def test_what_is_missing_is_named(azurite, azure_table):
             AzureTable(where, "t")
 
 
-def test_the_clients_of_microsoft_read_and_write_the_same_rows(azurite, azure_table):
-    theirs = TableClient.from_connection_string(azurite.connection_string, azure_table._name)
-    row = {"int": 1, "long": 2**40, "whole": 2.0, "yes": True, "text": "é'", "bytes": b"\0\xff"}
-    azure_table.transact("p", [Insert("ours", row), Insert("beside", row)])
-
-    for key in ("ours", "beside"):
-        found = dict(theirs.get_entity("p", key))
-        assert found.pop("long") == EntityProperty(2**40, EdmType.INT64)
-        assert {name: found[name] for name in row if name != "long"} == {k: v for k, v in row.items() if k != "long"}
-        assert isinstance(found["whole"], float)
-
-    typed = row | {"long": EntityProperty(2**40, EdmType.INT64), "PartitionKey": "p", "RowKey": "theirs"}
-    theirs.submit_transaction([("upsert", typed, {"mode": UpdateMode.REPLACE})])
-    assert azure_table.get("p", "theirs").properties == row
-
-
-def test_a_transaction_is_written_as_the_client_of_microsoft_writes_it(azurite, azure_table):
-    """Method, address and conditions of each part, and what is said of types: so a row means the same in Azure."""
-    sent: list[str] = []
-    theirs = TableClient.from_connection_string(
-        azurite.connection_string, "t1", transport=_Recording(sent), retry_total=0
-    )
-    tag = "W/\"datetime'2020-01-01T00%3A00%3A00.0000000Z'\""
-    with pytest.raises(Exception, match="not sent"):
-        theirs.submit_transaction(
-            [
-                ("create", {"PartitionKey": "p", "RowKey": "a", "b": b"x", "f": 2.0}),
-                ("update", {"PartitionKey": "p", "RowKey": "b"}, _if(tag, UpdateMode.REPLACE)),
-                ("update", {"PartitionKey": "p", "RowKey": "c", "n": 1}, _if(tag, UpdateMode.MERGE)),
-                ("upsert", {"PartitionKey": "p", "RowKey": "d"}, {"mode": UpdateMode.MERGE}),
-                ("delete", {"PartitionKey": "p", "RowKey": "e"}),
-            ]
-        )
-    operations = [
-        Insert("a", {"b": b"x", "f": 2.0}),
-        Replace("b", {}, tag),
-        Merge("c", {"n": 1}, tag),
-        Merge("d", {}),
-        Delete("e"),
-    ]
-    ours = wire.batch(azurite.table_url, "t1", "p", operations, "id")[1].decode()
-    wanted = ("POST", "PUT", "PATCH", "DELETE", "If-Match")
-    lines = [[line.strip() for line in text.splitlines() if line.startswith(wanted)] for text in (sent[0], ours)]
-    assert lines[0] == lines[1]
-
-
 def test_a_page_of_runs_is_not_the_whole_list(table, proxy, database):
     runs = TableRuns(table, None, SystemClock())
     index = [Merge(f"{10**13 - n * 1000:014d}:r-{n:04d}", {"experiment": "e", "parent": ""}) for n in range(1500)]
@@ -207,21 +157,3 @@ def test_a_claim_whose_answer_was_lost_is_ours(table, proxy):
 
     assert attempt is not None and attempt.fence == 1
     assert runs.attempt(attempt.key) == attempt
-
-
-class _Recording(RequestsTransport):
-    """Keeps what would be sent."""
-
-    def __init__(self, sent: list[str]) -> None:
-        super().__init__()
-        self._sent = sent
-
-    def send(self, request, **_):
-        self._sent.append(request.content.decode() if isinstance(request.content, bytes) else str(request.content))
-        raise ServiceRequestError("not sent")
-
-
-def _if(tag: str, mode: UpdateMode) -> dict:
-    from azure.core import MatchConditions
-
-    return {"mode": mode, "etag": tag, "match_condition": MatchConditions.IfNotModified}

@@ -7,8 +7,8 @@ import random
 import pytest
 
 from adapters.tables import Delete, Insert, Merge, Replace
+from adapters.tables.keys import decoded, encoded
 from adapters.tables.table import OPERATIONS_MAX
-from adapters.tables.wire import decoded, encoded
 from canalis.contract.errors import Conflict, TooLarge
 
 KEYS = [

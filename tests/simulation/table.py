@@ -6,8 +6,7 @@ import itertools
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 
-from adapters.tables.table import Delete, Insert, Merge, Operation, Properties, Row
-from adapters.tables.wire import check_limits
+from adapters.tables.table import Delete, Insert, Merge, Operation, Properties, Row, check_limits
 from canalis.contract.errors import Conflict
 
 
