@@ -21,6 +21,7 @@ from azure.core.pipeline import PipelineRequest, PipelineResponse
 from azure.data.tables import EdmType, EntityProperty, TableClient, TableEntity, UpdateMode
 
 from adapters.azure_account import REST_S_MAX, Account, code_of, no_answer, refusal, rest_s, retry_after_s, transport
+from adapters.azure_transactions import Entrance, Transactions
 from adapters.tables.keys import beyond, decoded, encoded
 from adapters.tables.table import (
     TRANSACTION_BYTES_MAX,
@@ -60,16 +61,22 @@ class AzureTable:
         account = Account.of(where, "table", credential, verify)
         self._name = name
         self._where = f"table {name} of {urlsplit(account.url).netloc}"
+        key = account.credential or AzureNamedKeyCredential(account.name, account.key)
+        connections, entrance = transport(account), Entrance()
         self._client = TableClient(
             account.url,
             name,
-            credential=account.credential or AzureNamedKeyCredential(account.name, account.key),
-            transport=transport(account),
+            credential=key,
+            transport=connections,
+            per_call_policies=[entrance],
             retry_total=0,
             permit_redirects=False,
             auto_request_id=False,  # Azure gives each request an id as well
             raw_request_hook=_check_bytes,
             raw_response_hook=_read_whole,
+        )
+        self._transactions = TableClient(
+            account.url, name, credential=key, pipeline=Transactions(connections, entrance)
         )
         if create_if_missing:
             self._create()
@@ -110,7 +117,7 @@ class AzureTable:
         # The client says nothing of a row that is not there to be deleted, unless it is one of several.
         if len(operations) == 1 and not (isinstance(operations[0], Delete) and operations[0].etag is not None):
             return [self._write_one(partition, operations[0], write_id)]  # half the time of a transaction of one
-        answers = self._client.submit_transaction([_to_part(partition, one, write_id) for one in operations])
+        answers = self._transactions.submit_transaction([_to_part(partition, one, write_id) for one in operations])
         if len(answers) != len(operations):
             raise StoreUnavailable(f"{self._where} answered {len(answers)} of {len(operations)} operations")
         return [str(answer.get("etag", "")) for answer in answers]
