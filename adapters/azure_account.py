@@ -5,6 +5,7 @@ What Azure answers is put into the operator's words here, for tables and blobs a
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 import threading
@@ -59,6 +60,8 @@ class Account:
             if credential is None:
                 raise SettingInvalid(f"{where} is an address: a credential is needed beside it")
             found = urlsplit(where)
+            if found.scheme != "https":
+                raise SettingInvalid(f"{where}: an access token is sent over https alone")
             name = found.path.strip("/") or found.netloc.partition(".")[0]  # an emulator has it in the path
             return cls(where.rstrip("/"), credential, name, verify=verify)
         parts = dict(part.split("=", 1) for part in where.strip(";").split(";") if "=" in part)
@@ -75,6 +78,9 @@ class _Pool(HTTPAdapter):
     def __init__(self) -> None:
         super().__init__(pool_connections=8, pool_maxsize=CONNECTIONS_MAX, max_retries=0)
 
+
+# Else each request is told twice wherever INFO is kept, as Functions does.
+logging.getLogger("azure.core.pipeline.policies.http_logging_policy").setLevel(logging.WARNING)
 
 _lock = threading.Lock()
 _transports: dict[object, RequestsTransport] = {}

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from azure.core.pipeline import Pipeline, PipelineContext, PipelineRequest, PipelineResponse
@@ -83,7 +84,7 @@ def _make_ready(request: HttpRequest) -> None:
 
 def _parts(content: bytes) -> Iterator[_Part]:
     starts = [found.start() for found in _PART.finditer(content)]
-    for start, end in zip(starts, [*starts[1:], len(content)], strict=True):
+    for start, end in pairwise([*starts, len(content)]):
         tag = _ETAG.search(content, start, end)
         headers = case_insensitive_dict({"Etag": tag[1].decode()} if tag else {})
         yield _Part(int(content[start + 9 : start + 12]), headers)

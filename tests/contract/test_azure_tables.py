@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -17,11 +21,16 @@ from adapters.tables import Delete, Insert, Merge, Replace, TableRuns  # noqa: E
 from canalis.contract.errors import Conflict, SettingInvalid, StoreUnavailable  # noqa: E402
 from canalis.contract.ports import AttemptKey, RunQuery  # noqa: E402
 from orchestrator.plan import first_state  # noqa: E402
-from tests.azure.storage.azurite import KEY, connection_string  # noqa: E402
+from tests.azure.storage.azurite import KEY, Azurite, connection_string  # noqa: E402
 from tests.azure.storage.client import FaultProxy  # noqa: E402
+from tests.azure.storage.tokens import UnsignedCredential  # noqa: E402
 from tests.stories import a_graph, a_plan, a_request  # noqa: E402
 
 WRITES = ("insert", "replace", "merge", "delete", "batch")
+PART = (
+    b"--batchresponse_1\r\nContent-Type: multipart/mixed; boundary=changesetresponse_1\r\n\r\n"
+    b"--changesetresponse_1\r\nContent-Type: application/http\r\n\r\nHTTP/1.1 204 No Content\r\n"
+)
 STATE = first_state(a_plan(a_graph("a > b")))
 
 
@@ -37,6 +46,31 @@ def table(azure_table, azurite, proxy):
     proxy.have()
     proxy.reset()
     return AzureTable(connection_string(azurite.blob_url, proxy.url), azure_table._name)
+
+
+@contextmanager
+def broken_off(length: int) -> Iterator[str]:
+    """Where a transaction is answered with the beginning of what a service says, though it has promised `length`."""
+    content = PART[:length]
+
+    class Answers(BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(202)
+            self.send_header("Content-Type", "multipart/mixed; boundary=batchresponse_1")
+            self.send_header("Content-Length", str(length))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/account"
+        server.shutdown()
+        thread.join()
 
 
 def test_a_write_whose_answer_was_lost_is_known_for_our_own(table, proxy):
@@ -131,6 +165,23 @@ def test_what_is_missing_is_named(azurite, azure_table):
     for where in ("https://x.table.core.windows.net", "AccountName=x;AccountKey=bm9uZQ=="):
         with pytest.raises(SettingInvalid):
             AzureTable(where, "t")
+    with pytest.raises(SettingInvalid, match="https"):
+        AzureTable(azurite.table_url, "t", UnsignedCredential())
+
+
+def test_an_access_token_opens_a_table(tmp_path):
+    with Azurite(tmp_path, oauth=True) as azurite:
+        ca = str(azurite.certificate)
+        table = AzureTable(azurite.table_url, "runs", UnsignedCredential(), create_if_missing=True, verify=ca)
+        (tag,) = table.transact("p", [Insert("one", {"n": 1})])
+        table.transact("p", [Replace("one", {"n": 2}, tag), Insert("two", {})])
+        assert [(row.key, row.properties) for row in table.rows("p")] == [("one", {"n": 2}), ("two", {})]
+
+
+@pytest.mark.parametrize("length", [0, 5000])
+def test_an_answer_that_breaks_off_is_none(length):
+    with broken_off(length) as url, pytest.raises(StoreUnavailable):
+        AzureTable(connection_string(url, url), "runs").transact("p", [Insert("one", {}), Insert("two", {})])
 
 
 def test_a_page_of_runs_is_not_the_whole_list(table, proxy, database):
