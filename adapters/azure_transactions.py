@@ -1,9 +1,9 @@
 """Transactions of azure-data-tables on the thread that asks for them.
 
-For each transaction azure-core starts two or three pools of threads, to give its parts a date and to look at the parts
-of its answer: 2 of 5 ms of processor, and more of waiting. Here a client has a pipeline that does it in place. The
-client makes the parts, azure-core writes them, and both read what was refused; this reads the entity tags of what was
-done. Nothing rests on it but time: without `pipeline` the client does the same.
+For each transaction azure-core starts three pools of threads, to give its parts a date and to look at the parts
+of its answer: with three rows 2.6 of 5.5 ms of processor, and half of the time. Here a client has a pipeline that does
+it in place. The client makes the parts, azure-core writes them, and both read what was refused; this reads the entity
+tags of what was done. Nothing rests on it but time: without `pipeline` the client does the same.
 """
 
 from __future__ import annotations
