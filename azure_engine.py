@@ -21,8 +21,8 @@ from adapters.azure_blobs import AzureBlobs, AzureStores
 from adapters.azure_bus import AzureBus, opened
 from adapters.azure_tables import AzureTable
 from adapters.clock import SystemClock
-from adapters.counted import Meter, counted
-from adapters.tables import TableDocuments, TableRuns
+from adapters.counted import Meter, asked, counted
+from adapters.tables import AskedTable, Table, TableDocuments, TableRuns
 from azure_settings import Settings
 from canalis.contract import run_token
 from canalis.contract.costs import SERVICE
@@ -37,7 +37,7 @@ from canalis.contract.messages import (
     received,
     steps_queue,
 )
-from canalis.contract.ports import Ports
+from canalis.contract.ports import Clock, Ports
 from canalis.contract.run import ComputeChoice, StepRunId
 from orchestrator.advance import EVENTS_MAX, advance
 from orchestrator.furnish import register_datastores
@@ -88,17 +88,11 @@ class Engine:
         blobs = AzureBlobs.open(settings.blobs, STORE, credential, create_if_missing=credential is None)
         self.settings = settings
         self.bus = AzureBus(settings.bus, blobs, credential)
-        documents = TableDocuments(table)
-        self.ports = Ports(
-            runs=TableRuns(table, self.bus, clock),
-            documents=documents,
-            blobs=blobs,
-            stores=AzureStores(blobs, lambda name: documents.get("datastores", name) is not None),
-            bus=self.bus,
-            clock=clock,
-        )
-        self.meter = Meter(documents)
-        self.counted = counted(self.ports, self.meter)
+        self.ports = self._ports(table, blobs, clock)
+        self.meter = Meter(self.ports.documents)
+        # What works for runs tells what it asks of the tables: how much of a call is answered from memory varies.
+        told = AskedTable(table, partial(asked, self.meter))
+        self.counted = counted(self._ports(told, blobs, clock), self.meter, is_asked_below=True)
         self.sweeper = Sweeper(self.counted)
         self.instance = uuid.uuid4().hex
         self._makers = makers
@@ -107,6 +101,17 @@ class Engine:
         self._side_by_side = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="runs")
         self._closing = threading.Event()
         self._in_hand = 0
+
+    def _ports(self, table: Table, blobs: AzureBlobs, clock: Clock) -> Ports:
+        documents = TableDocuments(table)
+        return Ports(
+            runs=TableRuns(table, self.bus, clock),
+            documents=documents,
+            blobs=blobs,
+            stores=AzureStores(blobs, lambda name: documents.get("datastores", name) is not None),
+            bus=self.bus,
+            clock=clock,
+        )
 
     def advance_all(self, messages: Sequence[Delivered]) -> None:
         """Carry news into their runs; those for one run together. Raises when some must come again."""
@@ -155,7 +160,7 @@ class Engine:
         until = time.monotonic() + _WATCH_S
         while True:
             self.sweeper.sweep()
-            opened_runs = {*self.ports.runs.open_runs()}
+            opened_runs = {*self.counted.runs.open_runs()}
             self.meter.keep_but({*opened_runs, SERVICE})
             if not opened_runs or time.monotonic() + SWEEP_S > until or self._closing.wait(SWEEP_S):
                 return
@@ -195,6 +200,7 @@ class Engine:
             time.sleep(0.05)
         for backend in backends:
             backend.close()
+        self.meter.keep_but(())
 
     @contextmanager
     def _busy(self) -> Iterator[None]:

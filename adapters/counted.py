@@ -5,6 +5,8 @@
 
 Only who works for runs is given the counted ports. Who merely looks is given the plain ones, so that watching a
 run does not change its price.
+
+A call counts for one operation, unless the storage below says what it was asked (adapters/tables/asked.py).
 """
 
 from __future__ import annotations
@@ -12,6 +14,8 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import wraps
 from typing import Any
 
@@ -26,6 +30,9 @@ _log = logging.getLogger("canalis.cost")
 _OWN_KIND = "table.cost"  # what keeping the counts costs itself
 _SEVERAL = {"claim_all": "claim"}  # calls that count as so many of another
 _ABOUT_RUNS = ("annotations",)  # kinds of documents that have the names of runs
+
+# What the storage is asked for belongs to: the kind of the call, and the runs for which it was counted as a call.
+_call: ContextVar[tuple[str, dict[str, None]]] = ContextVar("call")
 
 Whose = Callable[..., Iterable[str]]  # from the arguments of a call: the run that each of its operations is for
 
@@ -80,15 +87,30 @@ class Meter:
             self.keep(run_id)
 
 
-def counted(ports: Ports, meter: Meter, free: Collection[str] = ()) -> Ports:
-    """The same ports, every call counted. `free` names calls on runs that this storage does not charge for."""
+def counted(ports: Ports, meter: Meter, free: Collection[str] = (), is_asked_below: bool = False) -> Ports:
+    """The same ports, every call counted.
+
+    free             calls on runs that this storage does not charge for
+    is_asked_below   whether the tables below say what they were asked; then what a call costs is what they say
+    """
     return ports.with_changes(
-        runs=_Counted(ports.runs, "table", _RUNS, meter, free),
-        documents=_Counted(ports.documents, "table", _DOCUMENTS, meter),
+        runs=_Counted(ports.runs, "table", _RUNS, meter, _RUNS if is_asked_below else free),
+        documents=_Counted(ports.documents, "table", _DOCUMENTS, meter, _DOCUMENTS if is_asked_below else ()),
         blobs=_Counted(ports.blobs, "blob", _BLOBS, meter),
         stores=_CountedStores(ports.stores, meter),
         bus=_Counted(ports.bus, "message", _BUS, meter),
     )
+
+
+def asked(meter: Meter, run_id: str) -> None:
+    """The storage was asked once, on behalf of the call that is going on.
+
+    run_id   in whose rows; "" for others, which are for the run that the call is for
+    """
+    kind, known = _call.get()
+    run_id = run_id or next(iter(known), SERVICE)
+    meter.count(run_id, kind, calls=0 if run_id in known else 1)
+    known[run_id] = None
 
 
 class _Counted:
@@ -109,16 +131,20 @@ class _CountedStores:
 
     def open(self, name: str) -> Any:
         """The files of that datastore. Raises NotFound."""
-        return _Counted(self._stores.open(name), "blob", _BLOBS, self._meter)
+        with _calling("table.get", [SERVICE]):  # whether there is one is in a document
+            store = self._stores.open(name)
+        return _Counted(store, "blob", _BLOBS, self._meter)
 
 
 def _counting(call: Callable[..., Any], kind: str, whose: Whose, meter: Meter, price: int) -> Callable[..., Any]:
     @wraps(call)
     def counting(*args: Any, **named: Any) -> Any:
         given = (*args, *named.values())
-        for run_id in whose(*given):
+        runs = [*whose(*given)]
+        for run_id in runs:
             meter.count(run_id, kind, counted=price)
-        result = call(*args, **named)
+        with _calling(kind, runs):
+            result = call(*args, **named)
         if result is not False:  # a run that was there already has sent nothing
             for send in _sends(given):
                 meter.count(send.message.run_id, f"message.{send.message.kind}")
@@ -130,6 +156,15 @@ def _counting(call: Callable[..., Any], kind: str, whose: Whose, meter: Meter, p
         return result
 
     return counting
+
+
+@contextmanager
+def _calling(kind: str, runs: Iterable[str]) -> Iterator[None]:
+    before = _call.set((kind, dict.fromkeys(runs)))
+    try:
+        yield
+    finally:
+        _call.reset(before)
 
 
 def _names(port: type) -> list[str]:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from adapters.tables.table import Row
 from canalis.contract.ports import Run, RunQuery
+from canalis.contract.run import RUN_ID
+
+OPEN, ALL = "open", "runs"  # partitions: runs that have not ended by id, all runs newest first
 
 
 def newest_first(submitted_at: float, run_id: str) -> str:
@@ -14,6 +17,11 @@ def newest_first(submitted_at: float, run_id: str) -> str:
 def run_id(row: Row) -> str:
     """The run that a row of the index is about."""
     return row.key.partition(":")[2]
+
+
+def run_of(partition: str) -> str:
+    """The run whose rows a partition has; "" when it has others."""
+    return partition if RUN_ID.fullmatch(partition) and partition not in (OPEN, ALL) else ""
 
 
 def may_fit(row: Row, query: RunQuery) -> bool:

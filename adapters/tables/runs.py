@@ -34,7 +34,6 @@ from canalis.contract.ports import Attempt, AttemptKey, Bus, Clock, Document, Fa
 from canalis.contract.run import RunRequest, RunState
 from canalis.contract.status import RunStatus
 
-_OPEN, _ALL = "open", "runs"
 _KNOWN_MAX = 256
 _TRIES = 8
 _INDEX_ROWS = 100  # that are fetched at once to find runs
@@ -57,9 +56,9 @@ class TableRuns:
     def create(self, run_id: str, request: RunRequest, state: RunState, sends: Sequence[Send]) -> bool:
         """Create the run with its first messages; False when it is there already."""
         # Found by the sweep from here on, even if we get no further than the next line.
-        self._put(_OPEN, Merge(run_id, {"since": self._clock.now()}))
+        self._put(index.OPEN, Merge(run_id, {"since": self._clock.now()}))
         about = {"experiment": request.experiment, "parent": request.parent or ""}
-        self._put(_ALL, Merge(index.newest_first(request.submitted_at, run_id), about))
+        self._put(index.ALL, Merge(index.newest_first(request.submitted_at, run_id), about))
         properties = _run_properties(1, state, self._clock.now(), None)
         rows: list[Operation] = [Insert("run", properties), *_request_rows(request), *_outbox_rows(1, sends)]
         with contextlib.suppress(Conflict):
@@ -113,7 +112,7 @@ class TableRuns:
         """Runs that fit, newest submission first."""
         found: list[Run] = []
         start = index.newest_first(query.before, "") if query.before is not None else ""
-        for row in self._table.rows(_ALL, start=start, at_once=max(_INDEX_ROWS, query.limit)):
+        for row in self._table.rows(index.ALL, start=start, at_once=max(_INDEX_ROWS, query.limit)):
             if len(found) >= query.limit:
                 break
             if index.may_fit(row, query):
@@ -126,14 +125,14 @@ class TableRuns:
     def open_runs(self) -> list[str]:
         """Ids of all runs that have not ended."""
         found = []
-        for row in self._table.rows(_OPEN):
+        for row in self._table.rows(index.OPEN):
             known = self._table.get(row.key, "run")
             if known is not None and not RunStatus(str(known.properties["status"])).is_terminal:
                 found.append(row.key)
                 continue
             self._empty(row.key, self._outbox(row.key))
             if known is not None or self._clock.now() - float(row.properties["since"]) > _CREATED_WITHIN_S:
-                self._put(_OPEN, Delete(row.key))
+                self._put(index.OPEN, Delete(row.key))
         return found
 
     def flag(self, run_id: str, attention: str) -> None:
