@@ -124,6 +124,9 @@ class Proxy:
                 if fault is Fault.RESET_BEFORE:
                     back.transport.abort()
                     return
+                if storage is not None and storage[0].at_eof():  # Azurite closes what was idle for some seconds
+                    storage[1].close()
+                    storage = None
                 storage = storage or await asyncio.open_connection(*self.target, limit=HEAD_MAX)
                 storage[1].write(head.raw + body)
                 answer, answer_body = await self._answer(head.first[0], storage[0])
