@@ -86,7 +86,7 @@ class AzureDoor:
             if run.state.status.is_terminal:
                 return run
             assert time.monotonic() < give_up, (run.state, self.stack.host.failures()[-3:], self.stack.bus.queues())
-            time.sleep(0.02)
+            time.sleep(0.1)
 
     def __enter__(self) -> AzureDoor:
         return self.start()
