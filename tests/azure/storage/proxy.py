@@ -13,6 +13,7 @@ import contextlib
 import json
 import os
 import sys
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +22,7 @@ from tests.azure.storage.faults import Drawer, Fault, Faults
 from tests.azure.storage.operations import Operation, blob_operation, table_operation
 
 HEAD_MAX = 1 << 17  # bytes
+IDLE_S_MAX = 2.0  # Azurite closes a connection that is idle for 5 s; the client, who cannot see it, would ask twice
 BUSY_BODY = {
     "table": b'{"odata.error":{"code":"ServerBusy","message":{"lang":"en-US","value":"The server is busy."}}}',
     "blob": b'<?xml version="1.0" encoding="utf-8"?><Error><Code>ServerBusy</Code><Message>The server is busy.</Message></Error>',
@@ -107,6 +109,7 @@ class Proxy:
     async def serve(self, client: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
         """One connection of a client, with one of its own to the storage."""
         storage: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        used_at = 0.0
         try:
             while True:
                 head = await Head.read(client)
@@ -124,7 +127,7 @@ class Proxy:
                 if fault is Fault.RESET_BEFORE:
                     back.transport.abort()
                     return
-                if storage is not None and storage[0].at_eof():  # Azurite closes what was idle for some seconds
+                if storage is not None and time.monotonic() - used_at > IDLE_S_MAX:
                     storage[1].close()
                     storage = None
                 storage = storage or await asyncio.open_connection(*self.target, limit=HEAD_MAX)
@@ -136,6 +139,7 @@ class Proxy:
                 if fault is Fault.RESET_AFTER:
                     back.transport.abort()
                     return
+                used_at = time.monotonic()
                 back.write(answer.raw + answer_body)
                 await back.drain()
                 if answer.closes:
