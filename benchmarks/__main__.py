@@ -24,8 +24,8 @@ from functools import partial
 from itertools import count as numbers
 from pathlib import Path
 
-from benchmarks import engine, floors, moments
-from benchmarks.figures import Line, against, in_turn, machine, per_step, say
+from benchmarks import azure, engine, floors, moments
+from benchmarks.figures import Line, against, import_s, in_turn, machine, per_step, say
 from benchmarks.laptop import Laptop
 from benchmarks.workloads import HEAVY_IMPORTS, SLOTS, Edges, chain, fan_out, layered
 from canalis.contract.faults import faults
@@ -167,7 +167,7 @@ def _waits(folder: Path, rounds: int, quick: bool) -> Iterator[Line]:
 def _desk(folder: Path, rounds: int, quick: bool) -> Iterator[Line]:
     """What an author waits for before anything is sent."""
     yield _validation(1_000 if quick else 10_000)
-    yield Line("import of what a pipeline needs", _import_s(_IMPORT), "s", 0.4)
+    yield Line("import of what a pipeline needs", import_s(_IMPORT), "s", 0.4)
 
 
 _PARTS: dict[str, Callable[[Path, int, bool], Iterator[Line]]] = {
@@ -176,6 +176,7 @@ _PARTS: dict[str, Callable[[Path, int, bool], Iterator[Line]]] = {
     "syncs": _syncs,
     "waits": _waits,
     "desk": _desk,
+    "azure": azure.measures,
 }
 
 
@@ -198,16 +199,6 @@ def _validation(count: int) -> Line:
     assert faults(Graph.from_bytes(document)) == []
     took = time.perf_counter() - began
     return Line(f"validating {count:,} steps", took, "s", 1.0, "with three inputs each, from JSON")
-
-
-def _import_s(code: str) -> float:
-    def took(text: str) -> float:
-        began = time.perf_counter()
-        subprocess.run([sys.executable, "-c", text], check=True)
-        return time.perf_counter() - began
-
-    least = [min(took(text) for _ in range(5)) for text in (code, "pass")]
-    return max(0.0, least[0] - least[1])
 
 
 def _print(lines: list[Line]) -> None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import platform
 import statistics
+import subprocess
 import sys
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass
@@ -56,6 +59,18 @@ def per_step(seconds: Sequence[float], count: int) -> str:
 def percentile(values: Sequence[float], share: float) -> float:
     """The smallest of the values that so large a share of them does not exceed."""
     return sorted(values)[max(0, -(-len(values) * round(100 * share) // 100) - 1)]
+
+
+def import_s(code: str, environment: Mapping[str, str] | None = None, folder: Path | None = None) -> float:
+    """Seconds that an interpreter takes for some code, beyond what it takes to do nothing; the least of five."""
+
+    def took(text: str) -> float:
+        began = time.perf_counter()
+        subprocess.run([sys.executable, "-c", text], check=True, env=environment, cwd=folder)
+        return time.perf_counter() - began
+
+    least = [min(took(text) for _ in range(5)) for text in (code, "pass")]
+    return max(0.0, least[0] - least[1])
 
 
 def machine() -> str:

@@ -78,15 +78,15 @@ class AzureDoor:
         """A run of steps that end as soon as they are started."""
         return submit(self.engine.ports, Submission(graph=graph(edges), experiment="stubs"), _STUB)
 
-    def ends(self, run_id: str, timeout_s: float = 60.0) -> Run:
-        """The run at its end."""
+    def ends(self, run_id: str, timeout_s: float = 60.0, look_s: float = 0.1) -> Run:
+        """The run at its end, looked for every `look_s` seconds: each look takes of the time that the run has."""
         give_up = time.monotonic() + timeout_s
         while True:
             run = self.engine.ports.runs.load(run_id)
             if run.state.status.is_terminal:
                 return run
             assert time.monotonic() < give_up, (run.state, self.stack.host.failures()[-3:], self.stack.bus.queues())
-            time.sleep(0.1)
+            time.sleep(look_s)
 
     def __enter__(self) -> AzureDoor:
         return self.start()
