@@ -1,6 +1,6 @@
 """What a deployed service costs, worked out from counted operations and assumed prices. Pure.
 
-Source   prices and counts: infra/plan.json; the operations of a step are those that tests/unit/test_cost.py holds it to
+Source   prices and counts: infra/plan.json; the operations of a step are those that tests/azure/test_budget.py counts
 """
 
 from __future__ import annotations

@@ -193,8 +193,8 @@ def _times() -> str:
 _COST = """# What a deployed service costs
 
 {made}
-Nobody has deployed this to Azure yet, and no bill is behind these figures. They are counts times prices. The table
-operations and messages of a step are those that the engine is held to by `tests/unit/test_cost.py`; the prices are
+Nobody has deployed this to Azure yet, and no bill is behind these figures. They are counts times prices. The
+operations and messages of a step were counted on one machine, [as below](#counts); the prices are
 assumptions: {said}, as we knew them on {as_of}. Look them up for your region, and change
 `infra/plan.json`: this page and `canalis deploy --plan` are made from it. `canalis show RUN --cost` counts what a run of yours has used.
 
@@ -237,11 +237,14 @@ assumptions: {said}, as we knew them on {as_of}. Look them up for your region, a
 |---|---|
 {counts}
 
-`table_operations_per_step` and `messages_per_step` are the most that a step of the engine may use, once its run is under
-way. A script of some seconds has its attempt renewed and noted as well: the four steps of `canalis demo`, with the two
-ends of their run, counted 7.25 table operations a step. That moves no figure above. The operations of the bus take a
-message for three: sent, received, completed. Blob operations, `log_bytes_per_step` and `script_s` are estimates; blob
-operations grow with the files of a step.
+Messages, executions and operations were counted on what stands for Azure on one machine, at the storage and at the bus
+(`tests/azure/test_budget.py`), on steps whose script reads one file of the step before and writes one. Of table
+operations, a step of the engine uses 4 (`tests/unit/test_cost.py`): its claim, a look at its run, the commit that ends it,
+and what that commit sent is taken out. A script of a second has its attempt noted as well, which made 5 to 5.5; one of 10 s is
+looked after every 4 s, which makes 8. Where a run goes from instance to instance, each change costs one more. Of blob
+operations, 4 put, 1 append to the log and 2 listings, which have the price of a write, are `blob_writes_per_step`; 3 get
+and 3 looks are `blob_reads_per_step`. They grow with the files of a step, and with a log that is written for long. The
+operations of the bus take a message for three: sent, received, completed. `log_bytes_per_step` and `script_s` are estimates.
 """
 
 
