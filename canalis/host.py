@@ -142,7 +142,7 @@ def deployed(given: str | None = None, auth: Any = None, configured: str | None 
     for address, named_by in sources:
         if address:
             url = _checked_url(address, named_by)
-            return CloudHost(url, _default_sign_in(url) if auth is None else EntraSignIn(url, auth))
+            return CloudHost(url, _usual_sign_in(url) if auth is None else EntraSignIn(url, auth))
     return None
 
 
@@ -193,6 +193,18 @@ def _checked_name(name: str) -> str:
 def new_facts(name: str, given: Mapping[str, str | None]) -> Facts:
     """What is written down about a new workspace on this machine."""
     return {"name": name, **_NOWHERE, **{key: value for key, value in given.items() if value}}
+
+
+def _usual_sign_in(url: str) -> Opener:
+    """The way to sign in when the caller names none: CANALIS_TOKEN, or azure-identity's default.
+
+    The token is for the service that CANALIS_URL names, in the same environment. It goes nowhere else: a config.json
+    that came with somebody else's code would get what opens the service of whoever runs that.
+    """
+    given, meant = os.environ.get("CANALIS_TOKEN", "").strip(), os.environ.get("CANALIS_URL")
+    if given and meant and _checked_url(meant, "CANALIS_URL") == url:
+        return GivenToken(given, "the token in CANALIS_TOKEN")
+    return _default_sign_in(url)
 
 
 @lru_cache(8)

@@ -20,6 +20,7 @@ from canalis.exceptions import AuthenticationException, WorkspaceException
 _EARLY_S = 300.0  # a token is asked for anew so long before it runs out
 _FIRST_AWAY_S = 20.0  # an app that was asleep takes some seconds to answer; a wrong address never will
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_TOKEN = re.compile(r"[\w\-.~+/]+=*", re.ASCII)  # RFC 6750, section 2.1
 _PUBLIC = "login.microsoftonline.com"
 # Where one signs in to Azure, by v1's name of the cloud.
 _AUTHORITIES = {
@@ -53,10 +54,19 @@ class Authentication(Protocol):
 
 
 class GivenToken:
-    """A token that somebody else has asked for: of the run that this script is a step of."""
+    """A token that somebody else has asked for: of the run that this script is a step of, or CANALIS_TOKEN.
 
-    def __init__(self, token: str) -> None:
+    unnamed   what to call its owner when it names none
+    Raises AuthenticationException when it cannot be a token.
+    """
+
+    def __init__(self, token: str, unnamed: str = "a step of a run") -> None:
+        if not _TOKEN.fullmatch(token):
+            raise AuthenticationException(
+                f"What was given as {unnamed} is no access token: letters, digits and -._~+/= without blanks or quotes"
+            )
         self._token = token
+        self._unnamed = unnamed
 
     def token(self) -> str:
         """The token."""
@@ -64,7 +74,7 @@ class GivenToken:
 
     def who(self) -> str:
         """Whom it says that it is for."""
-        return name_in(self._token) or "a step of a run"
+        return name_in(self._token) or self._unnamed
 
 
 class EntraSignIn:

@@ -18,11 +18,13 @@ from canalis.authentication import (
     InteractiveLoginAuthentication,
     MsiAuthentication,
     ServicePrincipalAuthentication,
+    TokenAuthentication,
 )
 from canalis.exceptions import AuthenticationException
 from canalis.sign_in import Authority
 from canalis.workspace import Workspace
-from tests.cloud import AUDIENCE, Cloud
+from tests.cloud import AUDIENCE, Cloud, access_token
+from tests.scenes.conftest import canalis
 
 TENANT = "11111111-2222-3333-4444-555555555555"
 
@@ -149,3 +151,36 @@ def test_a_password_goes_nowhere_but_to_the_cloud_that_was_named():
 def test_something_else_than_an_authentication_is_refused(cloud):
     with pytest.raises(AuthenticationException, match="auth must be one of"):
         Workspace.get("cloud-ws", auth="a token", canalis_url=cloud.url)
+
+
+def test_a_token_in_the_environment_opens_the_service_that_is_named_beside_it(cloud, monkeypatch):
+    monkeypatch.setenv("CANALIS_URL", cloud.url + "/")
+    monkeypatch.setenv("CANALIS_TOKEN", cloud.guard.knows("ci@example.com") + "\n")
+    ws = Workspace.from_config()
+    assert ws.name == "cloud-ws" and ws._host.sign_in.who() == "ci@example.com"
+    listed = canalis("runs", check=0)
+    assert listed.stdout.startswith("No runs yet")
+
+    other = cloud.guard.knows("ada@example.com")
+    Workspace.get("cloud-ws", auth=TokenAuthentication(lambda audience: other))
+    assert cloud.guard.brought[-1] == other, "who signs in explicitly is meant"
+
+
+def test_a_token_in_the_environment_is_sent_to_no_other_service(cloud, machine, project, monkeypatch):
+    secret = access_token("ci@example.com")
+    monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", "prod")
+    monkeypatch.setenv("CANALIS_TOKEN", secret)
+    cloud.writes_config(project)
+    Workspace.from_config()
+    monkeypatch.setenv("CANALIS_URL", "https://canalis.example.com")
+    Workspace.get("cloud-ws", canalis_url=cloud.url)
+    assert len(cloud.guard.brought) == 2 and secret not in cloud.guard.brought
+
+
+@pytest.mark.parametrize("token", ['"a.b.c"', "a b", "{accessToken: a.b.c}"])
+def test_what_cannot_be_a_token_is_told_before_anything_is_sent(cloud, monkeypatch, token):
+    monkeypatch.setenv("CANALIS_URL", cloud.url)
+    monkeypatch.setenv("CANALIS_TOKEN", token)
+    with pytest.raises(AuthenticationException, match="CANALIS_TOKEN is no access token"):
+        Workspace.from_config()
+    assert cloud.guard.brought == []
