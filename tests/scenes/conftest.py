@@ -24,6 +24,7 @@ from canalis.pipeline import Pipeline
 from canalis.run import PipelineRun
 from canalis.steps import PythonScriptStep
 from canalis.workspace import Workspace
+from tests.conftest import is_azure
 
 install_as_azureml()
 
@@ -40,8 +41,11 @@ def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(autouse=True)
 def project(shared_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The author's folder: the current one, with the shared workspace as its home."""
+    """The author's folder: the current one, with the shared workspace as its home, or a service in the cloud."""
     monkeypatch.setenv("CANALIS_HOME", str(shared_home))
+    if is_azure():
+        monkeypatch.setenv("CANALIS_URL", os.environ["CANALIS_DOOR_URL"])
+        monkeypatch.setenv("CANALIS_TOKEN", os.environ["CANALIS_DOOR_TOKEN"])
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -1,0 +1,69 @@
+"""Which door the scenes go through: the laptop's, or with CANALIS_DOOR=azure the whole stack that stands for Azure.
+
+One service is started for a session, by the process that hands out the tests; its workers learn of it by CANALIS_DOOR_URL
+and CANALIS_DOOR_TOKEN. A scene that is about the laptop (mark `laptop`, or a home folder of its own) is left out there.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.azure.parts import missing_parts
+
+SCENES = Path(__file__).parent / "scenes"
+# Five scenes or so run at once, and the whole service is one process here: what an instance has in Azure is less.
+_SETTINGS = {"CANALIS_SERVES": "control,process"}
+_DOOR: pytest.StashKey[Any] = pytest.StashKey()
+_FOLDER: pytest.StashKey[Path] = pytest.StashKey()
+
+
+def is_azure() -> bool:
+    """Whether the scenes go through the door in Azure."""
+    return os.environ.get("CANALIS_DOOR", "laptop") == "azure"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    asked = os.environ.get("CANALIS_DOOR", "laptop")
+    if asked not in ("laptop", "azure"):
+        raise pytest.UsageError(f"CANALIS_DOOR is '{asked}'; the doors are laptop and azure")
+    is_worker = hasattr(config, "workerinput")
+    if asked == "laptop" or is_worker or config.option.collectonly or missing_parts():
+        return
+    from tests.azure.door import AzureDoor
+
+    folder = config.stash[_FOLDER] = Path(tempfile.mkdtemp(prefix="canalis-door-"))
+    door = config.stash[_DOOR] = AzureDoor(folder, _SETTINGS).start()
+    os.environ.update(CANALIS_DOOR_URL=door.url, CANALIS_DOOR_TOKEN=door.token("Admin"))
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if _DOOR in config.stash:
+        config.stash[_DOOR].stop()
+        shutil.rmtree(config.stash[_FOLDER], ignore_errors=True)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        for mark in item.iter_markers("laptop"):
+            if not (len(mark.args) == 1 and mark.args[0]):
+                raise pytest.UsageError(f"{item.nodeid}: say why, @pytest.mark.laptop('...')")
+    if not is_azure():
+        return
+    missing = missing_parts()
+    if missing and os.environ.get("CI"):
+        raise pytest.UsageError(f"{', '.join(missing)} missing here: scripts/setup-azure puts the stack in place")
+    left_out = [item for item in items if _is_of_the_laptop(item) or missing]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
+
+
+def _is_of_the_laptop(item: pytest.Item) -> bool:
+    if not item.path.is_relative_to(SCENES) or item.get_closest_marker("laptop") is not None:
+        return True
+    return "own_home" in getattr(item, "fixturenames", ())
