@@ -24,6 +24,7 @@ from canalis.contract.status import Outcome, Phase
 from canalis.contract.times import CAPACITY, DATA_IN, DATA_OUT, FINISHING, USER_CODE, Mark
 from steps.arguments import Values, command_line, variables
 from steps.backend import Ended, Work
+from steps.links import DATA
 from steps.notes import PutOffNotes
 from steps.order import Order
 from steps.processes import Attached, Control, Launched, kill_marked, let_begin
@@ -294,7 +295,9 @@ def _tail(log: Path) -> str:
 def _hint(log: Path, work: Work) -> str:
     tail = _tail(log)
     missing = "FileNotFoundError" in tail or "No such file or directory" in tail
-    if missing and any(place.path in tail for place in work.outputs.values()):
+    # Where outputs are written in place, and where they are copied from.
+    paths = [part for name, place in work.outputs.items() for part in (place.path, f"{DATA}/outputs/{name}")]
+    if missing and any(path in tail for path in paths):
         return " (the folder of an output is not made for the script: os.makedirs(path, exist_ok=True))"
     return ""
 

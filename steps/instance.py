@@ -29,8 +29,8 @@ from steps.backend import Desk, Ended, Work
 from steps.follow import LEASE_S
 from steps.mirror import Mirror
 from steps.notes import PutOffNotes
-from steps.processes import Control
-from steps.stage import Spares
+from steps.processes import Control, kill_marked
+from steps.stage import Spares, clear
 from steps.surroundings import Site
 from steps.telling import at_work, say_how
 from steps.warm import Parents
@@ -109,7 +109,7 @@ class InstanceBackend:
 
     def check(self, work: Work, handle: str) -> Ended:
         """Work that is not within a call is over."""
-        return self._known(work.key) or self._lost(work)
+        return self._of_another(work)
 
     def stop(self, key: AttemptKey) -> bool:
         """End the work if this process has it in hand; else see to it that it never begins.
@@ -163,37 +163,40 @@ class InstanceBackend:
     def _run(self, work: Work, control: Control) -> Ended:
         limited = self._limited(work)
         owner = work.step_run_id
-        attempt = Attempt(
-            self._ports, self._site, self._parents, self._spares, limited, self._folder / "work" / str(owner)
-        )
+        folder = self._folder / "work" / str(owner)
+        attempt = Attempt(self._ports, self._site, self._parents, self._spares, limited, folder)
         mirror = Mirror(self._ports.blobs, owner, self._site.kept, self._limits.log_bytes_max)
         try:
             with self._beating(work, control, mirror):
-                ended = self._prepared(attempt, work, control)
-                if ended is not None:
-                    return ended
-                ended = self._through(attempt, control)
-                ended = self._explained(limited, work, control, attempt.keep(ended, self._patiently))
+                ended, is_here = self._carried_out(attempt, work, limited, control)
+            if not is_here:
+                return ended
             attempt.clear(ended)
             return self._settled(work, mirror, ended)
         finally:
-            shutil.rmtree(self._folder / "work" / str(owner), ignore_errors=True)
+            # What the script has started in sessions of its own. Late, since what is just being started has no
+            # environment yet by which it could be known.
+            kill_marked({str(owner)})
+            clear(work, folder)
             for prefix in (artifacts(owner), records(owner)):
                 _remove(self._site.kept / prefix)
 
-    def _prepared(self, attempt: Attempt, work: Work, control: Control) -> Ended | None:
-        """Everything put in place, and the marker: from here on it runs at most this once. None when it may begin."""
+    def _carried_out(self, attempt: Attempt, work: Work, limited: Work, control: Control) -> tuple[Ended, bool]:
+        """How it ended, and whether here. Once its marker is there it runs at most this once."""
         try:
             attempt.prepare(self._notes)
         except WorldError:
             raise
         except (CanalisError, OSError) as error:
-            return attempt.as_ended(error)
+            ended = attempt.as_ended(error)
+            is_here = self._mark(work.key, self._as_marker(work, ended))
+            return ended if is_here else self._of_another(work), is_here
         if control.is_stopped:
-            return Ended(Outcome.CANCELLED, error="Cancelled before it started")
-        if self._mark(work.key, Marker(state="begun", by=work.attempt.owner)):
-            return None
-        return self._known(work.key) or self._lost(work)
+            return Ended(Outcome.CANCELLED, error="Cancelled before it started"), False
+        if not self._mark(work.key, Marker(state="begun", by=work.attempt.owner)):
+            return self._of_another(work), False
+        ended = self._through(attempt, control)
+        return self._explained(limited, work, control, attempt.keep(ended, self._patiently)), True
 
     def _through(self, attempt: Attempt, control: Control) -> Ended:
         try:
@@ -208,7 +211,7 @@ class InstanceBackend:
         except WorldError as error:
             # Its run goes on from what can be read of it. Without its log that is still so.
             _log.warning("step %s: not all of its log could be kept: %s", work.step_run_id, error.message)
-        record = Marker(state="ended", ended=_ENDED.dump_python(ended, mode="json"))
+        record = self._as_marker(work, ended)
         with contextlib.suppress(WorldError):  # then a second call would count it as lost
             self._ports.blobs.put(self._key(work.key), record.model_dump_json().encode())
         return ended
@@ -292,6 +295,12 @@ class InstanceBackend:
         if marker is None or marker.state == "called_off":
             return Ended(Outcome.CANCELLED, error="Cancelled before it started")
         return _ENDED.validate_python(marker.ended) if marker.ended is not None else None
+
+    def _of_another(self, work: Work) -> Ended:
+        return self._known(work.key) or self._lost(work)
+
+    def _as_marker(self, work: Work, ended: Ended) -> Marker:
+        return Marker(state="ended", by=work.attempt.owner, ended=_ENDED.dump_python(ended, mode="json"))
 
     def _key(self, key: AttemptKey) -> str:
         return records(StepRunId(key.run_id, key.node, key.attempt)) + MARKER

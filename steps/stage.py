@@ -221,10 +221,19 @@ def _stage_input(ports: Ports, work: Work, port: Input, folder: Path) -> str:
     is_inside = wanted is not None and not Path(wanted).is_absolute()
     target = folder / str(wanted) if is_inside else _data_folder(folder) / "inputs" / port.name
     brought = _bring(ports, places, target, as_links=port.mode == "mount")
+    if port.mode == "mount" and port.style == "reference" and whole:  # of a datastore that cannot be mounted here
+        return str(brought or target) if is_inside else str(_as_mounted(brought, port, whole, folder))
     if brought is None:
         named = ", ".join(f"{place.datastore}/{place.path}" for place in places)
         raise StagingFailed(f"Input '{port.name}': there is nothing at {named}")
     return str(brought) if is_inside else _seen_at(ports, wanted, brought, folder)
+
+
+def _as_mounted(brought: Path | None, port: Input, place: Place, folder: Path) -> Path:
+    """Where copied data is seen as if it were mounted: its path ends with its place, and it need not be there."""
+    seen = _data_folder(folder) / "mounts" / port.name / place.path.strip("/")
+    make_folder(seen.parent)
+    return brought.rename(seen) if brought is not None else seen
 
 
 def _whole(places: tuple[Place, ...]) -> Place | None:

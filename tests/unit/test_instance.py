@@ -28,7 +28,7 @@ from steps.instance import MARKER, InstanceBackend, Limits, Marker
 from steps.report import PortsDesk
 from steps.scratch import Scratch
 from steps.surroundings import Site
-from tests.scenes.conftest import until
+from tests.scenes.conftest import is_alive, until
 from tests.unit.conftest import id_of, parent_of, traceparent_of
 
 INHERITED = ("PATH", "HOME")
@@ -340,3 +340,40 @@ def test_the_script_belongs_to_the_span_of_its_attempt(service, heard):
     assert parent_of(told) == id_of(heard.one("submit"))
     assert told.attributes["canalis.outcome"] == "failed" and told.attributes["process.exit.code"] == 3
     assert told.status.description == "script_failed"
+
+
+def test_what_a_script_leaves_running_in_a_session_of_its_own_is_ended_with_it(service, tmp_path):
+    child = tmp_path / "child"
+    service.submits(f"setsid sleep 600 & echo $! > {child}; sleep 0.1; exit 0")
+    service.machine().works(service.order())
+    assert not is_alive(int(child.read_text()))
+
+
+def test_what_could_not_be_put_in_place_is_told_in_the_log_and_leaves_nothing_on_the_machine(service):
+    raw = Input(name="raw", source=FromStore(datastore="workspaceblobstore", path="nowhere"), mode="download")
+    run_id = service.submits("true", inputs=(raw,))
+    machine, order = service.machine(), service.order()
+    machine.works(order)
+    (ended,) = service.hears()
+    assert (ended.outcome, ended.error_code) == (Outcome.FAILED, "staging_failed")
+    assert service.printed(run_id) == f"canalis: {ended.error}\n"
+    assert [path for path in machine.scratch.folder.rglob("*") if run_id in path.name] == []
+
+
+@pytest.mark.parametrize("path", ["raw", "raw/a.txt", "raw/none", ""])
+def test_data_that_cannot_be_mounted_are_seen_at_a_path_that_ends_as_in_a_mount(service, path):
+    service.ports.stores.open("workspaceblobstore").put("raw/a.txt", b"alpha")
+    raw = Input(name="raw", source=FromStore(datastore="workspaceblobstore", path=path))
+    run_id = service.submits(("echo ", InputPath(name="raw"), "; cd ", InputPath(name="raw"), "; ls"), inputs=(raw,))
+    service.machine().works(service.order())
+    seen, listed, *_ = [*service.printed(run_id).splitlines(), ""]
+    assert seen.endswith(f"/mounts/raw/{path}".rstrip("/"))
+    assert (listed == {"raw": "a.txt", "": "raw"}[path]) if path in ("raw", "") else listed.startswith("/bin/sh")
+
+
+@pytest.mark.parametrize("mode", ["mount", "upload"])
+def test_an_output_folder_that_is_missing_comes_with_the_usual_mend(service, mode):
+    line = ("ls ", OutputPath(name="made"), "; exit 1")
+    service.submits(line, outputs=(Output(name="made", mode=mode),))
+    service.machine().works(service.order())
+    assert "os.makedirs(path, exist_ok=True)" in service.hears()[0].error
