@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import MutableMapping
+import threading
+from collections.abc import Callable, MutableMapping
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any, List  # noqa: UP035  the runtime refuses `list` in what it reads of a handler
+from typing import TYPE_CHECKING, Any, List, TypeVar  # noqa: UP035  the runtime refuses `list` in what it reads of a handler
 
 import azure.functions as func
 
@@ -24,9 +25,21 @@ if TYPE_CHECKING:
 logs.set_up(os.environ, default="json")
 SETTINGS = settings_of(os.environ)
 queue = partial(func.FunctionApp.service_bus_queue_trigger, connection=BUS)
+Made = TypeVar("Made")
 
 
-@cache
+def once(make: Callable[[], Made]) -> Callable[[], Made]:
+    """Gives what `make` makes, which it does once, also when the first calls come side by side."""
+    lock, made = threading.Lock(), cache(make)
+
+    def get() -> Made:
+        with lock:
+            return made()
+
+    return get
+
+
+@once
 def engine() -> Engine:
     """The service behind the triggers, one for this process."""
     from azure_engine import BACKENDS, Engine
@@ -36,7 +49,7 @@ def engine() -> Engine:
     return made
 
 
-@cache
+@once
 def site() -> Any:
     """The HTTP app."""
     from api.app import make_app

@@ -11,13 +11,14 @@ import io
 import re
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import islice
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 from azure.core import MatchConditions
 from azure.core.credentials import AzureNamedKeyCredential, TokenCredential
-from azure.core.exceptions import AzureError, HttpResponseError
+from azure.core.exceptions import AzureError, HttpResponseError, ResourceExistsError
 from azure.storage.blob import BlobBlock, BlobProperties, BlobServiceClient, BlobType, ContainerClient, ExponentialRetry
 
 from adapters.azure_account import REST_S_MAX, Account, code_of, plain_errors, rest_s, retry_after_s, transport
@@ -74,7 +75,8 @@ class AzureBlobs:
         if create_if_missing:
             with plain_errors(f"container {container}", ROLE):
                 if not client.exists():
-                    client.create_container()
+                    with suppress(ResourceExistsError):  # another instance was faster
+                        client.create_container()
         return cls(client, Links(service, account), prefix)
 
     def below(self, prefix: str) -> AzureBlobs:

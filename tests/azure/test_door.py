@@ -67,6 +67,19 @@ def test_what_takes_long_to_load_is_not_loaded_by_the_import():
     assert done.stdout.strip() == "[]", done.stderr
 
 
+def test_the_service_of_a_process_is_made_once_however_many_calls_come_first():
+    code = (
+        "import time, function_app\n"
+        "from concurrent.futures import ThreadPoolExecutor\n"
+        "made = []\n"
+        "get = function_app.once(lambda: (time.sleep(0.1), made.append(1)))\n"
+        "with ThreadPoolExecutor(8) as pool: list(pool.map(lambda _: get(), range(8)))\n"
+        "print(len(made))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=IN_AZURE, capture_output=True, text=True)
+    assert done.stdout.strip() == "1", done.stderr
+
+
 def test_a_run_of_stub_steps_goes_through_all_of_it(door):
     run = door.ends(door.submits(chain(3)).run_id)
     assert run.state.status is RunStatus.COMPLETED

@@ -270,3 +270,16 @@ def test_the_suite_of_blobs_holds_with_a_token_as_well(with_identity):
     assert not blobs.put_if_absent("a/b", b"3")
     assert [info.key for info in blobs.list("a/")] == ["a/b", "a/c"]
     assert blobs.delete("a") == 2
+
+
+def test_a_container_may_be_made_by_several_at_once(azurite):
+    name = f"new-{uuid.uuid4().hex[:8]}"
+
+    def opens(number: int) -> None:
+        blobs = AzureBlobs.open(azurite.connection_string, name, create_if_missing=True)
+        blobs.put(str(number), b"here")
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(opens, range(8)))
+    found = AzureBlobs.open(azurite.connection_string, name)
+    assert len(list(found.list(""))) == 8
