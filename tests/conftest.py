@@ -6,6 +6,7 @@ and CANALIS_DOOR_TOKEN. A scene that is about the laptop (mark `laptop`, or a ho
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import tempfile
@@ -21,6 +22,7 @@ SCENES = Path(__file__).parent / "scenes"
 _SETTINGS = {"CANALIS_SERVES": "control,process"}
 _DOOR: pytest.StashKey[Any] = pytest.StashKey()
 _FOLDER: pytest.StashKey[Path] = pytest.StashKey()
+_IS_WELL: pytest.StashKey[bool] = pytest.StashKey()
 
 
 def is_azure() -> bool:
@@ -42,10 +44,24 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.update(CANALIS_DOOR_URL=door.url, CANALIS_DOOR_TOKEN=door.token("Admin"))
 
 
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    if _DOOR in session.config.stash and exitstatus in (0, pytest.ExitCode.NO_TESTS_COLLECTED):
+        session.config.stash[_IS_WELL] = True
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
-    if _DOOR in config.stash:
-        config.stash[_DOOR].stop()
-        shutil.rmtree(config.stash[_FOLDER], ignore_errors=True)
+    if _DOOR not in config.stash:
+        return
+    door, folder, is_well = config.stash[_DOOR], config.stash[_FOLDER], config.stash.get(_IS_WELL, False)
+    try:
+        failures = door.stack.host.failures()
+    finally:
+        door.stop()
+    if is_well:
+        shutil.rmtree(folder, ignore_errors=True)
+    else:
+        (folder / "failures.json").write_text(json.dumps(failures, indent=2))
+        print(f"What the service has said is in {folder}")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

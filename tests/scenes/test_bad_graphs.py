@@ -130,6 +130,7 @@ def test_a_bad_experiment_name_is_told(author, name):
 
 
 @pytest.mark.parametrize("name", ["ab", "with blank", "-abc", "x" * 34])
+@pytest.mark.laptop("a workspace in the cloud has its name already")
 def test_a_bad_workspace_name_is_told(name):
     with pytest.raises(UserErrorException, match="cannot be the name of a workspace"):
         Workspace.create(name)

@@ -150,6 +150,7 @@ def test_a_missing_output_folder_comes_with_the_usual_mend(author):
     assert "os.makedirs(path, exist_ok=True)" in run._view()["error"]["message"]
 
 
+@pytest.mark.laptop("in Azure steps run in the service's interpreter")
 def test_an_interpreter_that_is_gone_is_told(author):
     from canalis.pipeline import Pipeline
 
@@ -175,6 +176,7 @@ def small_disk(project: Path):
     subprocess.run(["umount", "-l", disk], check=True)
 
 
+@pytest.mark.laptop("about the disk of the service's machine")
 def test_a_script_that_fills_the_disk_fails_and_the_service_goes_on(small_disk, monkeypatch, project):
     from tests.scenes.conftest import stop_services
 
@@ -201,6 +203,7 @@ def test_a_script_that_fills_the_disk_fails_and_the_service_goes_on(small_disk, 
         stop_services(home)
 
 
+@pytest.mark.laptop("about the folder of a workspace")
 def test_a_folder_that_cannot_be_written_is_told(small_disk, monkeypatch):
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
     monkeypatch.setenv("CANALIS_HOME", str(small_disk / ".canalis"))

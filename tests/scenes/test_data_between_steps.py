@@ -330,6 +330,7 @@ def test_one_dataset_is_read_under_two_names_each_in_its_own_mode(author, files)
 
 
 @pytest.mark.parametrize("how", ["as_mount", "as_download"])
+@pytest.mark.laptop("an absolute path_on_compute is refused in Azure: instances are shared")
 def test_data_is_seen_at_a_path_of_the_machine_for_as_long_as_the_step_runs(author, files, project, how):
     seen = project / "seen" / "here"
     dataset = getattr(Dataset.File.from_files((files, "set/*/*.csv")).as_named_input("them"), how)(str(seen))
@@ -345,6 +346,7 @@ def test_data_is_seen_at_a_path_of_the_machine_for_as_long_as_the_step_runs(auth
     assert [path.name for path in seen.iterdir()] == ["mine.txt"], "what is the author's is left alone"
 
 
+@pytest.mark.laptop("about the rights of a file in the workspace's folder")
 def test_what_was_uploaded_is_not_written_into_by_a_slip(author, ws):
     store = ws.get_default_datastore()
     Path("raw.txt").write_text("as it was")

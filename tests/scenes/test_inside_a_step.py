@@ -42,6 +42,7 @@ def test_a_script_runs_in_its_source_directory_and_imports_from_both_roots(autho
     assert sorted(found.get_file_names()) == ["logs/own.log", "outputs/made.txt", "user_logs/std_log.txt"]
 
 
+@pytest.mark.laptop("in Azure steps run in the service's interpreter")
 def test_a_script_runs_in_the_interpreter_of_who_submitted_it(author):
     run = author.runs(author.step("which", "import sys\nprint(sys.executable)"))
     assert os.path.realpath(log_of(run, "which").strip()) == os.path.realpath(sys.executable)
@@ -286,6 +287,7 @@ def test_numbers_that_json_does_not_have_are_logged_all_the_same(author):
     assert math.isnan(metrics["x"]) and metrics["y"] == [math.inf, 1]
 
 
+@pytest.mark.laptop("in Azure the submitter cannot look into the interpreter of steps")
 def test_packages_that_steps_ask_for_and_do_not_get_are_told_at_submission(author, capsys):
     from canalis.conda import CondaDependencies
 

@@ -38,6 +38,7 @@ def test_a_list_of_steps_runs_side_by_side_as_far_as_the_cluster_has_nodes(autho
     assert run.get_status() == "Finished"
 
 
+@pytest.mark.laptop("instances in Azure do not share the slots of a cluster")
 def test_a_cluster_of_one_node_runs_one_step_at_a_time(author):
     single = author.cluster("single", max_nodes=1)
     steps = [author.step(f"s{n}", "import time\ntime.sleep(0.2)", compute_target=single) for n in range(3)]
@@ -112,6 +113,7 @@ def test_a_failure_ends_the_run_and_is_told_where_one_looks_first(author, capsys
     assert "before" in log_of(run, "bad") and "canalis: bad ended with exit code 1" in log_of(run, "bad")
 
 
+@pytest.mark.laptop("instances in Azure do not share the slots of a cluster")
 def test_after_a_failure_steps_that_wait_for_a_slot_never_begin(author, project):
     single = author.cluster("recalling", max_nodes=1)
     bad = author.step("bad", "import time\ntime.sleep(0.5)\nexit(1)", compute_target=single)
@@ -222,6 +224,7 @@ def test_a_cancel_ends_what_will_not_end_by_itself_and_nothing_further_starts(au
     assert not any(is_alive(int(pid)) for pid in (project / "pids").read_text().split())
 
 
+@pytest.mark.laptop("instances in Azure do not share the slots of a cluster")
 def test_a_cancel_reaches_steps_that_wait_for_a_slot(author, project):
     narrow = author.cluster("narrow", max_nodes=1)
     steps = [author.step(f"w{n}", STUBBORN, arguments=[project / f"pids{n}"], compute_target=narrow) for n in range(3)]
@@ -267,7 +270,7 @@ def test_steps_that_submit_pipelines_and_wait_for_them_do_not_block_their_own_cl
         print(run.wait_for_completion(show_output=True), run.id)
         """,
         compute_target="one-slot",
-        timeout_s=60,
+        timeout_s=45,
     )
     run = author.runs(outer)
 
@@ -311,13 +314,12 @@ def test_a_wait_that_is_too_short_says_so_and_is_no_error(author, capsys):
 def test_wrong_parameters_are_told_before_anything_is_sent(author):
     step = author.step("a", arguments=[PipelineParameter("rounds", 10)])
     pipeline = Pipeline(author.ws, [step])
-    before = len(list(author.ws._client.get("/runs", limit=500)))
 
     with pytest.raises(ParameterError, match="'rounds' is of type int; 'ten' is of type string"):
-        pipeline.submit("scene", pipeline_parameters={"rounds": "ten"})
+        pipeline.submit("wrong-parameters", pipeline_parameters={"rounds": "ten"})
     with pytest.raises(ValueError, match="'speed' is not a parameter of this pipeline"):
-        pipeline.submit("scene", pipeline_parameters={"speed": 1})
-    assert len(list(author.ws._client.get("/runs", limit=500))) == before
+        pipeline.submit("wrong-parameters", pipeline_parameters={"speed": 1})
+    assert list(author.ws.experiments["wrong-parameters"].get_runs()) == []
 
 
 def test_a_run_can_be_looked_at_by_others(author):

@@ -197,6 +197,7 @@ def test_another_data_path_makes_the_step_that_reads_it_run_again(author, ws, pr
     assert kept(resumed) == "beside"
 
 
+@pytest.mark.laptop("deletes files below the workspace's folder")
 def test_a_step_whose_output_was_deleted_runs_again_when_somebody_reads_it(chain):
     chain.breaks("c")
     run = chain.runs("abc")
