@@ -169,6 +169,7 @@ class InstanceBackend:
         try:
             with self._beating(work, control, mirror):
                 ended, is_here = self._carried_out(attempt, work, limited, control)
+            self._notes.forget(work)  # the end says all of it
             if not is_here:
                 return ended
             attempt.clear(ended)

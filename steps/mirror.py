@@ -36,7 +36,7 @@ class Mirror:
     def finish(self) -> None:
         """Carry over the rest, and every other file that the script has put among its run's."""
         self.copy()
-        self._log.say_what_is_gone()
+        self._log.close()
         folder = self._kept / self._root
         for found in sorted(folder.rglob("*")):
             key = found.relative_to(self._kept).as_posix()
@@ -74,7 +74,9 @@ class _Tail:
                 os.truncate(self._path, 0)
                 self._read = 0
 
-    def say_what_is_gone(self) -> None:
-        """Close the blob with a line about what it does not have."""
+    def close(self) -> None:
+        """See to it that the blob is there, with a line at its end about what it does not have."""
+        if not self._copied:
+            self._blobs.append(self.key, b"")
         if self._gone:
             self._blobs.append(self.key, b"\n" + _CUT.format(gone=self._gone, limit=self._limit).encode())

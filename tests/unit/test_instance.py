@@ -360,6 +360,12 @@ def test_what_could_not_be_put_in_place_is_told_in_the_log_and_leaves_nothing_on
     assert [path for path in machine.scratch.folder.rglob("*") if run_id in path.name] == []
 
 
+def test_a_script_that_prints_nothing_has_an_empty_log_too(service):
+    run_id = service.submits("true")
+    service.machine().works(service.order())
+    assert service.ports.blobs.info(artifacts(StepRunId(run_id, "s")) + STEP_LOG).size == 0
+
+
 @pytest.mark.parametrize("path", ["raw", "raw/a.txt", "raw/none", ""])
 def test_data_that_cannot_be_mounted_are_seen_at_a_path_that_ends_as_in_a_mount(service, path):
     service.ports.stores.open("workspaceblobstore").put("raw/a.txt", b"alpha")
