@@ -18,6 +18,8 @@ from canalis.workspace import Workspace
 from tests.scenes.clock import SetClock
 from tests.scenes.conftest import CANALIS, Author, canalis, until
 
+pytestmark = pytest.mark.laptop("sets the clock of the service of a laptop")
+
 # Writes down when it was alive, by a clock that nobody can set.
 ALIVE = """
     import sys, time

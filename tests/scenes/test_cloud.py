@@ -23,6 +23,8 @@ from canalis.workspace import Workspace
 from tests.cloud import AUDIENCE, Cloud, access_token
 from tests.scenes.conftest import Author, log_of
 
+pytestmark = pytest.mark.laptop("brings a service in the cloud of its own")
+
 
 @pytest.fixture
 def cloud(tmp_path):

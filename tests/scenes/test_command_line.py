@@ -122,6 +122,7 @@ def test_a_cluster_that_a_script_expects_can_be_made_beforehand():
     assert ["team-cluster", "AmlCompute", "3"] in map(cells, canalis("compute", "list").stdout.splitlines())
 
 
+@pytest.mark.laptop("about a folder without a workspace")
 def test_what_is_not_there_is_told_in_one_line(project, monkeypatch):
     done = canalis("show", "00000000", check=1)
     assert done.stderr == "canalis: There is no run 00000000 [not_found]\n"
@@ -138,6 +139,7 @@ def test_the_version_is_said():
     assert canalis("--version").stdout == f"{__version__}\n"
 
 
+@pytest.mark.laptop("names paths of this machine; `make demo DOOR=azure` is the other")
 def test_the_demo_ends_completed_and_says_where_everything_lies(project):
     done = canalis("demo")
     lines = done.stdout.splitlines()

@@ -22,6 +22,8 @@ from canalis.contract.errors import StoreFull, StoreUnavailable
 from canalis.workspace import Workspace
 from tests.scenes.conftest import Author, canalis, process_of, statuses, until
 
+pytestmark = pytest.mark.laptop("about the disk of the service's machine")
+
 _ROOM = 2**16  # how long a file may still get: less than the database has, more than the service's log
 _PR_CAPBSET_DROP = 24
 _WRITES_ANYWHERE = 1  # CAP_DAC_OVERRIDE, which root has

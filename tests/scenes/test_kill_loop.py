@@ -14,6 +14,8 @@ import pytest
 from canalis.workspace import Workspace
 from tests.scenes.conftest import Author, is_alive, process_of, until
 
+pytestmark = pytest.mark.laptop("kills the service of a laptop")
+
 STEP = """
     import os, sys, time
     with open(sys.argv[1], "a") as file:

@@ -10,6 +10,8 @@ import pytest
 from canalis.dataset import Dataset
 from tests.scenes.conftest import log_of, until
 
+pytestmark = pytest.mark.laptop("an absolute path_on_compute is refused in Azure: instances are shared")
+
 READ_FOR_LONG = """
     import pathlib, sys, time
     gate, seen = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])

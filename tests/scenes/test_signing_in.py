@@ -26,6 +26,8 @@ from canalis.workspace import Workspace
 from tests.cloud import AUDIENCE, Cloud, access_token
 from tests.scenes.conftest import canalis
 
+pytestmark = pytest.mark.laptop("brings a service in the cloud of its own")
+
 TENANT = "11111111-2222-3333-4444-555555555555"
 
 

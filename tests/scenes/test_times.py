@@ -14,6 +14,7 @@ from tests.scenes.conftest import Author, canalis, cells, until
 NAP = "import time\ntime.sleep(1)"
 
 
+@pytest.mark.laptop("instances in Azure do not share the slots of a cluster")
 def test_the_segments_of_each_step_say_where_its_time_went_and_leave_nothing_out(author):
     single = author.cluster("one-slot", max_nodes=1)
     first = author.step("first", NAP, compute_target=single)
@@ -49,6 +50,7 @@ def test_the_segments_of_each_step_say_where_its_time_went_and_leave_nothing_out
     assert found["times"]["capacity"] == pytest.approx(2.0, abs=1.0)
 
 
+@pytest.mark.laptop("instances in Azure do not share the slots of a cluster")
 def test_a_waiting_step_says_what_it_waits_for_and_since_when(author):
     single = author.cluster("one-slot", max_nodes=1)
     first = author.step("first", "import time\ntime.sleep(30)", compute_target=single)
@@ -110,6 +112,7 @@ def test_the_command_line_shows_where_the_time_went(author):
     assert "waiting for the steps before it" in said and "the author's code at work" in said
 
 
+@pytest.mark.laptop("puts 12,000 files below the workspace's folder")
 def test_a_step_whose_inputs_take_long_to_be_copied_is_preparing_and_says_so(author, ws):
     store = ws.get_default_datastore()
     folder = Path(ws._root) / "datastores" / store.name / "many"

@@ -22,6 +22,8 @@ from canalis.exceptions import WorkspaceException
 from canalis.workspace import Workspace
 from tests.scenes.conftest import Author, is_alive, process_of, until
 
+pytestmark = pytest.mark.laptop("about the folder and the port of a workspace on this machine")
+
 
 @pytest.fixture
 def own(own_home, project) -> Author:

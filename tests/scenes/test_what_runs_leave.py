@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from canalis.data import PipelineData
 from tests.scenes.chain import goes_on
 from tests.scenes.conftest import canalis, cells
@@ -45,6 +47,7 @@ def test_show_tells_what_was_logged_by_its_last_values_and_shapes(author):
     }
 
 
+@pytest.mark.laptop("about files on this machine")
 def test_files_lie_where_it_is_said(author):
     run = trained(author)
     lines = canalis("files", run.id).stdout.splitlines()
@@ -59,6 +62,7 @@ def test_files_lie_where_it_is_said(author):
     assert {file["path"] for file in found["files"]} == {"outputs/model.pkl", "user_logs/std_log.txt"}
 
 
+@pytest.mark.laptop("about files on this machine")
 def test_files_of_a_step_that_was_kept_lie_with_the_run_that_made_them(author, project):
     run = author.runs(author.step("made", TRAINS, arguments=["x"]), author.step("bad", "raise SystemExit(1)"))
     resumed = goes_on(run)

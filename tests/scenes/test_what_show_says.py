@@ -19,6 +19,7 @@ def rows(run) -> dict[str, list[str]]:
     return {cells(line)[0]: cells(line)[1:] for line in shown[1:]}
 
 
+@pytest.mark.laptop("instances in Azure do not share the slots of a cluster")
 def test_the_title_counts_steps_by_the_words_that_their_rows_have(author, project, capsys):
     single = author.cluster("one-slot", max_nodes=1)
     gate = project / "gate"
@@ -48,6 +49,7 @@ def test_a_step_says_of_itself_that_it_is_running_by_every_word(author):
     assert "words Running Running Running" in log_of(author.runs(author.step("asks", text)), "asks")
 
 
+@pytest.mark.laptop("instances in Azure do not share the slots of a cluster")
 def test_a_step_that_never_began_says_why(author, project):
     single = author.cluster("one-slot", max_nodes=1)
     gate = project / "gate"
@@ -64,6 +66,7 @@ def test_a_step_that_never_began_says_why(author, project):
     assert "not begun: step fails failed" in canalis("show", f"{run.id}.behind").stdout
 
 
+@pytest.mark.laptop("instances in Azure do not share the slots of a cluster")
 def test_a_step_that_was_cancelled_before_it_began_says_so(author, capsys):
     single = author.cluster("one-slot", max_nodes=1)
     steps = [author.step(name, "import time\ntime.sleep(60)", compute_target=single) for name in "ab"]

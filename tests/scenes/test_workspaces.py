@@ -13,6 +13,8 @@ from canalis.environment import Environment
 from canalis.exceptions import UserErrorException
 from canalis.workspace import Workspace
 
+pytestmark = pytest.mark.laptop("about workspaces in folders of this machine")
+
 
 @pytest.fixture
 def nowhere(project, monkeypatch):
