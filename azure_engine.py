@@ -47,7 +47,7 @@ from steps.backend import Backend
 from steps.instance import InstanceBackend, Limits
 from steps.report import PortsDesk
 from steps.scratch import Scratch
-from steps.surroundings import Site
+from steps.surroundings import Site, hide_this_process
 
 STORE = "canalis"  # name of the table, and of the container
 TRIES = 5  # deliveries of a message that fails for a reason of its own; the bus itself gives up after more
@@ -273,6 +273,7 @@ class Engine:
 
 def instance_backend(engine: Engine, settings: Settings) -> Backend:
     """The backend that runs short steps within the call."""
+    hide_this_process()
     scratch = Scratch()
     here = Path(__file__).parent
     folders = [Path(entry) for entry in sys.path if entry.endswith("site-packages") and not _is_in(entry, sys.prefix)]

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import threading
 import uuid
 from collections.abc import Iterator
@@ -383,3 +386,28 @@ def test_an_output_folder_that_is_missing_comes_with_the_usual_mend(service, mod
     service.submits(line, outputs=(Output(name="made", mode=mode),))
     service.machine().works(service.order())
     assert "os.makedirs(path, exist_ok=True)" in service.hears()[0].error
+
+
+NOBODY = 65534
+HIDES = """
+import os, sys
+sys.path[:0] = {path!r}
+from steps.surroundings import hide_this_process
+os.setgroups([]); os.setgid({user}); os.setuid({user})
+import ctypes; ctypes.CDLL(None).prctl(4, 1, 0, 0, 0)  # who changes its user is hidden until it says otherwise
+if {hidden}: hide_this_process()
+parent = os.getpid()
+if os.fork() == 0:
+    try: print("read" if open(f"/proc/{{parent}}/environ", "rb").read() else "empty")
+    except PermissionError: print("refused")
+    sys.stdout.flush(); os._exit(0)
+os.wait()
+"""
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root may become another user, and reads everything itself")
+@pytest.mark.parametrize(("hidden", "found"), [(False, "read"), (True, "refused")])
+def test_a_process_of_the_same_user_cannot_read_what_the_service_was_told(hidden, found):
+    code = HIDES.format(path=sys.path, user=NOBODY, hidden=hidden)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd="/")
+    assert done.stdout.strip() == found, done.stderr
