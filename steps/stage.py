@@ -25,6 +25,7 @@ from steps import links
 from steps.backend import Work
 
 _SPARES_MAX = 4
+_MAKING_TRIES = 100
 KEPT_FOLDERS = ("outputs", "logs")  # of the working folder: what a script leaves there is kept with its run
 
 
@@ -160,14 +161,17 @@ def unpack_snapshot(blobs: BlobStore, snapshot: str | None, folder: Path) -> Non
 
 def make_folder(path: Path) -> None:
     """A folder, whether or not it is there already; most often only it is missing, and not those above it."""
-    try:
-        path.mkdir()
-    except FileExistsError:
-        return
-    except FileNotFoundError:
-        make_folder(path.parent)
-        with contextlib.suppress(FileExistsError):
+    for _ in range(_MAKING_TRIES):
+        try:
             path.mkdir()
+        except FileExistsError:
+            return
+        except FileNotFoundError:
+            # Whoever clears up after another step of the same run may take it away again before we are in it.
+            make_folder(path.parent)
+            continue
+        return
+    path.mkdir(parents=True, exist_ok=True)
 
 
 def local_path(store: BlobStore, key: str) -> Path | None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -17,7 +20,7 @@ from canalis.contract.places import Place
 from canalis.contract.ports import Attempt, AttemptKey, Ports
 from canalis.contract.run import ComputeChoice
 from steps.backend import Work
-from steps.stage import Spares, StagingFailed, local_path, put_tree, stage
+from steps.stage import Spares, StagingFailed, local_path, make_folder, put_tree, stage
 from tests.stories import RUN, a_request
 
 
@@ -102,3 +105,24 @@ def test_no_key_leads_out_of_a_store_on_this_machine(ports, tmp_path):
     for key in ("../two/a", "a/../../two", "/etc/passwd"):
         with pytest.raises(StagingFailed, match="is no place in a datastore"):
             local_path(store, key)
+
+
+def test_a_folder_is_made_while_others_clear_up_around_it(tmp_path):
+    over = threading.Event()
+
+    def clears() -> None:
+        while not over.is_set():
+            with contextlib.suppress(OSError):
+                (tmp_path / "run").rmdir()
+            time.sleep(0.0001)
+
+    with ThreadPoolExecutor(2) as pool:
+        clearing = pool.submit(clears)
+        try:
+            for number in range(1000):
+                made = tmp_path / "run" / str(number)
+                make_folder(made)
+                made.rmdir()
+        finally:
+            over.set()
+        clearing.result()
