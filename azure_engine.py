@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -172,6 +172,11 @@ class Engine:
                 self._backends[name] = self._makers[name](self, self.settings)
             return self._backends[name]
 
+    @cached_property
+    def scratch(self) -> Scratch:
+        """The folder of this process, which nobody clears away as long as this is here."""
+        return Scratch()
+
     def machines(self) -> ComputeChoice:
         """What the machines of this service can do for a step."""
         return ComputeChoice(backend="process", seconds_max=self.settings.seconds_max, has_paths=False)
@@ -274,7 +279,7 @@ class Engine:
 def instance_backend(engine: Engine, settings: Settings) -> Backend:
     """The backend that runs short steps within the call."""
     hide_this_process()
-    scratch = Scratch()
+    scratch = engine.scratch
     here = Path(__file__).parent
     folders = [Path(entry) for entry in sys.path if entry.endswith("site-packages") and not _is_in(entry, sys.prefix)]
     key = settings.run_keys[0]

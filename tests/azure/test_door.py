@@ -21,11 +21,20 @@ from canalis.experiment import Experiment  # noqa: E402
 from canalis.pipeline import Pipeline  # noqa: E402
 from canalis.steps import PythonScriptStep  # noqa: E402
 from canalis.workspace import Workspace  # noqa: E402
+from steps.scratch import Scratch  # noqa: E402
 from tests.azure.door import AzureDoor  # noqa: E402
 from tests.azure.parts import ROOT  # noqa: E402
+from tests.scenes.conftest import Author, log_of, until  # noqa: E402
 from tests.unit.test_azure_settings import IN_AZURE  # noqa: E402
 
 IMPORT_S_MAX = 1.3
+LOOKS = """
+    import os, sys, time
+    open(sys.argv[1], "w").close()
+    while not os.path.exists(sys.argv[2]):
+        time.sleep(0.02)
+    print(os.path.exists("looks.py"))
+"""
 PASS = "import time; began = time.perf_counter(); {}; print(time.perf_counter() - began)"
 
 
@@ -109,3 +118,14 @@ def test_a_script_of_an_author_runs_in_the_cloud_as_it_does_here(door, tmp_path)
     assert f"in {train.id} scenes" in train.get_stdout_log()
     assert train.get_metrics() == {"loss": 0.25}
     assert time.monotonic() - began < 60
+
+
+def test_another_process_of_the_machine_leaves_the_files_of_a_living_one_alone(door, tmp_path):
+    ws = Workspace.get("scenes", auth=TokenAuthentication(lambda audience: door.token()), canalis_url=door.url)
+    author = Author(ws, tmp_path)
+    run = author.submits(author.step("looks", LOOKS, arguments=[tmp_path / "begun", tmp_path / "go"]))
+    until((tmp_path / "begun").exists)
+    Scratch().close()
+    (tmp_path / "go").touch()
+    run.wait_for_completion(show_output=False, raise_on_error=False)
+    assert log_of(run, "looks") == "True\n"
