@@ -6,7 +6,7 @@ from adapters.tables.table import Row
 from canalis.contract.ports import Run, RunQuery
 from canalis.contract.run import RUN_ID
 
-OPEN, ALL = "open", "runs"  # partitions: runs that have not ended by id, all runs newest first
+OPEN, ALL = "of:open", "of:runs"  # partitions: runs that have not ended by id, all runs newest first; no run's id
 
 
 def newest_first(submitted_at: float, run_id: str) -> str:

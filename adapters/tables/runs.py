@@ -5,7 +5,7 @@
     out:<version>       messages of that commit; deleted once the bus has them
     try:<node>:<n>      an attempt: its claim, and a property for each fact
 
-Two partitions find runs: `open` has a row for each that has not ended, `runs` one for each, newest first.
+Two partitions find runs: `of:open` has a row for each that has not ended, `of:runs` one for each, newest first.
 """
 
 from __future__ import annotations

@@ -59,11 +59,11 @@ def test_a_worker_that_is_killed_is_replaced_and_its_messages_are_delivered_agai
     own.host.kill(number)
     own.host.wait_until(lambda: any(told.get("slept") for told in own.seen("one")))
     own.host.wait_until(lambda: all(told["ready"] for told in own.host.instances()))
+    own.host.wait_until(lambda: own.host.counts()["one"] == {"lost": 1, "succeeded": 1})
 
-    assert own.host.counts()["one"] == {"lost": 1, "succeeded": 1}
     assert [told["delivery_count"] for told in own.seen("one") if "body" in told] == [1, 2]
     assert {told["number"]: told["starts"] for told in own.host.instances()}[number] == 2
-    assert own.bus.queue("one").messages == 0
+    own.host.wait_until(lambda: own.bus.queue("one").messages == 0)
 
 
 def test_an_instance_that_is_lost_settles_nothing_and_its_message_comes_back_when_its_lock_runs_out(own):

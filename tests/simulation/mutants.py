@@ -270,7 +270,7 @@ MUTANTS = (
     Mutant(
         "a run is not announced before it is created",
         f"{_T}.create",
-        'self._put(_OPEN, Merge(run_id, {"since": self._clock.now()}))',
+        'self._put(index.OPEN, Merge(run_id, {"since": self._clock.now()}))',
         "pass",
     ),
     Mutant(

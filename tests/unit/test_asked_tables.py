@@ -8,6 +8,7 @@ import pytest
 
 from adapters.counted import Meter, asked, counted
 from adapters.tables import AskedTable, Insert, TableDocuments, TableRuns
+from adapters.tables.index import OPEN
 from benchmarks.workloads import chain
 from canalis.contract.costs import SERVICE
 from tests.simulation.table import MemoryTable
@@ -68,6 +69,6 @@ def test_each_page_of_rows_is_a_request():
     table.transact("the-run", [Insert(f"row{number}", {}) for number in range(5)])
     assert len(list(table.rows("the-run", at_once=2))) == 5
     assert told == ["the-run"] * 4  # once written, and three pages
-    list(table.rows("open"))
+    list(table.rows(OPEN))
     list(table.rows("doc:costs"))
     assert told[4:] == ["", ""]
