@@ -1,12 +1,14 @@
 # The words of this project. `make setup` comes by itself with each of the others.
-.PHONY: setup lock docs demo serve check check-infra test bench soak deploy clean
+.PHONY: setup lock docs demo serve check check-infra test test-azure bench soak deploy clean
 .DEFAULT_GOAL := help
 
 python := .venv/bin/python
 
 help:
 	@echo "make demo    set up, then run a real pipeline on this machine and show its result"
+	@echo "             with DOOR=azure, through all that stands for Azure on this machine"
 	@echo "make test    set up, then run every test that needs no cloud"
+	@echo "make test-azure  those of the door in Azure alone, after a list of what stands for what"
 	@echo "make check   format, lint and types; seconds"
 	@echo "make check-infra  the same for infra/, with policies; a minute the first time"
 	@echo "make serve   serve the workspace of this folder until Ctrl-C"
@@ -24,7 +26,12 @@ docs: setup
 	@$(python) -m tests.house.reference
 
 demo: setup
+ifeq ($(DOOR),azure)
+	@scripts/setup-azure
+	@$(python) -m tests.azure.demo
+else
 	@.venv/bin/canalis demo
+endif
 
 serve: setup
 	@.venv/bin/canalis serve
@@ -38,8 +45,16 @@ check-infra:
 	@scripts/setup-infra
 	@$(python) -m pytest tests/infra
 
-test: setup
+test:
+	@scripts/setup-azure --if-possible
 	@$(python) -m pytest
+	@CANALIS_DOOR=azure $(python) -m pytest tests/scenes
+
+test-azure:
+	@scripts/setup-azure
+	@$(python) -m tests.azure.demo --parts
+	@$(python) -m pytest -k azure tests/azure tests/contract
+	@CANALIS_DOOR=azure $(python) -m pytest tests/scenes
 
 bench: setup
 	@$(python) -m benchmarks

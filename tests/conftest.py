@@ -18,7 +18,6 @@ import pytest
 from tests.azure.parts import missing_parts
 
 SCENES = Path(__file__).parent / "scenes"
-# Five scenes or so run at once, and the whole service is one process here: what an instance has in Azure is less.
 _SETTINGS = {"CANALIS_SERVES": "control,process"}
 _DOOR: pytest.StashKey[Any] = pytest.StashKey()
 _FOLDER: pytest.StashKey[Path] = pytest.StashKey()
@@ -34,9 +33,11 @@ def pytest_configure(config: pytest.Config) -> None:
     asked = os.environ.get("CANALIS_DOOR", "laptop")
     if asked not in ("laptop", "azure"):
         raise pytest.UsageError(f"CANALIS_DOOR is '{asked}'; the doors are laptop and azure")
-    is_worker = hasattr(config, "workerinput")
-    if asked == "laptop" or is_worker or config.option.collectonly or missing_parts():
+    if asked == "laptop" or hasattr(config, "workerinput") or config.option.collectonly:
         return
+    if missing := missing_parts():
+        why = f"{', '.join(missing)} missing here: scripts/setup-azure puts the stack in place"
+        pytest.exit(f"The scenes on the Azure door are left out, {why}", returncode=int("CI" in os.environ))
     from tests.azure.door import AzureDoor
 
     folder = config.stash[_FOLDER] = Path(tempfile.mkdtemp(prefix="canalis-door-"))
@@ -71,12 +72,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 raise pytest.UsageError(f"{item.nodeid}: say why, @pytest.mark.laptop('...')")
     if not is_azure():
         return
-    missing = missing_parts()
-    if missing and os.environ.get("CI"):
-        raise pytest.UsageError(f"{', '.join(missing)} missing here: scripts/setup-azure puts the stack in place")
-    left_out = [item for item in items if _is_of_the_laptop(item) or missing]
+    left_out = [item for item in items if _is_of_the_laptop(item)]
     config.hook.pytest_deselected(items=left_out)
-    items[:] = [item for item in items if item not in left_out]
+    items[:] = [item for item in items if not _is_of_the_laptop(item)]
 
 
 def _is_of_the_laptop(item: pytest.Item) -> bool:
