@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
+from typing import Any
+
+import httpx2
 
 from azure_engine import Engine
 from azure_settings import settings_of
@@ -77,6 +80,11 @@ class AzureDoor:
     def submits(self, edges: Edges) -> Run:
         """A run of steps that end as soon as they are started."""
         return submit(self.engine.ports, Submission(graph=graph(edges), experiment="stubs"), _STUB)
+
+    def ask(self, method: str, path: str, role: str = "Admin", **more: Any) -> httpx2.Response:
+        """What the service answers to somebody who has that role."""
+        headers = {"Authorization": f"Bearer {self.token(role)}"}
+        return httpx2.request(method, f"{self.url}/api/v1{path}", headers=headers, timeout=60.0, **more)
 
     def ends(self, run_id: str, timeout_s: float = 60.0, look_s: float = 0.1) -> Run:
         """The run at its end, looked for every `look_s` seconds: each look takes of the time that the run has."""

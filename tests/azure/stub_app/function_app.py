@@ -1,8 +1,12 @@
-"""The app as it is, with one backend more, whose steps have succeeded as soon as they are started."""
+"""The app as it is, with one backend more, whose steps have ended as soon as they are started.
+
+With the setting STUBS_ONLY the steps of all compute targets are such ones, those of runs submitted over HTTP too.
+"""
 
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 from pathlib import Path
 
@@ -10,9 +14,11 @@ ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT))
 
 import azure_engine  # noqa: E402
-from benchmarks.engine import StubBackend  # noqa: E402
+from tests.azure.stubs import FickleBackend  # noqa: E402
 
-azure_engine.BACKENDS["stub"] = lambda engine, settings: StubBackend()
+azure_engine.BACKENDS["stub"] = lambda engine, settings: FickleBackend()
+if os.environ.get("STUBS_ONLY"):
+    azure_engine.BACKENDS["process"] = azure_engine.BACKENDS["stub"]
 spec = importlib.util.spec_from_file_location("real_function_app", ROOT / "function_app.py")
 assert spec is not None and spec.loader is not None
 real = importlib.util.module_from_spec(spec)
