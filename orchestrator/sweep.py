@@ -31,6 +31,7 @@ KILL_S = 30.0  # what was told to stop and is not heard of for so long is abando
 
 _log = logging.getLogger("canalis.sweep")
 
+_IN_VAIN_MAX = 3  # runs in a row that cannot be looked after: then the others could not be either
 _AHEAD_S_MAX = 60.0  # what a clock may lag behind another; what lies further ahead was written before it was set back
 
 # The order that a step in work was last given.
@@ -51,6 +52,7 @@ class Sweeper:
     def __init__(self, ports: Ports, owner: str = "") -> None:
         self._ports = ports
         self._owner = owner
+        self.opened: Collection[str] = ()  # runs that were open when it last looked
         self._last: float | None = None
         self._unclaimed: dict[AttemptKey, float] = {}  # since when an order was seen that nobody had taken up
 
@@ -63,23 +65,28 @@ class Sweeper:
         """
         clock = self._ports.clock
         look = _Look(clock.now(), clock.monotonic(), self._last, self._owner, held, at_once, self._unclaimed)
-        opened = self._ports.runs.open_runs()
+        self.opened = opened = self._ports.runs.open_runs()
         sent = self._look_after_all(opened, look) if opened else 0
         self._last, self._unclaimed = look.passed, look.unclaimed
         return sent
 
     def _look_after_all(self, run_ids: Collection[str], look: _Look) -> int:
-        sent = 0
+        sent, in_vain = 0, list[WorldError]()
         with span("sweep", attributes={"canalis.open_runs": len(run_ids)}) as told:
             for run_id in run_ids:
                 with about(run_id=run_id):
                     try:
                         sent += self._look_after(run_id, look)
-                    except WorldError:
-                        raise
+                        in_vain = []
+                    except WorldError as error:  # perhaps of this run's row or order alone
+                        in_vain.append(error)
+                        if len(in_vain) == _IN_VAIN_MAX:
+                            break
                     except Exception as error:  # one run that cannot be read must not keep the others waiting
                         self._flag(run_id, error)
             told.set({"canalis.messages_sent": sent})
+        if in_vain:
+            raise in_vain[0]
         return sent
 
     def _flag(self, run_id: str, error: Exception) -> None:
@@ -128,11 +135,16 @@ class _Look:
     known: Mapping[AttemptKey, float] = field(default_factory=dict)
     unclaimed: dict[AttemptKey, float] = field(default_factory=dict)
 
-    def is_lost(self, key: AttemptKey, live: Attempt | None) -> bool:
-        """Whether an order may have been lost, or the worker that had taken it up."""
+    def is_lost(self, key: AttemptKey, live: Attempt | None, updated_at: float) -> bool:
+        """Whether an order may have been lost, or the worker that had taken it up.
+
+        updated_at   of its run: the order is no younger than that
+        """
         if live is not None and live.owner:
             return live.key not in self.held if live.owner == self.owner else live.lease_until <= self.now
-        first = self.unclaimed[key] = self.known.get(key, self.passed)
+        # Whoever looks for the first time remembers nothing. Where machines come and go he may not look twice.
+        seen = self.passed - QUIET_S if self.since is None and self.is_quiet(updated_at) else self.passed
+        first = self.unclaimed[key] = self.known.get(key, seen)
         return self.at_once or self._is_due(first)
 
     def is_quiet(self, since: float) -> bool:
@@ -166,7 +178,7 @@ def missing_messages(plan: Plan, run: Run, live: Mapping[AttemptKey, Attempt], l
                 sends.append(Send(queue=ORCHESTRATOR_QUEUE, message=abandoned))
             is_missing = look.is_quiet(stopping_since)
         else:
-            is_missing = look.is_lost(key, live.get(key))
+            is_missing = look.is_lost(key, live.get(key), run.updated_at)
         if is_missing:
             message = order(run_id=run.run_id, node=node, attempt=key.attempt)
             sends.append(Send(queue=plan.queues[place], message=message))

@@ -8,6 +8,7 @@ from collections import OrderedDict
 import pytest
 
 from adapters.sqlite import Database, SqliteBus, SqliteDocuments, SqliteRuns
+from canalis.contract.errors import StoreUnavailable
 from canalis.contract.graph import Graph, content_id
 from canalis.contract.layout import graph_key
 from canalis.contract.messages import ORCHESTRATOR_QUEUE, GoOn, StartStep, StepAbandoned, StopStep, from_bytes
@@ -28,6 +29,7 @@ class Workspace:
     def __init__(self, ports: Ports, bus: SqliteBus, clock: StoryClock) -> None:
         self.ports, self.bus, self.clock = ports, bus, clock
         self.sweeper = Sweeper(ports)
+        self.sweeper.sweep()  # one that has been there for a while
 
     def submits(self, run_id: str, graph: Graph) -> None:
         document = graph.to_bytes()
@@ -68,6 +70,53 @@ def test_a_lost_order_is_sent_again_after_15_s_and_ever_more_seldom(here):
     here.submits("run-1", a_graph("a"))
     sent_at = [n for n in range(17) if here.sweeps()]
     assert sent_at == [1, 2, 4, 8, 16]
+
+
+def test_who_looks_for_the_first_time_sees_what_has_waited_since_before_he_came(here):
+    here.submits("run-1", a_graph("a"))
+    here.sweeper = Sweeper(here.ports)
+    assert not here.sweeps(SWEEP_S - 1)
+    here.sweeper = Sweeper(here.ports)
+    assert here.sweeps(1) == [StartStep(run_id="run-1", node="a", attempt=1)]
+    assert not here.sweeps(SWEEP_S - 1)
+
+
+class Brittle:
+    """A store of runs in which the row of one cannot be read just now."""
+
+    def __init__(self, runs, broken: str) -> None:
+        self.runs, self.broken = runs, broken
+
+    def __getattr__(self, name):
+        return getattr(self.runs, name)
+
+    def load(self, run_id, fresh=True):
+        if self.broken in ("all", run_id):
+            raise StoreUnavailable("throttled")
+        return self.runs.load(run_id, fresh)
+
+
+def test_a_run_whose_storage_does_not_answer_keeps_no_other_waiting(here):
+    for number in range(6):
+        here.submits(f"run-{number}", a_graph("a"))
+    here.sweeps()
+    here.sweeper._ports = here.ports.with_changes(runs=Brittle(here.ports.runs, "run-0"))
+    here.clock.pass_s(SWEEP_S)
+    with pytest.raises(StoreUnavailable):
+        here.sweeper.sweep()
+    assert len(here.bus.take("steps-process", 1000, 0)) == 5
+
+
+def test_where_no_storage_answers_not_every_run_is_tried(here):
+    for number in range(6):
+        here.submits(f"run-{number}", a_graph("a"))
+    tried = []
+    brittle = Brittle(here.ports.runs, "all")
+    brittle.deliver = tried.append
+    here.sweeper._ports = here.ports.with_changes(runs=brittle)
+    with pytest.raises(StoreUnavailable):
+        here.sweeper.sweep()
+    assert len(tried) == 3
 
 
 def test_an_order_is_missed_although_other_steps_of_the_run_keep_it_busy(here):
