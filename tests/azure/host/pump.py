@@ -189,8 +189,15 @@ def more(receiver: ServiceBusReceiver, most: int) -> list[ServiceBusReceivedMess
     usual_s = sock.gettimeout()
     sock.settimeout(GATHER_S)
     receiver._further_pull_receive_timeout = GATHER_S
+    found: list[ServiceBusReceivedMessage] = []
     try:
-        return receiver.receive_messages(most, max_wait_time=GATHER_S)
-    finally:
-        sock.settimeout(usual_s)
-        handler._link.flow(link_credit=0)
+        found += receiver.receive_messages(most, max_wait_time=GATHER_S)
+        if receiver._handler is handler:
+            sock.settimeout(usual_s)
+            handler._link.flow(link_credit=0)
+    except Exception:  # the link is closed; the next receive opens another one, or says why not
+        receiver._further_pull_receive_timeout = GATHER_S
+    arrived = handler._received_messages  # over a link that is closed by now; they are locked for us all the same
+    while not arrived.empty():
+        found.append(receiver._build_received_message(arrived.get()))
+    return found
