@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import signal
 import sys
 import threading
 import time
@@ -24,13 +22,14 @@ from adapters.clock import SystemClock
 from adapters.counted import Meter, asked, counted
 from adapters.tables import AskedTable, Table, TableDocuments, TableRuns
 from azure_settings import Settings
+from azure_watch import Watch
 from canalis.contract import run_token
-from canalis.contract.costs import SERVICE
 from canalis.contract.errors import MessageUnreadable, NotFound, WorldError
 from canalis.contract.health import Check, checked
 from canalis.contract.messages import (
     ORCHESTRATOR_QUEUE,
     SET_ASIDE_QUEUE,
+    WATCH_QUEUE,
     Command,
     Event,
     Received,
@@ -41,7 +40,6 @@ from canalis.contract.ports import Clock, Ports
 from canalis.contract.run import ComputeChoice, StepRunId
 from orchestrator.advance import EVENTS_MAX, advance
 from orchestrator.furnish import register_datastores
-from orchestrator.sweep import SWEEP_S, Sweeper
 from steps import worker
 from steps.backend import Backend
 from steps.instance import InstanceBackend, Limits
@@ -53,7 +51,6 @@ STORE = "canalis"  # name of the table, and of the container
 TRIES = 5  # deliveries of a message that fails for a reason of its own; the bus itself gives up after more
 _REST_S_MAX = 20.0
 _AT_ONCE = 8  # runs of one batch that are carried side by side
-_WATCH_S = 50.0  # how long one call watches over open runs: a handler ends within a minute
 _DRAIN_S = 10.0
 _TOKEN_S = 3600.0  # of a step's script, which may work half an hour at the most
 _GIVEN_UP = "the bus delivered it again and again"
@@ -93,12 +90,12 @@ class Engine:
         # What works for runs tells what it asks of the tables: how much of a call is answered from memory varies.
         told = AskedTable(table, partial(asked, self.meter))
         self.counted = counted(self._ports(told, blobs, clock), self.meter, is_asked_below=True)
-        self.sweeper = Sweeper(self.counted)
         self.instance = uuid.uuid4().hex
         self._makers = makers
         self._backends: dict[str, Backend] = {}
         self._lock = threading.Lock()
         self._side_by_side = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="runs")
+        self.watcher = Watch(self.counted, self.bus, self.meter, self._side_by_side)
         self._closing = threading.Event()
         self._in_hand = 0
 
@@ -115,6 +112,7 @@ class Engine:
 
     def advance_all(self, messages: Sequence[Delivered]) -> None:
         """Carry news into their runs; those for one run together. Raises when some must come again."""
+        self.watcher.call()
         with self._busy():
             self._advance_all(messages)
 
@@ -139,6 +137,7 @@ class Engine:
             return
         # Under a name of its own: another call may have the same order, since its lock was lost.
         owner = uuid.uuid4().hex
+        self.watcher.call()
         handle = partial(worker.work, self.counted, self.backend(name), owner, read.message, read.trace)
         with self._busy():
             self._settle(message, handle, partial(self._give_up, name, read.message, read.trace))
@@ -156,14 +155,8 @@ class Engine:
             self._settle(last, handle, partial(self._flag, found.run_id))
 
     def watch(self) -> None:
-        """Look after open runs for most of a minute; at once over when there is none."""
-        until = time.monotonic() + _WATCH_S
-        while True:
-            self.sweeper.sweep()
-            opened_runs = {*self.counted.runs.open_runs()}
-            self.meter.keep_but({*opened_runs, SERVICE})
-            if not opened_runs or time.monotonic() + SWEEP_S > until or self._closing.wait(SWEEP_S):
-                return
+        """Look after open runs, and see to it that somebody does so every 15 s for as long as there are any."""
+        self.watcher.look()
 
     def backend(self, name: str) -> Backend:
         """The backend of that name, made when it is first needed."""
@@ -187,7 +180,7 @@ class Engine:
 
     def checks(self) -> list[Check]:
         """Whether what the service depends on can be used, and else which right or part is missing."""
-        queues = [ORCHESTRATOR_QUEUE, SET_ASIDE_QUEUE, *map(steps_queue, self._makers)]
+        queues = [ORCHESTRATOR_QUEUE, SET_ASIDE_QUEUE, WATCH_QUEUE, *map(steps_queue, self._makers)]
         return [
             checked("tables", lambda: self.ports.documents.get("settings", "health") and ""),
             checked("blobs", lambda: self.ports.blobs.info("health") and ""),
@@ -222,11 +215,16 @@ class Engine:
             for first in range(0, len(group), EVENTS_MAX):
                 _, events, traces = zip(*group[first : first + EVENTS_MAX], strict=True)
                 advance(self.counted, run_id, events, traces)
+        except WorldError:  # it is not one of them, and each would wait for the same
+            self._rest(max(message.deliveries for message, _, _ in group))
+            raise
         except Exception:  # one of them may be what fails, and the others are not to suffer for it
             errors = []
             for message, event, trace in group:
                 handle = partial(advance, self.counted, run_id, [event], [trace])
                 errors.append(_first_error(self._settle, message, handle, partial(self._flag, run_id)))
+                if isinstance(errors[-1], WorldError):
+                    break
             for error in filter(None, errors):
                 raise error from None
 
@@ -238,8 +236,7 @@ class Engine:
         try:
             handle()
         except WorldError as error:
-            # It would come again at once, and the bus gives up after ten times.
-            self._closing.wait(min(2.0**message.deliveries, _REST_S_MAX))
+            self._rest(message.deliveries)
             raise error
         except NotFound as error:
             if error.details.get("kind") != "run":
@@ -247,6 +244,10 @@ class Engine:
             _log.warning("dropped a message about what is not there: %s", error)
         except Exception as error:
             self._again_or_record(message, record, error)
+
+    def _rest(self, deliveries: int) -> None:
+        """Wait before a message is given back: it would come again at once, and the bus gives up after ten times."""
+        self._closing.wait(min(2.0**deliveries, _REST_S_MAX))
 
     def _again_or_record(self, message: Delivered, record: Callable[[str], None], error: Exception) -> None:
         _log.warning("message failed at delivery %d: %r", message.deliveries, error, exc_info=error)
@@ -304,19 +305,6 @@ def instance_backend(engine: Engine, settings: Settings) -> Backend:
 
 
 BACKENDS: dict[str, Maker] = {"process": instance_backend}
-
-
-def drain_when_told(engine: Engine) -> None:
-    """When the platform ends this process, end its steps first, in good order. For the main thread."""
-
-    def leave(number: int, frame: Any) -> None:
-        threading.Thread(target=drain, name="drain", daemon=True).start()
-
-    def drain() -> None:
-        engine.drain()
-        os._exit(128 + signal.SIGTERM)
-
-    signal.signal(signal.SIGTERM, leave)
 
 
 def _credential(settings: Settings) -> Any:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import threading
 from collections.abc import Callable, MutableMapping
 from functools import cache, partial
@@ -16,7 +17,7 @@ import azure.functions as func
 
 from azure_settings import BUS, CONTROL, settings_of
 from canalis.contract import logs, telemetry
-from canalis.contract.messages import DEAD_LETTERS, ORCHESTRATOR_QUEUE, steps_queue
+from canalis.contract.messages import DEAD_LETTERS, ORCHESTRATOR_QUEUE, WATCH_QUEUE, steps_queue
 from canalis.contract.version import VERSION
 
 if TYPE_CHECKING:
@@ -39,6 +40,9 @@ def once(make: Callable[[], Made]) -> Callable[[], Made]:
     return get
 
 
+ENGINES: list[Engine] = []  # the one that was made, or none
+
+
 @once
 def engine() -> Engine:
     """The service behind the triggers, one for this process."""
@@ -46,7 +50,24 @@ def engine() -> Engine:
 
     made = Engine(SETTINGS, {name: BACKENDS[name] for name in SETTINGS.backends})
     telemetry.switch_on(os.environ, "servicebus")
+    ENGINES.append(made)
     return made
+
+
+def leave(*_: object) -> None:
+    """The platform ends this process: its steps first, in good order, so that others may do them anew."""
+    threading.Thread(target=drain, name="drain", daemon=True).start()
+
+
+def drain() -> None:
+    """End what runs, and then this process."""
+    for made in ENGINES:
+        made.drain()
+    os._exit(128 + signal.SIGTERM)
+
+
+if threading.current_thread() is threading.main_thread():  # nobody else may
+    signal.signal(signal.SIGTERM, leave)
 
 
 @once
@@ -117,6 +138,12 @@ if CONTROL in SETTINGS.serves:
     @app.timer_trigger("timer", schedule="0 * * * * *")
     def watch(timer: func.TimerRequest) -> None:
         """Time passes: what was lost is made good."""
+        engine().watch()
+
+    @app.function_name("watch-on")
+    @queue(app, "message", queue_name=WATCH_QUEUE)
+    def watch_on(message: func.ServiceBusMessage) -> None:
+        """The same within the minute, for as long as runs are open."""
         engine().watch()
 
 

@@ -71,6 +71,17 @@ class AzureBus:
         message = ServiceBusMessage(body[:BODY_BYTES_MAX], application_properties={"reason": reason[:_REASON_MAX]})
         self._queue(SET_ASIDE_QUEUE).send([message])
 
+    def call(self, queue: str, times: Iterable[float]) -> None:
+        """Have a queue's readers called at each of these times, in whole seconds since 1970.
+
+        Once for each, whoever else asks for the same: the queue drops what comes twice within ten minutes.
+        """
+        calls = [
+            ServiceBusMessage(b"{}", message_id=f"{at:.0f}", scheduled_enqueue_time_utc=datetime.fromtimestamp(at, UTC))
+            for at in times
+        ]
+        self._queue(queue).send(calls)
+
     def warm_up(self, queues: Iterable[str]) -> None:
         """Open the senders of these queues, so that the first message does not wait for it."""
         for queue in queues:

@@ -24,6 +24,7 @@ from canalis.contract.trace import parsed
 
 ORCHESTRATOR_QUEUE = "orchestrator"
 SET_ASIDE_QUEUE = "dead-letters"  # messages that are none of ours, with the reason
+WATCH_QUEUE = "watch"  # calls to look after open runs; whoever calls, and with what, is all the same
 DEAD_LETTERS = "/$deadletterqueue"  # behind a queue's name: what the bus itself has given up
 VERSION = 1  # of the schema; one that a reader of before would misunderstand, or refuse, is another
 BODY_BYTES_MAX = 2**20  # ours have a few hundred; the longest error is cut long before (steps/report.py)

@@ -23,6 +23,7 @@ QUEUES: dict[str, dict[str, Any]] = {
     "orchestrator": {"duplicates_s": 600.0},
     "steps-process": {"duplicates_s": 600.0},
     "steps-stub": {"duplicates_s": 600.0},
+    "watch": {"duplicates_s": 600.0},
     "dead-letters": {},
 }
 TENANT = "11111111-1111-1111-1111-111111111111"

@@ -50,7 +50,7 @@ def test_the_app_declares_a_function_for_each_thing_that_can_happen(door):
         "http_app_func",
         "orchestrator",
         "orchestrator-dead",
-        "watch",
+        *("watch", "watch-on"),
         *("steps-process", "steps-process-dead"),
         *("steps-stub", "steps-stub-dead"),
     }

@@ -22,7 +22,8 @@ MAY_KNOW = {
     "api": {"canalis/contract", "orchestrator"},
     "local_engine": {"canalis/contract", "orchestrator", "steps", "adapters"},
     "azure_settings": {"canalis/contract"},
-    "azure_engine": {"canalis/contract", "orchestrator", "steps", "adapters", "azure_settings"},
+    "azure_watch": {"canalis/contract", "orchestrator", "adapters"},
+    "azure_engine": {"canalis/contract", "orchestrator", "steps", "adapters", "azure_settings", "azure_watch"},
     "function_app": {"canalis/contract", "api", "azure_engine", "azure_settings"},
     "local_app": {"canalis/contract", "api", "orchestrator", "steps", "local_engine"},
 }

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from azure_settings import settings_of
-from canalis.contract.messages import ORCHESTRATOR_QUEUE, SET_ASIDE_QUEUE, steps_queue
+from canalis.contract.messages import ORCHESTRATOR_QUEUE, SET_ASIDE_QUEUE, WATCH_QUEUE, steps_queue
 from tests.infra import bicep
 from tests.infra.conftest import INFRA, ROOT
 from tests.infra.known import ROLES
@@ -30,7 +30,7 @@ def settings(folder):
 
 
 def wrong_queues(folder):
-    return sorted({ORCHESTRATOR_QUEUE, SET_ASIDE_QUEUE, *map(steps_queue, BACKENDS)} ^ set(queues(folder)))
+    return sorted({ORCHESTRATOR_QUEUE, SET_ASIDE_QUEUE, WATCH_QUEUE, *map(steps_queue, BACKENDS)} ^ set(queues(folder)))
 
 
 def unread_settings(folder):

@@ -1,0 +1,70 @@
+"""Who looks after open runs where no machine lasts: each look calls for the next ones, and the timer for the first.
+
+A call is a message that is due later, so it outlives the machine that has sent it. Nobody is paid for waiting.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Executor
+
+from adapters.azure_bus import AzureBus
+from adapters.counted import Meter
+from canalis.contract.costs import SERVICE
+from canalis.contract.errors import CanalisError
+from canalis.contract.messages import WATCH_QUEUE
+from canalis.contract.ports import Ports
+from orchestrator.sweep import SWEEP_S, Sweeper
+
+_CALLS_AHEAD = 3  # one or two may be lost with the machine that has them
+
+_log = logging.getLogger("canalis.watch")
+
+
+class Watch:
+    """Looks after open runs when it is called, one look at a time.
+
+    ports    counted by `meter`, of which it keeps what runs that have ended have cost
+    aside    where calls are sent, since nobody waits for them
+    """
+
+    def __init__(self, ports: Ports, bus: AzureBus, meter: Meter, aside: Executor) -> None:
+        self._clock = ports.clock
+        self._sweeper = Sweeper(ports)
+        self._bus = bus
+        self._meter = meter
+        self._aside = aside
+        self._looking = threading.Lock()
+        self._calling = threading.Lock()
+        self._called = 0  # quarter of a minute, counted from 1970, in which this process has called last
+
+    def look(self) -> None:
+        """Make good what was lost, and see to it that somebody looks again for as long as a run is open."""
+        if not self._looking.acquire(blocking=False):
+            return  # it is being done
+        try:
+            self._sweeper.sweep()
+            self._meter.keep_but({*self._sweeper.opened, SERVICE})
+        finally:
+            self._looking.release()
+        if self._sweeper.opened:
+            self.call()
+
+    def call(self) -> None:
+        """Call for looks at the coming quarters of a minute; by this process once in each."""
+        quarter = int(self._clock.now() // SWEEP_S)
+        with self._calling:
+            if self._called == quarter:
+                return
+            self._called = quarter
+        times = [(quarter + ahead) * SWEEP_S for ahead in range(1, _CALLS_AHEAD + 1)]
+        self._aside.submit(self._send, times)
+
+    def _send(self, times: Sequence[float]) -> None:
+        try:
+            self._bus.call(WATCH_QUEUE, times)
+        except CanalisError as error:
+            self._called = 0
+            _log.warning("looks after open runs are called for later: %s", error.message)
