@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import httpx2
 
@@ -25,17 +27,30 @@ _REST_S = 0.5
 
 @contextmanager
 def faults_of_every_kind(door: AzureDoor, share: float, seed: int, **others: float) -> Iterator[None]:
-    """Within, each request and message has each fault with that chance; `others` has faults of the bus by name."""
+    """Within, each request and message has each fault with that chance; `others` has faults of the bus by name.
+
+    Links are closed a tenth as often: it befalls a batch once for each of its messages, and ends it for all of them.
+    """
     stack = door.stack
     for number, proxy in enumerate((stack.tables, stack.blobs)):
         proxy.have(**dict.fromkeys(STORAGE_FAULTS, share), swallow_s=2.0, seed=seed + number)
-    stack.bus.faults(**(dict.fromkeys(BUS_FAULTS, share) | others), seed=seed)
+    stack.bus.faults(**(dict.fromkeys(BUS_FAULTS, share) | {"detach": share / 10} | others), seed=seed)
     try:
         yield
     finally:
         stack.bus.faults()
         for proxy in (stack.tables, stack.blobs):
             proxy.have()
+
+
+@contextmanager
+def kept_log(door: AzureDoor, file: Path) -> Iterator[None]:
+    """Keep what the host and its workers have logged by the end, also of a test that fails."""
+    try:
+        yield
+    finally:
+        with suppress(HostFailed):
+            file.write_text("".join(f"{json.dumps(line)}\n" for line in door.stack.host.logs()))
 
 
 class Killer:
