@@ -71,22 +71,23 @@ class Sweeper:
         return sent
 
     def _look_after_all(self, run_ids: Collection[str], look: _Look) -> int:
-        sent, in_vain = 0, list[WorldError]()
+        sent, in_a_row = 0, 0
+        first: WorldError | None = None
         with span("sweep", attributes={"canalis.open_runs": len(run_ids)}) as told:
             for run_id in run_ids:
                 with about(run_id=run_id):
                     try:
                         sent += self._look_after(run_id, look)
-                        in_vain = []
-                    except WorldError as error:  # perhaps of this run's row or order alone
-                        in_vain.append(error)
-                        if len(in_vain) == _IN_VAIN_MAX:
+                        in_a_row = 0
+                    except WorldError as error:  # perhaps of this run's rows alone
+                        first, in_a_row = first or error, in_a_row + 1
+                        if in_a_row == _IN_VAIN_MAX:
                             break
                     except Exception as error:  # one run that cannot be read must not keep the others waiting
                         self._flag(run_id, error)
             told.set({"canalis.messages_sent": sent})
-        if in_vain:
-            raise in_vain[0]
+        if first is not None:
+            raise first
         return sent
 
     def _flag(self, run_id: str, error: Exception) -> None:

@@ -15,6 +15,7 @@ import httpx2
 from adapters.azure_tables import AzureTable
 from azure_engine import STORE
 from canalis.contract.graph import Graph
+from canalis.contract.messages import WATCH_QUEUE
 from canalis.contract.status import Outcome, RunStatus, StepStatus
 from tests.azure.door import AzureDoor
 from tests.azure.host.client import HostFailed
@@ -184,9 +185,12 @@ def expected_attempts(graphs: Mapping[str, Graph]) -> Counter[str]:
 
 
 def wait_until_still(door: AzureDoor, timeout_s: float) -> None:
-    """Wait until nothing is left in any queue, dead letters included."""
+    """Wait until nothing is left in any queue, dead letters included; calls to look after runs may still be due."""
     give_up = time.monotonic() + timeout_s
-    while any(queue.messages + queue.dead for queue in door.stack.bus.queues().values()):
+    while any(
+        queue.active + queue.locked + queue.dead + (queue.scheduled if name != WATCH_QUEUE else 0)
+        for name, queue in door.stack.bus.queues().items()
+    ):
         assert time.monotonic() < give_up, door.stack.bus.queues()
         time.sleep(0.2)
 

@@ -24,7 +24,7 @@ from tests.azure.stubs import fickle_graph  # noqa: E402
 SHARE = 0.05  # for each of twelve kinds: a quarter of all requests to storage is disturbed in one way or another
 SEED = 20261123
 SOAK_RUNS, SOAK_STEPS, SOAK_KILL_S = 20, 100, 5.0
-RUNS, STEPS, KILL_S = 4, 24, 5.0
+RUNS, STEPS, KILL_S = 3, 20, 5.0
 # In Azure a lock lasts a minute. What a link had that was closed is as long with nobody, and a short test has no minute.
 LOCK_S = 6.0
 
