@@ -162,7 +162,7 @@ def test_the_plan_needs_no_az_and_says_everything(monkeypatch, tmp_path):
     for line in script(actions(wanted(tmp_path, profile="responsive", email="ada@example.net"))).splitlines():
         if "resource list" in line:
             assert line in done.output
-    assert "2 instances that are always ready" in done.output and "A thousand steps of 10 s each: $0.64" in done.output
+    assert "2 instances that are always ready" in done.output and "A thousand steps of 10 s each: $0.66" in done.output
     found = json.loads(canalis("--plan", "--json").output)
     assert found["cost"]["idle_month_usd"] == pytest.approx(12.15, abs=0.01)
     assert found["queues"] == PROJECT.plan["queues"] and found["commands"]
@@ -210,7 +210,7 @@ def test_a_service_that_does_not_answer_is_not_waited_for_without_end():
 def test_a_bill_is_counts_times_prices():
     """Worked out by hand for a thousand steps of a second, in an instance of 2 GB that is billed by the second."""
     by_hand = 1000 * (2 * 2 * 0.000026 + 2 * 0.000026) + 6000 * 0.8e-6 + 0.004 * 2.3
-    by_hand += 2000 * 0.4e-6 + 4000 * 0.00036e-4 + 3000 * 0.05e-4 + 3000 * 0.004e-4
+    by_hand += 2000 * 0.4e-6 + 8000 * 0.00036e-4 + 7000 * 0.05e-4 + 6000 * 0.004e-4
     assert costs.total(costs.of_steps(PROJECT.plan, "frugal", script_s=1)) == pytest.approx(by_hand)
     ready = costs.total(costs.idle(PROJECT.plan, "responsive")) - costs.total(costs.idle(PROJECT.plan, "frugal"))
     assert ready == pytest.approx(2 * 2 * 730 * 3600 * 0.000004)

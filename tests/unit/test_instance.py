@@ -349,7 +349,7 @@ def test_what_a_script_leaves_running_in_a_session_of_its_own_is_ended_with_it(s
     child = tmp_path / "child"
     service.submits(f"setsid sleep 600 & echo $! > {child}; sleep 0.1; exit 0")
     service.machine().works(service.order())
-    assert not is_alive(int(child.read_text()))
+    until(lambda: not is_alive(int(child.read_text())))
 
 
 def test_what_could_not_be_put_in_place_is_told_in_the_log_and_leaves_nothing_on_the_machine(service):
