@@ -58,17 +58,18 @@ class Killer:
     """Ends an instance every so often, each in turn: its process is killed, or with `loses` the whole machine is gone.
 
     loses   every so many-th time the machine; another one is started in its place
+    most    no more often than that; 0 for as long as it is in use
     """
 
-    def __init__(self, door: AzureDoor, every_s: float, loses: int = 0) -> None:
+    def __init__(self, door: AzureDoor, every_s: float, loses: int = 0, most: int = 0) -> None:
         self.kills = self.losses = 0
-        self._door, self._every_s, self._loses = door, every_s, loses
+        self._door, self._every_s, self._loses, self._most = door, every_s, loses, most
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._kill_on)
 
     def _kill_on(self) -> None:
         host = self._door.stack.host
-        while not self._over.wait(self._every_s):
+        while not self._over.wait(self._every_s) and not 0 < self._most <= self.kills + self.losses:
             ready = [one["number"] for one in host.instances() if one["ready"]]
             if not ready:
                 continue
