@@ -11,24 +11,27 @@ Two partitions find runs: `of:open` has a row for each that has not ended, `of:r
 from __future__ import annotations
 
 import contextlib
-import json
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from adapters.tables import index
-from adapters.tables.table import (
-    OPERATIONS_MAX,
-    PROPERTY_BYTES_MAX,
-    Delete,
-    Insert,
-    Merge,
-    Operation,
-    Replace,
-    Row,
-    Table,
-    Value,
+from adapters.tables.rows import (
+    changed,
+    claim_properties,
+    fact_properties,
+    facts_as_properties,
+    is_still,
+    out_key,
+    outbox_rows,
+    request_rows,
+    run_properties,
+    sends_of,
+    to_attempt,
+    to_run,
+    try_key,
 )
-from canalis.contract.errors import Conflict, NotFound, TooLarge
+from adapters.tables.table import OPERATIONS_MAX, Delete, Insert, Merge, Operation, Replace, Row, Table
+from canalis.contract.errors import Conflict, NotFound
 from canalis.contract.messages import Send
 from canalis.contract.ports import Attempt, AttemptKey, Bus, Clock, Document, Fact, Run, RunQuery
 from canalis.contract.run import RunRequest, RunState
@@ -37,9 +40,7 @@ from canalis.contract.status import RunStatus
 _KNOWN_MAX = 256
 _TRIES = 8
 _INDEX_ROWS = 100  # that are fetched at once to find runs
-_PIECES_MAX = 46  # of a request: 2.9 MiB, which travel as 3.9 MiB of base64
 _CREATED_WITHIN_S = 3600.0  # a run that was announced and is not there after so long never will be
-_FACT = "f_"
 
 
 class TableRuns:
@@ -59,8 +60,8 @@ class TableRuns:
         self._put(index.OPEN, Merge(run_id, {"since": self._clock.now()}))
         about = {"experiment": request.experiment, "parent": request.parent or ""}
         self._put(index.ALL, Merge(index.newest_first(request.submitted_at, run_id), about))
-        properties = _run_properties(1, state, self._clock.now(), None)
-        rows: list[Operation] = [Insert("run", properties), *_request_rows(request), *_outbox_rows(1, sends)]
+        properties = run_properties(1, state, self._clock.now(), None)
+        rows: list[Operation] = [Insert("run", properties), *request_rows(request), *outbox_rows(1, sends)]
         with contextlib.suppress(Conflict):
             self._table.transact(run_id, rows)
             self._outboxes[run_id] = (1, sends)
@@ -75,7 +76,7 @@ class TableRuns:
         if row is None:
             raise NotFound(f"There is no run {run_id}", kind="run", name=run_id)
         request = self._request(run_id)
-        run = _to_run(run_id, request, row)
+        run = to_run(run_id, request, row)
         self._remember(run, row.etag)
         return run
 
@@ -84,12 +85,12 @@ class TableRuns:
         now = self._clock.now()
         stopping_since = run.stopping_since or (now if state.status is RunStatus.CANCELLING else None)
         version = run.version + 1
-        properties = _run_properties(version, state, now, stopping_since)
-        rows: list[Operation] = [Replace("run", properties, self._etag(run)), *_outbox_rows(version, sends)]
-        rows += [Merge(_try(fact.node, fact.attempt), _fact_properties(fact)) for fact in facts]
+        properties = run_properties(version, state, now, stopping_since)
+        rows: list[Operation] = [Replace("run", properties, self._etag(run)), *outbox_rows(version, sends)]
+        rows += [Merge(try_key(fact.node, fact.attempt), fact_properties(fact)) for fact in facts]
         assert len(rows) <= OPERATIONS_MAX, (run.run_id, len(rows))
         etag = self._table.transact(run.run_id, rows)[0]
-        after = _changed(run, state, version, now, stopping_since)
+        after = changed(run, state, version, now, stopping_since)
         self._remember(after, etag)
         if sends:
             self._outboxes[run.run_id] = (version, sends)
@@ -106,7 +107,7 @@ class TableRuns:
         for version, sends in outbox:
             if sends:
                 self._bus.send(sends, f"{run_id}.{version}")
-                self._put(run_id, Delete(_out(version)))
+                self._put(run_id, Delete(out_key(version)))
 
     def find(self, query: RunQuery) -> list[Run]:
         """Runs that fit, newest submission first."""
@@ -151,12 +152,12 @@ class TableRuns:
         now = self._clock.now()
         fresh = Attempt(key, owner, 1, now + lease_s, False, {"claimed_at": now})
         with contextlib.suppress(Conflict):  # most often nobody has it
-            self._put(key.run_id, Insert(_try(key.node, key.attempt), _claim_properties(fresh)))
+            self._put(key.run_id, Insert(try_key(key.node, key.attempt), claim_properties(fresh)))
             return fresh
         row = self._attempt_row(key)
         if row is None:
             return None
-        found = _to_attempt(key.run_id, row)
+        found = to_attempt(key.run_id, row)
         if found.ended or (found.owner not in ("", owner) and found.lease_until > now):
             return None
         facts = {"claimed_at": now, **found.facts}
@@ -171,19 +172,19 @@ class TableRuns:
         """Merge facts into an attempt that is still the caller's."""
         for _ in range(_TRIES):
             row = self._attempt_row(attempt.key)
-            if row is None or not _is_still(attempt, row):
+            if row is None or not is_still(attempt, row):
                 return False
             with contextlib.suppress(Conflict):
-                self._put(attempt.key.run_id, Merge(row.key, _facts_as_properties(facts), row.etag))
+                self._put(attempt.key.run_id, Merge(row.key, facts_as_properties(facts), row.etag))
                 return True
         return False
 
     def hold(self, attempt: Attempt, owner: str, lease_s: float, facts: Document) -> Attempt | None:
         """Take an attempt over from its last owner, or None."""
         row = self._attempt_row(attempt.key)
-        if row is None or not _is_still(attempt, row):
+        if row is None or not is_still(attempt, row):
             return None
-        merged = {**_to_attempt(attempt.key.run_id, row).facts, **facts}
+        merged = {**to_attempt(attempt.key.run_id, row).facts, **facts}
         until = self._clock.now() + lease_s
         held = Attempt(attempt.key, owner, attempt.fence + 1, until, False, merged)
         return held if self._write_claim(held, row.etag) else None
@@ -199,11 +200,11 @@ class TableRuns:
 
     def attempt(self, key: AttemptKey) -> Attempt | None:
         """What is known of that attempt."""
-        return _to_attempt(key.run_id, row) if (row := self._attempt_row(key)) else None
+        return to_attempt(key.run_id, row) if (row := self._attempt_row(key)) else None
 
     def attempts(self, run_id: str, live: bool = False) -> list[Attempt]:
         """All attempts of a run that are known, by node and attempt."""
-        found = [_to_attempt(run_id, row) for row in self._table.rows(run_id, "try:")]
+        found = [to_attempt(run_id, row) for row in self._table.rows(run_id, "try:")]
         return [attempt for attempt in found if not (live and attempt.ended)]
 
     def _put(self, partition: str, operation: Operation) -> None:
@@ -212,16 +213,16 @@ class TableRuns:
     def _write_claim(self, attempt: Attempt, etag: str) -> bool:
         key = attempt.key
         with contextlib.suppress(Conflict):
-            self._put(key.run_id, Merge(_try(key.node, key.attempt), _claim_properties(attempt), etag))
+            self._put(key.run_id, Merge(try_key(key.node, key.attempt), claim_properties(attempt), etag))
             return True
         return False
 
     def _attempt_row(self, key: AttemptKey) -> Row | None:
-        return self._table.get(key.run_id, _try(key.node, key.attempt))
+        return self._table.get(key.run_id, try_key(key.node, key.attempt))
 
     def _outbox(self, run_id: str) -> list[tuple[int, Sequence[Send]]]:
         rows = self._table.rows(run_id, "out:")
-        return [(int(row.key.partition(":")[2]), _sends(row)) for row in rows]
+        return [(int(row.key.partition(":")[2]), sends_of(row)) for row in rows]
 
     def _etag(self, run: Run) -> str:
         seen, etag = self._seen.get(run.run_id, (None, ""))
@@ -245,99 +246,3 @@ class TableRuns:
             if len(kept) > _KNOWN_MAX:
                 kept.clear()
         self._seen[run.run_id] = run, etag
-
-
-def _run_properties(version: int, state: RunState, now: float, stopping_since: float | None) -> dict[str, Value]:
-    properties: dict[str, Value] = {
-        "version": version,
-        "status": state.status.value,
-        "state": state.pack(),
-        "updated_at": now,
-    }
-    if state.status.is_terminal:
-        properties["ended_at"] = now
-    if stopping_since is not None:
-        properties["stopping_since"] = stopping_since
-    return properties
-
-
-def _request_rows(request: RunRequest) -> list[Operation]:
-    body = zlib.compress(request.model_dump_json(exclude_defaults=True).encode(), 1)
-    pieces = [body[at : at + PROPERTY_BYTES_MAX] for at in range(0, len(body), PROPERTY_BYTES_MAX)]
-    if len(pieces) > _PIECES_MAX:
-        raise TooLarge(f"What is asked of this run takes {len(body)} bytes, more than can be kept with it")
-    return [Insert(f"request:{number:02d}", {"body": piece}) for number, piece in enumerate(pieces)]
-
-
-def _outbox_rows(version: int, sends: Sequence[Send]) -> list[Operation]:
-    if not sends:
-        return []
-    body = zlib.compress(json.dumps([send.model_dump(mode="json") for send in sends]).encode(), 1)
-    return [Insert(_out(version), {"sends": body})]
-
-
-def _sends(row: Row) -> list[Send]:
-    body = row.properties["sends"]
-    assert isinstance(body, bytes), row.key
-    return [Send.model_validate(send) for send in json.loads(zlib.decompress(body))]
-
-
-def _to_run(run_id: str, request: RunRequest, row: Row) -> Run:
-    known: Mapping[str, Value] = row.properties
-    state, version, updated_at = known["state"], known["version"], known["updated_at"]
-    assert isinstance(state, bytes) and isinstance(version, int) and isinstance(updated_at, float), run_id
-    ended_at, stopping_since = known.get("ended_at"), known.get("stopping_since")
-    return Run(
-        run_id,
-        request,
-        RunState.unpack(state),
-        version,
-        updated_at,
-        float(ended_at) if ended_at is not None else None,
-        float(stopping_since) if stopping_since is not None else None,
-        str(known.get("attention", "")),
-    )
-
-
-def _changed(run: Run, state: RunState, version: int, now: float, stopping_since: float | None) -> Run:
-    return Run(run.run_id, run.request, state, version, now, now if state.status.is_terminal else None, stopping_since)
-
-
-def _to_attempt(run_id: str, row: Row) -> Attempt:
-    known = row.properties
-    _, node, number = row.key.split(":")
-    facts = {name[len(_FACT) :]: json.loads(str(value)) for name, value in known.items() if name.startswith(_FACT)}
-    return Attempt(
-        AttemptKey(run_id, node, int(number)),
-        str(known.get("owner", "")),
-        int(known.get("fence", 0)),
-        float(known.get("lease_until", 0.0)),
-        bool(known.get("ended", False)),
-        facts,
-    )
-
-
-def _claim_properties(attempt: Attempt) -> dict[str, Value]:
-    claim: dict[str, Value] = {"owner": attempt.owner, "fence": attempt.fence, "lease_until": attempt.lease_until}
-    return claim | _facts_as_properties(attempt.facts)
-
-
-def _fact_properties(fact: Fact) -> dict[str, Value]:
-    properties = _facts_as_properties(fact.facts)
-    return properties | {"ended": True} if fact.ended else properties
-
-
-def _facts_as_properties(facts: Document) -> dict[str, Value]:
-    return {f"{_FACT}{name}": json.dumps(value) for name, value in facts.items()}
-
-
-def _is_still(attempt: Attempt, row: Row) -> bool:
-    return row.properties.get("fence", 0) == attempt.fence and not row.properties.get("ended", False)
-
-
-def _out(version: int) -> str:
-    return f"out:{version:08d}"
-
-
-def _try(node: str, attempt: int) -> str:
-    return f"try:{node}:{attempt:03d}"

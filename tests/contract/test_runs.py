@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import random
+import struct
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from canalis.contract.errors import Conflict, NotFound
+from canalis.contract.faults import NODES_MAX
 from canalis.contract.messages import ORCHESTRATOR_QUEUE, GoOn, Send, StartStep, from_bytes
 from canalis.contract.ports import AttemptKey, Fact, RunQuery
+from canalis.contract.run import RunState
 from canalis.contract.status import RunStatus
 from orchestrator.plan import first_state
 from tests.stories import a_graph, a_plan, a_request
@@ -225,3 +229,25 @@ def test_several_attempts_are_claimed_at_once_each_by_its_own_right(runs, run):
     assert runs.attempt(free).owner == "me" and runs.attempt(taken).owner == "somebody"
     assert [claim.fence for claim in runs.claim_all([free], "me", 60)] == [2]
     assert runs.claim_all([], "me", 60) == []
+
+
+def test_an_end_is_recorded_however_long_its_error_is_and_however_it_is_written(runs, run):
+    errors = {"long": "e" * 210_000, "wide": "\u6f22" * 60_000, "wider": "\U0001f600" * 16_000, "odd": "\x01" * 16_000}
+    runs.commit(run, DONE, facts=[Fact(name, 1, {"error": text}, ended=True) for name, text in errors.items()])
+    for attempt in runs.attempts("r-1"):
+        found, whole = attempt.facts["error"], errors[attempt.key.node]
+        assert attempt.ended and len(found) >= 4_000 and whole.startswith(found)
+
+
+def test_a_run_of_the_largest_graph_is_kept_however_its_steps_stand(runs):
+    draw = random.Random(1)
+    steps, tries = draw.choices([0, 2, 7], k=NODES_MAX), draw.choices([0, 1, 2, 3], k=NODES_MAX)
+    waiting = struct.pack(f"<{NODES_MAX}H", *draw.choices(range(200), k=NODES_MAX))
+    state = RunState(RunStatus.RUNNING, bytes(steps), bytes(tries), bytes(NODES_MAX), waiting)
+    assert len(state.pack()) > 64 * 2**10
+
+    assert runs.create("r-1", a_request(), state, [])
+    small = runs.commit(runs.load("r-1"), STATE)
+    assert runs.load("r-1") == small
+    runs.commit(small, state)
+    assert runs.load("r-1").state == state

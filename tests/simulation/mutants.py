@@ -276,8 +276,8 @@ MUTANTS = (
     Mutant(
         "a claim goes over whatever is there",
         f"{_T}.claim",
-        "Insert(_try(key.node, key.attempt), _claim_properties(fresh))",
-        "Merge(_try(key.node, key.attempt), _claim_properties(fresh))",
+        "Insert(try_key(key.node, key.attempt), claim_properties(fresh))",
+        "Merge(try_key(key.node, key.attempt), claim_properties(fresh))",
     ),
     Mutant("a claim is taken from who has it", f"{_T}.claim", "found.lease_until > now", "False", "a job has no name"),
     Mutant("a claim never runs out", f"{_T}.claim", "and found.lease_until > now", ""),
@@ -287,7 +287,7 @@ MUTANTS = (
     Mutant("a claim keeps its fence", f"{_T}.claim", "found.fence + 1", "found.fence", "tests/contract/test_runs.py"),
     Mutant(
         "a hold does not look at the fence",
-        "adapters.tables.runs:_is_still",
+        "adapters.tables.rows:is_still",
         'row.properties.get("fence", 0) == attempt.fence and',
         "",
         "tests/contract/test_runs.py",
@@ -296,18 +296,18 @@ MUTANTS = (
     Mutant(
         "a claim is written over another",
         f"{_T}._write_claim",
-        "_claim_properties(attempt), etag)",
-        "_claim_properties(attempt))",
+        "claim_properties(attempt), etag)",
+        "claim_properties(attempt))",
         "a job has no name",
     ),
     Mutant(
         "an outbox is emptied before it is sent",
         f"{_T}._empty",
         'self._bus.send(sends, f"{run_id}.{version}")\n',
-        'self._put(run_id, Delete(_out(version))); self._bus.send(sends, f"{run_id}.{version}")\n',
+        'self._put(run_id, Delete(out_key(version))); self._bus.send(sends, f"{run_id}.{version}")\n',
         "nothing is swept",
     ),
-    Mutant("an outbox is never emptied", f"{_T}._empty", "self._put(run_id, Delete(_out(version)))", "pass"),
+    Mutant("an outbox is never emptied", f"{_T}._empty", "self._put(run_id, Delete(out_key(version)))", "pass"),
     Mutant(
         "an outbox that another has left is not seen",
         f"{_T}.deliver",
@@ -423,9 +423,9 @@ MUTANTS = (
     ),
     Mutant(
         "a request is written over another",
-        "adapters.tables.runs:_request_rows",
-        "[Insert(f",
-        "[Merge(f",
+        "adapters.tables.rows:request_rows",
+        "return [Insert(f",
+        "from adapters.tables.table import Merge; return [Merge(f",
         "a run is created over another",
     ),
     # Names of jobs
