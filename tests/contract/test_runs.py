@@ -251,3 +251,12 @@ def test_a_run_of_the_largest_graph_is_kept_however_its_steps_stand(runs):
     assert runs.load("r-1") == small
     runs.commit(small, state)
     assert runs.load("r-1").state == state
+
+
+def test_a_run_may_have_any_name_that_a_run_can_have(runs):
+    names = ["open", "runs", "run", "doc"]
+    for number, name in enumerate(names):
+        assert runs.create(name, a_request(submitted_at=float(number)), STATE, [START])
+        runs.claim(AttemptKey(name, "a", 1), "me", 60)
+    assert [run.run_id for run in runs.find(RunQuery())] == names[::-1]
+    assert sorted(runs.open_runs()) == sorted(names)
