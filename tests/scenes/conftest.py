@@ -24,6 +24,7 @@ from canalis.pipeline import Pipeline
 from canalis.run import PipelineRun
 from canalis.steps import PythonScriptStep
 from canalis.workspace import Workspace
+from steps.processes import Attached, kill_group
 from tests.conftest import is_azure
 
 install_as_azureml()
@@ -180,9 +181,9 @@ def stop_services(home: Path) -> None:
         if is_alive(process):
             os.kill(process, signal.SIGKILL)
         for pid in root.glob("blobs/records/*/*/pid"):
-            if not (pid.parent / "exit").exists():
-                try:
-                    os.killpg(int(pid.read_text().split()[0]), signal.SIGKILL)
-                except (ProcessLookupError, ValueError, IndexError, PermissionError):
-                    continue
+            found = Attached.find(
+                pid.parent
+            )  # the number alone may be another's by now, or 0: everybody's of our group
+            if found is not None and found.is_alive():
+                kill_group(found.group, signal.SIGKILL)
     shutil.rmtree(home, ignore_errors=True)
