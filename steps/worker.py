@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from canalis.contract.about import about
-from canalis.contract.errors import AuthorError, WorldError
+from canalis.contract.errors import AuthorError
 from canalis.contract.graph import Graph
 from canalis.contract.messages import CheckStep, Command, RecallStep, Send, StartStep, StopStep, steps_queue
 from canalis.contract.ports import Attempt, AttemptKey, Ports, Run
@@ -155,7 +155,7 @@ def _call_off(ports: Ports, backend: Backend, owner: str, attempt: Attempt, why:
 def _released_on_failure(ports: Ports, ours: dict[AttemptKey, Attempt]) -> Iterator[None]:
     try:
         yield
-    except WorldError:
+    except Exception:  # whoever is given the order next must find out for himself, and so to the last delivery
         for attempt in ours.values():
             release(ports, attempt)
         raise
