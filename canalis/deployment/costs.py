@@ -94,9 +94,10 @@ def of_steps(plan: Mapping[str, Any], profile: str, script_s: float | None = Non
 
 
 def watching(plan: Mapping[str, Any]) -> Line:
-    """What an hour costs in which a run is open: the timer's call looks after it and lasts as long."""
-    price, gb = plan["prices"]["demand_per_gb_s"], plan["counts"]["instance_gb"]
-    return Line("the timer, while runs are open", f"3600 s x {gb} GB x {price:.3g}", 3600 * gb * price)
+    """What an hour costs in which a run is open: it is looked after every so often, by a call of its own."""
+    price, count = plan["prices"]["demand_per_gb_s"], plan["counts"]
+    looks, least, gb = 3600 // count["look_every_s"], count["least_billed_s"], count["instance_gb"]
+    return Line("looks after open runs", f"{looks} x {least} s x {gb} GB x {price:.3g}", looks * least * gb * price)
 
 
 def total(lines: list[Line]) -> float:

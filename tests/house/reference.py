@@ -208,8 +208,7 @@ assumptions: {said}, as we knew them on {as_of}. Look them up for your region, a
   Storage operations and messages are a few per cent of what steps of {script_s} s cost.
 - The time of scripts is counted as if each had an instance to itself. An instance takes up to eight at once, and its time
   is billed once: steps that run side by side and mostly wait cost down to an eighth.
-- While a run is open, the timer's call looks after it every 15 s and lasts as long: {watched}. So a run that waits for a
-  day costs that day, and runs that are open at the same time share it.
+- While a run is open, a call looks after it every 15 s: {watched}. Runs that are open at the same time share it.
 - Free grants are not taken off. The subscription's {free} GB-seconds a month without always-ready instances are more than
   the timer of `frugal` uses, and the first {included} million operations of the bus are in its base price; so
   **`frugal` at rest costs about the bus's base price**, whatever the number of its queues.
