@@ -35,7 +35,8 @@ def request_rows(request: RunRequest) -> list[Operation]:
     body = zlib.compress(request.model_dump_json(exclude_defaults=True).encode(), 1)
     pieces = [body[at : at + PROPERTY_BYTES_MAX] for at in range(0, len(body), PROPERTY_BYTES_MAX)]
     if len(pieces) > _PIECES_MAX:
-        raise TooLarge(f"What is asked of this run takes {len(body)} bytes, more than can be kept with it")
+        most = _PIECES_MAX * PROPERTY_BYTES_MAX
+        raise TooLarge(f"What is asked of this run takes {len(body)} bytes: at most {most} can be kept with it")
     return [Insert(f"request:{number:02d}", {"body": piece}) for number, piece in enumerate(pieces)]
 
 

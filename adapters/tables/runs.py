@@ -56,12 +56,12 @@ class TableRuns:
 
     def create(self, run_id: str, request: RunRequest, state: RunState, sends: Sequence[Send]) -> bool:
         """Create the run with its first messages; False when it is there already."""
+        properties = run_properties(1, state, self._clock.now(), None)
+        rows: list[Operation] = [Insert("run", properties), *request_rows(request), *outbox_rows(1, sends)]
         # Found by the sweep from here on, even if we get no further than the next line.
         self._put(index.OPEN, Merge(run_id, {"since": self._clock.now()}))
         about = {"experiment": request.experiment, "parent": request.parent or ""}
         self._put(index.ALL, Merge(index.newest_first(request.submitted_at, run_id), about))
-        properties = run_properties(1, state, self._clock.now(), None)
-        rows: list[Operation] = [Insert("run", properties), *request_rows(request), *outbox_rows(1, sends)]
         with contextlib.suppress(Conflict):
             self._table.transact(run_id, rows)
             self._outboxes[run_id] = (1, sends)
