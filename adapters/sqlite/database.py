@@ -13,7 +13,7 @@ from pathlib import Path
 
 from canalis.contract.errors import CanalisError, StoreFull, StoreUnavailable, of_system
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 _PROBE_BYTES = 2**16
 _READERS_KEPT = 4  # open files while nobody reads
 
@@ -31,12 +31,16 @@ CREATE TABLE IF NOT EXISTS runs (
     updated_at   REAL NOT NULL,
     ended_at     REAL,
     stopping_since REAL,
-    attention    TEXT NOT NULL DEFAULT ''
+    attention    TEXT NOT NULL DEFAULT '',
+    pipeline     TEXT,
+    schedule     TEXT
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS runs_by_time ON runs (submitted_at DESC);
 CREATE INDEX IF NOT EXISTS runs_by_experiment ON runs (experiment, submitted_at DESC);
 CREATE INDEX IF NOT EXISTS runs_by_parent ON runs (parent) WHERE parent IS NOT NULL;
 CREATE INDEX IF NOT EXISTS runs_open ON runs (run_id) WHERE is_open;
+CREATE INDEX IF NOT EXISTS runs_by_pipeline ON runs (pipeline, submitted_at DESC) WHERE pipeline IS NOT NULL;
+CREATE INDEX IF NOT EXISTS runs_by_schedule ON runs (schedule, submitted_at DESC) WHERE schedule IS NOT NULL;
 
 CREATE TABLE IF NOT EXISTS attempts (
     run_id      TEXT NOT NULL,
@@ -73,6 +77,12 @@ _UPGRADES = {
     1: """
 ALTER TABLE runs ADD COLUMN stopping_since REAL;
 ALTER TABLE runs ADD COLUMN attention TEXT NOT NULL DEFAULT '';
+""",
+    2: """
+ALTER TABLE runs ADD COLUMN pipeline TEXT;
+ALTER TABLE runs ADD COLUMN schedule TEXT;
+CREATE INDEX runs_by_pipeline ON runs (pipeline, submitted_at DESC) WHERE pipeline IS NOT NULL;
+CREATE INDEX runs_by_schedule ON runs (schedule, submitted_at DESC) WHERE schedule IS NOT NULL;
 """,
 }
 

@@ -36,7 +36,8 @@ class SqliteRuns:
         with self._database.write() as connection:
             created = connection.execute(
                 "INSERT OR IGNORE INTO runs (run_id, version, status, is_open, state, request, experiment, parent,"
-                " submitted_at, updated_at, ended_at) VALUES (?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " submitted_at, updated_at, ended_at, pipeline, schedule)"
+                " VALUES (?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     run_id,
                     state.status.value,
@@ -48,6 +49,8 @@ class SqliteRuns:
                     request.submitted_at,
                     now,
                     now if state.status.is_terminal else None,
+                    request.origin.pipeline,
+                    request.origin.schedule,
                 ),
             ).rowcount
             kept = self._bus.insert(connection, sends) if created else []
@@ -114,7 +117,8 @@ class SqliteRuns:
     def find(self, query: RunQuery) -> list[Run]:
         """Runs that fit, newest submission first."""
         where, values = ["1"], list[Any]()
-        for column, value in (("experiment", query.experiment), ("parent", query.parent)):
+        for column in ("experiment", "parent", "pipeline", "schedule"):
+            value = getattr(query, column)
             if value is not None:
                 where.append(f"{column} = ?")
                 values.append(value)

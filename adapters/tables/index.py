@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from adapters.tables.table import Row
 from canalis.contract.ports import Run, RunQuery
-from canalis.contract.run import RUN_ID
+from canalis.contract.run import RUN_ID, RunRequest
 
 OPEN, ALL = "of:open", "of:runs"  # partitions: runs that have not ended by id, all runs newest first; no run's id
+
+
+def partitions(request: RunRequest) -> Iterator[str]:
+    """Where a run is found: among all, and among those of the pipeline and of the schedule that it was started from."""
+    yield ALL
+    if request.origin.pipeline is not None:
+        yield f"of:pipeline:{request.origin.pipeline}"
+    if request.origin.schedule is not None:
+        yield f"of:schedule:{request.origin.schedule}"
+
+
+def partition_for(query: RunQuery) -> str:
+    """The shortest of those in which everything is that a query means."""
+    if query.schedule is not None:
+        return f"of:schedule:{query.schedule}"
+    return f"of:pipeline:{query.pipeline}" if query.pipeline is not None else ALL
 
 
 def newest_first(submitted_at: float, run_id: str) -> str:
@@ -38,6 +56,8 @@ def fits(run: Run, query: RunQuery) -> bool:
     return (
         (query.experiment is None or run.request.experiment == query.experiment)
         and (query.parent is None or run.request.parent == query.parent)
+        and (query.pipeline is None or run.request.origin.pipeline == query.pipeline)
+        and (query.schedule is None or run.request.origin.schedule == query.schedule)
         and (not query.status or run.state.status.value in query.status)
         and (query.id_prefix is None or run.run_id.startswith(query.id_prefix))
         and (query.before is None or run.request.submitted_at < query.before)

@@ -5,7 +5,8 @@
     out:<version>       messages of that commit; deleted once the bus has them
     try:<node>:<n>      an attempt: its claim, and a property for each fact
 
-Two partitions find runs: `of:open` has a row for each that has not ended, `of:runs` one for each, newest first.
+Other partitions find runs: `of:open` has a row for each that has not ended, `of:runs` one for each, newest first, and
+so have `of:pipeline:<id>` and `of:schedule:<id>` for those that were started from them.
 """
 
 from __future__ import annotations
@@ -61,7 +62,8 @@ class TableRuns:
         # Found by the sweep from here on, even if we get no further than the next line.
         self._put(index.OPEN, Merge(run_id, {"since": self._clock.now()}))
         about = {"experiment": request.experiment, "parent": request.parent or ""}
-        self._put(index.ALL, Merge(index.newest_first(request.submitted_at, run_id), about))
+        for partition in index.partitions(request):
+            self._put(partition, Merge(index.newest_first(request.submitted_at, run_id), about))
         with contextlib.suppress(Conflict):
             self._table.transact(run_id, rows)
             self._outboxes[run_id] = (1, sends)
@@ -113,13 +115,15 @@ class TableRuns:
         """Runs that fit, newest submission first."""
         found: list[Run] = []
         start = index.newest_first(query.before, "") if query.before is not None else ""
-        for row in self._table.rows(index.ALL, start=start, at_once=max(_INDEX_ROWS, query.limit)):
+        for row in self._table.rows(index.partition_for(query), start=start, at_once=max(_INDEX_ROWS, query.limit)):
             if len(found) >= query.limit:
                 break
             if index.may_fit(row, query):
                 with contextlib.suppress(NotFound):  # never created to the end
                     run = self.load(index.run_id(row))
-                    if index.fits(run, query):
+                    # Who asked for the same run again has announced it a second time.
+                    is_its_own = row.key == index.newest_first(run.request.submitted_at, run.run_id)
+                    if is_its_own and index.fits(run, query):
                         found.append(run)
         return found
 

@@ -85,7 +85,10 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class RunQuery:
-    """Which runs to list, newest first. `before` is the submission time of the last run of the page before."""
+    """Which runs to list, newest first. `before` is the submission time of the last run of the page before.
+
+    pipeline, schedule   ids of the published pipeline, and of the schedule, that they were started from
+    """
 
     experiment: str | None = None
     status: tuple[str, ...] = ()
@@ -93,6 +96,8 @@ class RunQuery:
     id_prefix: str | None = None
     before: float | None = None
     limit: int = 50
+    pipeline: str | None = None
+    schedule: str | None = None
 
 
 class RunStore(Protocol):

@@ -38,6 +38,26 @@ class ComputeChoice(Part):
     has_paths: bool = True
 
 
+class Origin(Part):
+    """What a run was started from, and by what; nothing of it when somebody has submitted a graph of their own.
+
+    pipeline      id of the published pipeline that it is a run of
+    endpoint      id of the pipeline endpoint through which that was started, with its `version` there
+    schedule      id of the schedule that started it, for the moment `tick`, in seconds since 1970
+    changed       paths of the files whose change started it, for a schedule that watches a datastore
+    source, kind  v1's RunSource, which is free text, and RunType: HTTP, SDK, Schedule, Portal
+    """
+
+    pipeline: str | None = None
+    endpoint: str | None = None
+    version: str | None = None
+    schedule: str | None = None
+    tick: float | None = None
+    changed: tuple[str, ...] = ()
+    source: str = ""
+    kind: str = ""
+
+
 class RunRequest(Part):
     """Everything that was asked for when a run was submitted. It does not change afterwards.
 
@@ -49,6 +69,8 @@ class RunRequest(Part):
     resumed_from  id of the run that this one goes on from
     trace         that it was submitted in, as a traceparent; "" when in none
     kept          by node, the step run that stands in for the step here: the one that truly made its outputs
+    origin        what it was started from
+    fingerprint   of all that was asked for under an idempotency key: asked for otherwise, the key is another run's
     """
 
     schema_version: Literal[1] = 1
@@ -72,6 +94,8 @@ class RunRequest(Part):
     resumed_from: str | None = None
     trace: str = ""
     kept: dict[str, str] = Field(default_factory=dict)
+    origin: Origin = Origin()
+    fingerprint: str = ""
 
 
 @dataclass(frozen=True, slots=True)

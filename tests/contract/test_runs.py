@@ -13,7 +13,7 @@ from canalis.contract.errors import Conflict, NotFound
 from canalis.contract.faults import NODES_MAX
 from canalis.contract.messages import ORCHESTRATOR_QUEUE, GoOn, Send, StartStep, from_bytes
 from canalis.contract.ports import AttemptKey, Fact, RunQuery
-from canalis.contract.run import RunState
+from canalis.contract.run import Origin, RunState
 from canalis.contract.status import RunStatus
 from orchestrator.plan import first_state
 from tests.stories import a_graph, a_plan, a_request
@@ -108,6 +108,28 @@ def test_runs_are_found_newest_first_and_page_by_page(runs):
     assert ids(experiment="o") == ["r-3", "r-1"]
     assert ids(id_prefix="r-2") == ["r-2"]
     assert ids(status=("completed",)) == []
+
+
+def test_runs_are_found_by_what_they_were_started_from(runs):
+    nightly, hourly = Origin(pipeline="p", schedule="nightly", tick=1.0), Origin(pipeline="p", schedule="hourly")
+    for number, origin in enumerate((Origin(), nightly, hourly, Origin(pipeline="q"), nightly)):
+        runs.create(f"r-{number}", a_request(submitted_at=float(number), origin=origin), STATE, [])
+
+    def found(**query):
+        return [run.run_id for run in runs.find(RunQuery(**query))]
+
+    assert found(pipeline="p") == ["r-4", "r-2", "r-1"] and found(pipeline="q") == ["r-3"]
+    assert found(schedule="nightly") == ["r-4", "r-1"] and found(schedule="nightly", limit=1) == ["r-4"]
+    assert found(schedule="nightly", before=4.0) == ["r-1"]
+    assert found(schedule="hourly", pipeline="q") == found(pipeline="nothing") == []
+    assert runs.load("r-1").request.origin == nightly
+
+
+def test_a_run_that_was_asked_for_twice_is_found_once(runs):
+    for submitted_at in (5.0, 7.0):
+        runs.create("r-1", a_request(submitted_at=submitted_at, origin=Origin(schedule="nightly")), STATE, [])
+    for query in (RunQuery(), RunQuery(schedule="nightly")):
+        assert [(run.run_id, run.request.submitted_at) for run in runs.find(query)] == [("r-1", 5.0)]
 
 
 def test_an_attempt_has_one_owner_until_its_lease_runs_out(runs, run, clock):

@@ -6,6 +6,8 @@ import sqlite3
 
 from adapters.clock import SystemClock
 from adapters.sqlite import Database, SqliteBus, SqliteRuns
+from canalis.contract.ports import RunQuery
+from canalis.contract.run import Origin
 from canalis.contract.status import RunStatus
 from orchestrator.plan import first_state
 from tests.stories import a_graph, a_plan, a_request
@@ -43,6 +45,8 @@ def test_runs_of_the_first_format_go_on_in_this_one(tmp_path):
     assert (run.request, run.state, run.version, run.attention) == (request, state, 3, "")
     assert runs.commit(run, state).version == 4
     assert run.state.status is RunStatus.RUNNING
+    runs.create("r-2", a_request(origin=Origin(pipeline="p")), state, [])
+    assert [found.run_id for found in runs.find(RunQuery(pipeline="p"))] == ["r-2"]
     database.close()
 
     Database(tmp_path / "canalis.db").close()  # and once more, with nothing left to do
