@@ -92,6 +92,7 @@ def site() -> Any:
         is_local=False,
         default_slots=1,
         version=VERSION,
+        url=SETTINGS.endpoint,
         counted=here.counted,
         counts=here.meter.counts,
         machines=here.machines(),

@@ -69,6 +69,7 @@ class Door:
             is_local=True,
             default_slots=os.cpu_count() or 1,
             version=VERSION,
+            url=self.endpoint,
             counted=self.engine.counted,
             counts=self.engine.meter.counts,
             trouble=self.engine.trouble,

@@ -34,7 +34,7 @@ def note(request: Request, who: dict[str, Any], route: str, response: Response) 
         **who,
         "method": request.method,
         "route": route,
-        "name": str(request.path_params.get("name", ""))[:_TEXT_MAX],
+        "name": str(request.path_params.get("name") or request.path_params.get("identity", ""))[:_TEXT_MAX],
         "client": client_address(request),
         "status": response.status_code,
     }

@@ -14,26 +14,19 @@ from api.service import Here, Service
 from canalis.contract.errors import AlreadyExists, Conflict, NameInvalid, NotFound
 from canalis.contract.faults import how_to_make
 from canalis.contract.run import ComputeChoice
+from orchestrator import computes
+from orchestrator.computes import COMPUTES as KIND
+from orchestrator.computes import THIS_MACHINE
 
 router = APIRouter(prefix="/computes", route_class=GuardedRoute, tags=["computes"])
 
-KIND = "computes"
 NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9-]{1,23}")
 RESERVED = ("amlcompute", "containerinstance")  # reference section 6; "local" is ours: this machine
-THIS_MACHINE = "local"
 
 
 def choices(here: Service) -> dict[str, ComputeChoice]:
-    """What each compute target is just now; "" is for steps that name none.
-
-    Every kind of target is served by the machines of the service, as a pool with as many slots as it has nodes.
-    """
-    these = here.machines.model_copy(update={"slots": here.default_slots})
-    found = {"": these, THIS_MACHINE: these}
-    for stored in here.ports.documents.list(KIND):
-        slots = max(1, int(stored.body.get("max_nodes") or 1))
-        found[stored.name] = here.machines.model_copy(update={"slots": slots})
-    return found
+    """What each compute target is just now; "" is for steps that name none."""
+    return computes.choices(here.ports.documents, here.machines, here.default_slots)
 
 
 @router.get("", dependencies=[needs(Role.READER, step=Reach.WORKSPACE)])

@@ -15,6 +15,7 @@ from api.links import LinksAnswer, LinksAsked, checked, links_to_read, links_to_
 from api.reach import Reach, file_filter
 from api.service import Asking, Here, Service
 from canalis.contract.errors import AlreadyExists, NotFound
+from canalis.contract.graph import Graph
 from canalis.contract.ports import Stored
 from canalis.contract.views import FileView
 
@@ -102,6 +103,11 @@ def default_name(here: Service) -> str:
     """The name of the datastore that is used where none is named."""
     stored = here.ports.documents.get("settings", _SETTING)
     return str(stored.body["name"]) if stored else DEFAULT
+
+
+def with_default_store(here: Service, graph: Graph) -> Graph:
+    """The same graph, which says where what names no datastore lies: where that is just now."""
+    return graph if graph.default_datastore else graph.model_copy(update={"default_datastore": default_name(here)})
 
 
 def _stored(here: Service, name: str) -> Stored:

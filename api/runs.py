@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
@@ -12,8 +12,9 @@ from pydantic import BaseModel, Field
 
 from api.access import GuardedRoute, Role, needs
 from api.computes import choices
-from api.datastores import default_name
+from api.datastores import with_default_store
 from api.files import RANGE_BYTES_MAX, file_view, key_shown_as, receive, send_file, send_range
+from api.keys import OnlyOnce
 from api.links import LinksAnswer, LinksAsked, checked, links_to_read
 from api.reach import Reach, is_parent_within
 from api.service import PREFIX, Asking, Here, Service
@@ -31,9 +32,11 @@ from orchestrator import step_views, views
 from orchestrator.advance import advance
 from orchestrator.remarks import annotate
 from orchestrator.resume import Resumption, resume
-from orchestrator.submit import Submission, submit
+from orchestrator.submit import Asked, Behind, Submission, submit
 
 router = APIRouter(prefix="/runs", route_class=GuardedRoute, tags=["runs"])
+
+Wish = TypeVar("Wish", bound=Asked)
 
 _TRIES = 8
 _POINTS_MAX = 10_000
@@ -49,15 +52,15 @@ class Annotation(BaseModel):
 
 
 @router.post("", dependencies=[needs(Role.SUBMITTER, step=Reach.CHOSEN)], status_code=201)
-def post_run(here: Here, who: Asking, asked: Submission, response: Response) -> RunView:
+def post_run(here: Here, who: Asking, once: OnlyOnce, asked: Submission, response: Response) -> RunView:
     """Submit a graph. Its first steps have been ordered when this returns."""
     if who.run is not None:
-        asked = _as_child(asked, who.run)
-    if asked.graph.default_datastore is None:
-        asked = asked.model_copy(
-            update={"graph": asked.graph.model_copy(update={"default_datastore": default_name(here)})}
-        )
-    return _made(here, submit(here.engine, asked, choices(here), by=who.name), response)
+        asked = as_child(asked, who.run)
+    asked = asked.model_copy(update={"graph": with_default_store(here, asked.graph)})
+    if once.run_id is not None:
+        asked = asked.model_copy(update={"run_id": once.run_id})
+    behind = Behind(fingerprint=once.fingerprint)
+    return made(here, submit(here.engine, asked, choices(here), by=who.name, behind=behind), response)
 
 
 @router.get("", dependencies=[needs(Role.READER, step=Reach.CHOSEN)])
@@ -69,14 +72,16 @@ def list_runs(
     parent: str | None = None,
     before: float | None = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
+    pipeline: str | None = None,
+    schedule: str | None = None,
 ) -> list[RunView]:
     """Runs, newest first, those of a `status` in our words or v1's. `before` is the submitted_at of the last one on
-    the page before.
+    the page before; `pipeline` and `schedule` are ids of what started them.
     """
     if who.run is not None and not is_parent_within(here.ports, who.run, parent := parent or str(who.run)):
         return []
     statuses = tuple(dict.fromkeys(found.value for word in status or () for found in runs_called(word)))
-    query = RunQuery(experiment, statuses, parent, None, before, limit)
+    query = RunQuery(experiment, statuses, parent, None, before, limit, pipeline, schedule)
     return [views.run_view(here.ports, run, with_error=False) for run in here.ports.runs.find(query)]
 
 
@@ -123,7 +128,7 @@ def cancel_run(here: Here, who: Asking, name: str) -> RunView:
 def resume_run(here: Here, who: Asking, name: str, response: Response, asked: Resumption | None = None) -> RunView:
     """Start a new run that keeps what has succeeded in an ended run and is still valid, and runs the rest."""
     run = views.find_run(here.ports, name)
-    return _made(here, resume(here.ports, run, asked or Resumption(), choices(here), by=who.name), response)
+    return made(here, resume(here.ports, run, asked or Resumption(), choices(here), by=who.name), response)
 
 
 @router.get("/{name}/steps", dependencies=[needs(Role.READER, step=Reach.RUNS)])
@@ -227,14 +232,14 @@ async def put_artifact(here: Here, name: str, path: str, request: Request) -> No
     await receive(request, partial(here.engine.blobs.put, artifacts(_owner(here, name)) + path))
 
 
-def _as_child(asked: Submission, mine: StepRunId) -> Submission:
+def as_child(asked: Wish, mine: StepRunId) -> Wish:
     """What a script submits, as a run below its own step. Raises NotFound for another's."""
     if asked.parent not in (None, str(mine)):
         raise NotFound(f"There is no run {asked.parent}", kind="run", name=asked.parent)
     return asked.model_copy(update={"parent": str(mine)})
 
 
-def _made(here: Service, run: Run, response: Response) -> RunView:
+def made(here: Service, run: Run, response: Response) -> RunView:
     """A run that was asked for, and where it is found from now on."""
     response.headers["Location"] = f"{PREFIX}/runs/{run.run_id}"
     return views.run_view(here.ports, run)

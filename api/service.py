@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated
+from urllib.parse import quote
 
 from fastapi import Depends, Request
 from pydantic import BaseModel
@@ -41,6 +42,7 @@ class Service:
                  where nobody does
     trouble      what keeps the service from going on just now that somebody has to mend; "" when nothing does
     checks       looks at each thing that the service needs; None looks at `trouble` alone
+    url          where callers reach the service, without a closing slash
     instance     tells one start of the service from the next
     is_local     whether compute targets are served by this machine
     default_slots   steps at once for steps that name no compute target
@@ -53,6 +55,7 @@ class Service:
     is_local: bool
     default_slots: int
     version: str
+    url: str = ""
     counted: Ports | None = None
     counts: Callable[[str], Counts] = lambda run_id: {}
     trouble: Callable[[], str] = lambda: ""
@@ -60,6 +63,15 @@ class Service:
     audience: str = ""
     authority: str = ""
     checks: Callable[[], list[Check]] | None = None
+
+    @property
+    def v1_url(self) -> str:
+        """Where v1's REST contract of this workspace begins. Source   reference section 15"""
+        w = self.workspace
+        return (
+            f"{self.url}/pipelines/v1.0/subscriptions/{quote(w.subscription_id)}/resourceGroups/"
+            f"{quote(w.resource_group)}/providers/Microsoft.MachineLearningServices/workspaces/{quote(w.name)}"
+        )
 
     @property
     def engine(self) -> Ports:

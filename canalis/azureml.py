@@ -25,10 +25,13 @@ _DATASET = {"canalis.dataset": "Dataset"}
 _CONDA = {"canalis.conda": "CondaDependencies"}
 _ENVIRONMENT = {**_CONDA, "canalis.environment": "Environment DEFAULT_CPU_IMAGE DEFAULT_GPU_IMAGE"}
 _TARGET_ERROR = {"canalis.exceptions": "ComputeTargetException"}
-_PIPELINE_RUN = {"canalis.run": "PipelineRun StepRun", "canalis.outputs": "StepRunOutput PortDataReference"}
+_PIPELINE_RUN = {"canalis.pipeline_run": "PipelineRun StepRun", "canalis.outputs": "StepRunOutput PortDataReference"}
 _GRAPH = {"canalis.data": "PipelineData PipelineParameter InputPortBinding OutputPortBinding"}
 _CONSUMPTION = {"canalis.dataset": "DatasetConsumptionConfig"}
 _OUTPUT = {"canalis.dataset": "OutputFileDatasetConfig"}
+
+_PUBLISHED = {"canalis.published": "PublishedPipeline"}
+_REFUSED = {"canalis.exceptions": "ErrorResponseException"}
 
 Home = dict[str, str]  # our module -> names in it
 
@@ -92,12 +95,18 @@ COVERED: dict[str, Home] = {
     "azureml.pipeline": {},
     "azureml.pipeline.core": {
         "canalis.pipeline": "Pipeline",
+        **_PUBLISHED,
         "canalis.steps": "StepSequence PipelineStep",
         **_GRAPH,
         **_PIPELINE_RUN,
     },
     "azureml.pipeline.core.pipeline": {"canalis.pipeline": "Pipeline"},
-    "azureml.pipeline.core.graph": _GRAPH,
+    # Private, and caught by scripts all the same when an endpoint is not there.
+    "azureml.pipeline.core._restclients": {},
+    "azureml.pipeline.core._restclients.aeva": {},
+    "azureml.pipeline.core._restclients.aeva.models": _REFUSED,
+    "azureml.pipeline.core._restclients.aeva.models.error_response": _REFUSED,
+    "azureml.pipeline.core.graph": {**_GRAPH, **_PUBLISHED},
     "azureml.pipeline.core.builder": {"canalis.steps": "StepSequence PipelineStep", "canalis.data": "PipelineData"},
     "azureml.pipeline.core.run": _PIPELINE_RUN,
     "azureml.pipeline.steps": {"canalis.steps": "PythonScriptStep CommandStep"},

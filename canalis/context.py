@@ -14,8 +14,9 @@ from canalis.exceptions import RunEnvironmentException
 from canalis.experiment import Experiment
 from canalis.host import of_context
 from canalis.logged import _OfflineRun
+from canalis.pipeline_run import PipelineRun, StepRun
 from canalis.recording import Recorder, Remote, Spool
-from canalis.run import PipelineRun, Run, StepRun
+from canalis.run import Run
 from canalis.workspace import Workspace
 
 VARIABLE = "CANALIS_CONTEXT"

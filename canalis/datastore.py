@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path, PurePosixPath
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import quote
 
 from canalis import transfer
 from canalis.absent import V1
-from canalis.contract.errors import AuthorError
+from canalis.answers import asked
 from canalis.data import DataReference
 from canalis.exceptions import UserErrorException
 from canalis.within import Within
-
-_Answer = TypeVar("_Answer")
 
 
 class Datastore(V1):
@@ -191,14 +188,6 @@ _CLASSES = {"AzureBlob": AzureBlobDatastore, "AzureFile": AzureFileDatastore}
 def of_document(workspace: Within, document: dict[str, Any]) -> AbstractDatastore:
     """The datastore that a document of the service describes."""
     return _CLASSES.get(document["type"], AbstractDatastore)(workspace, document)
-
-
-def asked(question: Callable[[], _Answer]) -> _Answer:
-    """What the service answers; what the author can mend becomes a UserErrorException, as in v1."""
-    try:
-        return question()
-    except AuthorError as error:
-        raise UserErrorException(error.message, error, error.code) from error
 
 
 def _stripped(path: str) -> str:

@@ -5,7 +5,9 @@ Source   reference section 19
 
 from __future__ import annotations
 
-from canalis.contract.errors import Forbidden, NotAllowed, NotFound
+from typing import Self
+
+from canalis.contract.errors import CanalisError, Forbidden, NotAllowed, NotFound
 
 
 class AzureMLException(Exception):
@@ -122,3 +124,17 @@ class ServiceException(AzureMLException):
     def __init__(self, message: str = "", status_code: int = 0, code: str = "") -> None:
         super().__init__(message, code=code)
         self.status_code = status_code
+
+
+class ErrorResponseException(ServiceException):
+    """The service has refused something about published pipelines, endpoints, drafts or schedules.
+
+    v1 had it in a private module, and scripts catch it from there to learn that an endpoint is not there.
+    """
+
+    @classmethod
+    def of(cls, error: CanalisError) -> Self:
+        """The same error, as v1 told it."""
+        found = cls(error.message, error.http_status, error.code)
+        found.inner_exception = error
+        return found

@@ -10,9 +10,8 @@ from canalis.absent import V1
 from canalis.contract.errors import NameInvalid
 from canalis.exceptions import UserErrorException
 from canalis.filters import fits
+from canalis.run import listed
 from canalis.within import Within
-
-_PAGE = 100
 
 
 class Experiment(V1):
@@ -42,14 +41,14 @@ class Experiment(V1):
         return self.name
 
     def submit(self, config: Any, tags: dict[str, str] | None = None, **kwargs: Any) -> Any:
-        """Start a run of a pipeline. The other arguments are those of Pipeline.submit."""
-        if not hasattr(config, "submit"):
+        """Start a run of a pipeline, a published one or an endpoint. The other arguments are those of its submit."""
+        if not hasattr(config, "_submit_in"):
             raise UserErrorException(
                 f"{type(config).__name__} cannot be submitted yet: put it into a step of a Pipeline",
                 code="not_there_yet",
             )
         kwargs.pop("show_output", None)
-        return config.submit(self.name, tags=tags, **kwargs)
+        return config._submit_in(self.workspace, self.name, tags=tags, **kwargs)
 
     def get_runs(
         self,
@@ -62,15 +61,10 @@ class Experiment(V1):
 
         tags   a name that must be there, or {name: value} that must fit
         """
-        before = None
-        while True:
-            page = self.workspace._client.get("/runs", experiment=self.name, limit=_PAGE, before=before)
-            for view in page:
-                if fits(view["tags"], tags) and fits(view["properties"], properties):
-                    yield self.workspace._run(view)
-            if len(page) < _PAGE:
-                return
-            before = page[-1]["submitted_at"]
+        for run in listed(self.workspace, experiment=self.name):
+            view = run._view(allow_old=True)
+            if fits(view["tags"], tags) and fits(view["properties"], properties):
+                yield run
 
     @staticmethod
     def list(workspace: Within) -> list[Experiment]:

@@ -11,11 +11,13 @@ from canalis.absent import V1
 from canalis.building import Draft, build, raise_faults
 from canalis.contract.faults import faults
 from canalis.contract.graph import Graph
+from canalis.contract.run import new_run_id
 from canalis.data import PipelineData
 from canalis.dataset import OutputFileDatasetConfig
-from canalis.run import PipelineRun
+from canalis.pipeline_run import PipelineRun
+from canalis.published import PublishedPipeline, published_by
 from canalis.steps import PipelineStep, StepSequence
-from canalis.submission import submit_draft
+from canalis.submission import send_sources, submit_draft
 from canalis.within import Store, Within
 
 
@@ -109,6 +111,34 @@ class Pipeline(V1):
             tags=tags,
         )
         return run
+
+    def _submit_in(self, workspace: Within, experiment_name: str, **options: Any) -> PipelineRun:
+        return self.submit(experiment_name, **options)
+
+    def publish(
+        self,
+        name: str | None = None,
+        description: str | None = None,
+        version: str | None = None,
+        continue_on_step_failure: bool | None = None,
+        **kwargs: Any,
+    ) -> PublishedPipeline:
+        """Send the source files, and publish it: from then on others start it by its id or its address.
+
+        Raises   ValueError for a fault of the graph
+        """
+        if kwargs:
+            raise ValueError(f"publish() of a pipeline has no parameter {', '.join(kwargs)}")
+        sent = send_sources(self._draft)
+        body = {
+            **sent.as_json(),
+            "id": new_run_id(),
+            "name": name if name is not None else self._name or "",
+            "description": description if description is not None else self.description,
+            "version": version or "",
+            "continue_on_step_failure": continue_on_step_failure,
+        }
+        return published_by(self.workspace, body)
 
     def _set_experiment_name(self, name: str) -> None:
         self._experiment_name = name

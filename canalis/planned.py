@@ -12,7 +12,7 @@ _REST = "it has nothing to do with running pipelines: take it out"
 
 _PLANNED = """
     Model Keyvault Module ModuleVersion ModuleStep TrainingOutput PipelineDataset
-    PublishedPipeline PipelineEndpoint PipelineDraft Schedule ScheduleRecurrence TimeZone
+    PipelineEndpoint PipelineDraft Schedule ScheduleRecurrence TimeZone
     TabularDataset TabularDatasetFactory DataType OutputTabularDatasetConfig PipelineOutputFileDataset
     PipelineOutputTabularDataset LinkFileOutputDatasetConfig LinkTabularOutputDatasetConfig SqlDataReference
     DatabricksCompute DataFactoryCompute AdlaCompute BatchCompute RemoteCompute DsvmCompute HDInsightCompute
@@ -58,9 +58,9 @@ MEMBERS: dict[str, dict[str, str]] = {
     },
     "Experiment": dict.fromkeys(("start_logging", "archive", "reactivate"), ""),
     "Run": dict.fromkeys(("register_model", "get_secret"), ""),
-    "PipelineRun": dict.fromkeys(("publish_pipeline", "save", "register_model"), ""),
+    "PipelineRun": dict.fromkeys(("save", "register_model"), ""),
     "StepRun": dict.fromkeys(("register_model", "get_secret"), ""),
-    "Pipeline": dict.fromkeys(("publish", "load_yaml", "service_endpoint"), ""),
+    "Pipeline": dict.fromkeys(("load_yaml", "service_endpoint"), ""),
     "Dataset": dict.fromkeys(("Tabular", "get_by_name", "get_by_id", "get_all"), ""),
     "FileDataset": dict.fromkeys(("register", "mount", "take", "skip", "take_sample", "random_split", "filter"), ""),
     "Datastore": dict.fromkeys(

@@ -6,13 +6,14 @@ import json
 import os
 import sys
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from canalis.building import Draft, build, raise_faults, value_of
 from canalis.contract.faults import faults
-from canalis.contract.graph import DataPathValue, ParameterValue
+from canalis.contract.graph import DataPathValue, Graph, ParameterValue
 from canalis.contract.parameters import assign
 from canalis.contract.run import new_run_id
 from canalis.installed import tell_what_is_missing
@@ -38,31 +39,68 @@ def submit_draft(
     """Send the source files and the graph; the run that was started. Raises as Pipeline.submit says."""
     workspace = draft.workspace
     workspace._experiment(experiment_name)
-    sketch = build(draft)
-    raise_faults([str(fault) for fault in faults(sketch)])
-    values = _values(parameters)
-    assign(sketch.parameters, values)  # wrong ones are told before anything is sent
-    snapshots = Snapshots(workspace._client)
-    graph = build(draft, snapshots.id_of)
-    if workspace._root is not None:  # else this interpreter is not that of the steps
-        tell_what_is_missing(graph.environments.values())
+    values = values_of(parameters)
+    sent = send_sources(draft, values)
     body = {
+        **sent.as_json(),
         "run_id": new_run_id(),
-        "graph": graph.model_dump(mode="json", exclude_unset=True),
         "experiment": experiment_name,
-        "parameters": _as_json(values),
+        "parameters": as_json(values),
         "continue_on_step_failure": continue_on_step_failure,
         "regenerate_outputs": regenerate_outputs,
-        "interpreter": (sys.executable or None) if workspace._root is not None else None,
-        "tags": {str(key): str(value) for key, value in (tags or {}).items()},
-        "properties": {SOURCES: json.dumps(snapshots.folders())},
-        "parent": parent or _surrounding_run(),
+        "tags": as_texts(tags),
+        "parent": parent or surrounding_run(),
     }
     run = workspace._run(workspace._client.post_document("/runs", json.dumps(body).encode()))
-    for node in graph.nodes[:_NAMED_MAX]:
+    nodes = sent.graph.nodes
+    for node in nodes[:_NAMED_MAX]:
         print(f"Step {node.name} will run" + ("" if node.key == node.name else f" as {node.key}"))
-    if len(graph.nodes) > _NAMED_MAX:
-        print(f"... and {len(graph.nodes) - _NAMED_MAX} steps more")
+    if len(nodes) > _NAMED_MAX:
+        print(f"... and {len(nodes) - _NAMED_MAX} steps more")
+    return tell_submitted(run)
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A pipeline whose source files the service has.
+
+    interpreter   of command steps; None where that is not this machine's
+    properties    that its runs have
+    """
+
+    graph: Graph
+    interpreter: str | None
+    properties: dict[str, str]
+
+    def as_json(self) -> dict[str, Any]:
+        """What a submission and a publication both say of it."""
+        return {
+            "graph": self.graph.model_dump(mode="json", exclude_unset=True),
+            "interpreter": self.interpreter,
+            "properties": self.properties,
+        }
+
+
+def send_sources(draft: Draft, values: dict[str, ParameterValue] | None = None) -> Sent:
+    """Check a pipeline, and send its source files. What is wrong with it is told before anything is sent.
+
+    values   that its parameters shall have, checked as well
+    """
+    workspace = draft.workspace
+    sketch = build(draft)
+    raise_faults([str(fault) for fault in faults(sketch)])
+    assign(sketch.parameters, values or {})
+    snapshots = Snapshots(workspace._client)
+    graph = build(draft, snapshots.id_of)
+    is_here = workspace._root is not None  # else this interpreter is not that of the steps
+    if is_here:
+        tell_what_is_missing(graph.environments.values())
+    interpreter = sys.executable if is_here else ""
+    return Sent(graph, interpreter or None, {SOURCES: json.dumps(snapshots.folders())})
+
+
+def tell_submitted(run: Any) -> Any:
+    """Say that a run was started, and remember it for the command that runs the author's script; the run."""
     print(f"Submitted run {run.id}: `canalis show {run.id[:8]}` shows it")
     submitted.append(run)
     return run
@@ -80,28 +118,32 @@ def resume_run(
         "run_id": new_run_id(),
         "from_steps": [from_steps] if isinstance(from_steps, str) else list(from_steps),
         "only_failed": only_failed,
-        "parameters": _as_json(_values(parameters)),
-        "parent": _surrounding_run(),
+        "parameters": as_json(values_of(parameters)),
+        "parent": surrounding_run(),
     }
     view = workspace._client.post(f"/runs/{quote(run_id)}/resume", body)
     kept = int(view["steps"].get("reused", 0))
     print(f"Kept {kept} of {sum(view['steps'].values())} steps of run {view['resumed_from']}; the others run")
-    run = workspace._run(view)
-    print(f"Submitted run {run.id}: `canalis show {run.id[:8]}` shows it")
-    submitted.append(run)
-    return run
+    return tell_submitted(workspace._run(view))
 
 
-def _values(parameters: dict[str, Any] | None) -> dict[str, ParameterValue]:
+def values_of(parameters: dict[str, Any] | None) -> dict[str, ParameterValue]:
+    """Values of parameters as an author gives them, as the graph and a run know them."""
     given = parameters or {}
     return {name: value if isinstance(value, DataPathValue) else value_of(value) for name, value in given.items()}
 
 
-def _as_json(values: dict[str, ParameterValue]) -> dict[str, Any]:
+def as_texts(tags: dict[str, Any] | None) -> dict[str, str]:
+    """Tags or properties as they are kept: texts."""
+    return {str(key): str(value) for key, value in (tags or {}).items()}
+
+
+def as_json(values: dict[str, ParameterValue]) -> dict[str, Any]:
+    """Values of parameters as they travel."""
     return {name: value.model_dump() if isinstance(value, DataPathValue) else value for name, value in values.items()}
 
 
-def _surrounding_run() -> str | None:
+def surrounding_run() -> str | None:
     """The run of the step in which this script runs, if it is one."""
     context = os.environ.get("CANALIS_CONTEXT")
     return str(json.loads(Path(context).read_text())["run_id"]) if context else None

@@ -56,6 +56,10 @@ class Within(Protocol):
         """The run that a view of the service describes, of the class that it is."""
         ...
 
+    def _publish(self, body: dict[str, Any]) -> Any:
+        """The published pipeline that is made of a publication."""
+        ...
+
     def _experiment(self, name: str) -> Any:
         """The experiment of that name, made when there is none."""
         ...

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from canalis import compute, config, datastore, host, local
 from canalis.absent import V1
+from canalis.answers import asked
 from canalis.compute import ComputeTarget
 from canalis.contract.faults import how_to_make
 from canalis.datastore import AbstractDatastore
@@ -20,7 +21,9 @@ from canalis.exceptions import UserErrorException
 from canalis.experiment import Experiment
 from canalis.host import Host
 from canalis.named import Named
-from canalis.run import PipelineRun, Run, StepRun
+from canalis.pipeline_run import PipelineRun, StepRun
+from canalis.published import PublishedPipeline, published_by
+from canalis.run import Run
 
 
 class Workspace(V1):
@@ -241,7 +244,7 @@ class Workspace(V1):
 
     def set_default_datastore(self, name: str) -> None:
         """Make another datastore the default. UserErrorException when there is none of that name."""
-        datastore.asked(lambda: self._client.put(f"/datastores/default/{quote(name)}"))
+        asked(lambda: self._client.put(f"/datastores/default/{quote(name)}"))
 
     def get_default_compute_target(self, type: str) -> ComputeTarget | None:
         """The cluster with v1's default name for 'CPU' or 'GPU', if there is one."""
@@ -270,6 +273,10 @@ class Workspace(V1):
         """The run that a view of the service describes, of the class that it is."""
         kind = PipelineRun if view["kind"] == "pipeline" else StepRun
         return kind(Experiment._known(self, view["experiment"]), view["id"], _view=view)
+
+    def _publish(self, body: dict[str, Any]) -> PublishedPipeline:
+        """The published pipeline that is made of a publication."""
+        return published_by(self, body)
 
     def _experiment(self, name: str) -> Experiment:
         """The experiment of that name, made when there is none."""

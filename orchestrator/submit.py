@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from pydantic import Field
 
 from canalis.contract.about import about
-from canalis.contract.errors import AlreadyExists, Conflict, GraphError, NotFound
+from canalis.contract.errors import AlreadyExists, Conflict, GraphError, KeyReused, NotFound
 from canalis.contract.faults import faults
 from canalis.contract.graph import Graph, ParameterValue, Part, content_id
 from canalis.contract.layout import graph_key, snapshot_key
@@ -15,7 +16,16 @@ from canalis.contract.limits import unfit
 from canalis.contract.messages import stamped
 from canalis.contract.parameters import assign
 from canalis.contract.ports import Document, Ports, Run
-from canalis.contract.run import ComputeChoice, RunRequest, StepRunId, check_experiment_name, check_run_id, new_run_id
+from canalis.contract.run import (
+    OWN,
+    ComputeChoice,
+    Origin,
+    RunRequest,
+    StepRunId,
+    check_experiment_name,
+    check_run_id,
+    new_run_id,
+)
 from canalis.contract.trace import current, span
 from orchestrator.decide import decide
 from orchestrator.plan import first_state, make_plan
@@ -23,49 +33,81 @@ from orchestrator.plan import first_state, make_plan
 DEPTH_MAX = 16  # runs submitted by steps of runs submitted by steps; more is a pipeline that calls itself
 
 
-class Submission(Part):
-    """What a caller asks for. The graph's snapshots must have been uploaded before.
+class Asked(Part):
+    """How a pipeline is to be run, whoever brings it.
 
-    run_id   chosen by the caller to make a repeated submission the same run; else a new one
-    parent   id of the run, or of the step's run, that submits it
+    run_id        chosen by the caller to make a repeated submission the same run; else a new one
+    description   "" takes the pipeline's own
+    parent        id of the run, or of the step's run, that submits it
     """
 
-    graph: Graph
     experiment: str
     run_id: str | None = None
     display_name: str = ""
+    description: str = ""
     parameters: dict[str, ParameterValue] = Field(default_factory=dict)
-    continue_on_step_failure: bool = False
     regenerate_outputs: bool = False
-    interpreter: str | None = None
     tags: dict[str, str] = Field(default_factory=dict)
     properties: dict[str, str] = Field(default_factory=dict)
     parent: str | None = None
 
 
-def submit(ports: Ports, asked: Submission, computes: Mapping[str, ComputeChoice], by: str = "") -> Run:
+class Submission(Asked):
+    """A graph that a caller wants to run. Its snapshots must have been uploaded before."""
+
+    graph: Graph
+    continue_on_step_failure: bool = False
+    interpreter: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """What is behind a submission, and no caller says of himself.
+
+    graph_id      of the graph, when it is stored already
+    origin        what the run is started from
+    fingerprint   of all that was asked for under an idempotency key; "" without one
+    """
+
+    graph_id: str | None = None
+    origin: Origin = OWN
+    fingerprint: str = ""
+
+
+OF_ITS_OWN = Behind()
+
+
+def submit(
+    ports: Ports, asked: Submission, computes: Mapping[str, ComputeChoice], by: str = "", behind: Behind = OF_ITS_OWN
+) -> Run:
     """Create the run and send its first orders. On return it outlives any crash.
 
     computes   what each compute target is just now, "" for steps that name none
     Returns    the run as it is now: with a run_id that was submitted before, that run
     Raises     NameInvalid, GraphError with every fault, ParameterError, NotFound for a parent or snapshot,
-               AlreadyExists for a run_id that belongs to another pipeline's run
+               AlreadyExists for a run_id that belongs to another pipeline's run, KeyReused
     """
     check_experiment_name(asked.experiment)
     run_id = check_run_id(asked.run_id or new_run_id())
     with about(run_id=run_id), span("submit", attributes={"canalis.steps": len(asked.graph.nodes)}):
-        return _submit(ports, run_id, asked, computes, by)
+        return _submit(ports, run_id, asked, computes, by, behind)
 
 
-def _submit(ports: Ports, run_id: str, asked: Submission, computes: Mapping[str, ComputeChoice], by: str) -> Run:
+def _submit(
+    ports: Ports,
+    run_id: str,
+    asked: Submission,
+    computes: Mapping[str, ComputeChoice],
+    by: str,
+    behind: Behind,
+) -> Run:
     chosen = chosen_computes(ports, asked.graph, computes)
-    document = asked.graph.to_bytes()
-    graph_id = content_id(document)
+    graph_id = behind.graph_id or _stored(ports, asked.graph)
     request = RunRequest(
         experiment=asked.experiment,
         graph=graph_id,
         display_name=asked.display_name,
-        description=asked.graph.description,
+        description=asked.description or asked.graph.description,
         parameters=assign(asked.graph.parameters, asked.parameters),
         continue_on_step_failure=asked.continue_on_step_failure,
         regenerate_outputs=asked.regenerate_outputs,
@@ -80,15 +122,24 @@ def _submit(ports: Ports, run_id: str, asked: Submission, computes: Mapping[str,
         submitted_at=ports.clock.now(),
         number=next_number(ports, asked.experiment),
         trace=current(),
+        origin=behind.origin,
+        fingerprint=behind.fingerprint,
     )
-    ports.blobs.put_if_absent(graph_key(graph_id), document)
     return create(ports, run_id, request, asked.graph)
+
+
+def _stored(ports: Ports, graph: Graph) -> str:
+    """The id of a graph that is stored from now on."""
+    document = graph.to_bytes()
+    graph_id = content_id(document)
+    ports.blobs.put_if_absent(graph_key(graph_id), document)
+    return graph_id
 
 
 def create(ports: Ports, run_id: str, request: RunRequest, graph: Graph) -> Run:
     """Create a run of a stored graph together with its first orders; the run as it is now.
 
-    Raises AlreadyExists for a run_id that belongs to a run of something else
+    Raises AlreadyExists for a run_id that belongs to a run of something else, KeyReused for an idempotency key's
     """
     plan = make_plan(run_id, request, graph)
     # The first tick happens here: the first steps need not wait for the orchestrator's queue.
@@ -96,6 +147,11 @@ def create(ports: Ports, run_id: str, request: RunRequest, graph: Graph) -> Run:
     created = ports.runs.create(run_id, request, state, stamped(sends, current()))
     ports.runs.deliver(run_id)
     run = ports.runs.load(run_id)
+    if not created and run.request.fingerprint != request.fingerprint:
+        raise KeyReused(
+            f"This idempotency key has started run {run_id}, of another request: take a new key for each request",
+            run_id=run_id,
+        )
     if not created and _origin(run.request) != _origin(request):
         raise AlreadyExists(f"There is a run {run_id} already, of another pipeline", kind="run", name=run_id)
     return run

@@ -76,6 +76,7 @@ def run_view(ports: Ports, run: Run, with_error: bool = True) -> RunView:
         parent=run.request.parent,
         resumed_from=run.request.resumed_from,
         resumed_by=_oldest_first(notes.get("resumed_by", {})),
+        origin=run.request.origin,
         graph=run.request.graph,
         continue_on_step_failure=run.request.continue_on_step_failure,
         submitted_by=run.request.submitted_by,

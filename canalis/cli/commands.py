@@ -179,8 +179,9 @@ def logs(
     as_json: Json = False,
 ) -> None:
     """Print what the steps of a run have printed."""
+    from canalis.pipeline_run import StepRun
     from canalis.progress import Follower, PlainDisplay
-    from canalis.run import Run, StepRun
+    from canalis.run import Run
     from canalis.telling import label
 
     found = Run.get(where.holding(workspace, run), run)

@@ -19,7 +19,7 @@ from canalis.cli.output import prints_aside
 from canalis.exceptions import ActivityFailedException, UserErrorException
 
 if TYPE_CHECKING:
-    from canalis.run import PipelineRun
+    from canalis.pipeline_run import PipelineRun
 
 _DEMO = Path("compare_models") / "pipeline.py"
 _DEMO_NEEDS = {"sklearn": "scikit-learn", "matplotlib": "matplotlib"}

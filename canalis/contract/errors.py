@@ -7,6 +7,9 @@
     |  |- NameInvalid         a name breaks its grammar
     |  |- NotFound            nothing has that name
     |  |- AlreadyExists       something else has that name
+    |  |- StillUsed           something else would not work without it
+    |  |- Disabled            it is there, and somebody has switched it off
+    |  |- KeyReused           an idempotency key came again with another request
     |  |- NotAllowed          who asks is unknown
     |  |- Forbidden           who asks is known, and may not do this
     |  |- NotResumable        a run has nothing to go on with, or not yet
@@ -81,6 +84,26 @@ class AlreadyExists(AuthorError):
 
     code = "already_exists"
     http_status = 409
+
+
+class StillUsed(AuthorError):
+    """Something else would not work without what is to be deleted."""
+
+    code = "still_used"
+    http_status = 409
+
+
+class Disabled(AuthorError):
+    """What is to be started is there, and somebody has disabled it."""
+
+    code = "disabled"
+    http_status = 409
+
+
+class KeyReused(AuthorError):
+    """An idempotency key came again, with another request than the first time."""
+
+    code = "key_reused"
 
 
 class NotAllowed(AuthorError):

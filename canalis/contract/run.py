@@ -58,6 +58,9 @@ class Origin(Part):
     kind: str = ""
 
 
+OWN = Origin()  # somebody has submitted a graph of their own
+
+
 class RunRequest(Part):
     """Everything that was asked for when a run was submitted. It does not change afterwards.
 
@@ -94,7 +97,7 @@ class RunRequest(Part):
     resumed_from: str | None = None
     trace: str = ""
     kept: dict[str, str] = Field(default_factory=dict)
-    origin: Origin = Origin()
+    origin: Origin = OWN
     fingerprint: str = ""
 
 

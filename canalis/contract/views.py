@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from canalis.contract.graph import ParameterValue, Part
+from canalis.contract.run import OWN, Origin
 
 
 class ErrorView(Part):
@@ -89,6 +90,7 @@ class RunView(Part):
     attention  why it cannot go on without somebody's help; "" when it can
     steps      how many of its steps stand how, by our words
     version    changes whenever anything above the steps' phases does
+    origin     what it was started from: a published pipeline, an endpoint, a schedule
     resumed_from, resumed_by   the run that it goes on from, and those that go on from it
     """
 
@@ -106,6 +108,7 @@ class RunView(Part):
     parent: str | None
     resumed_from: str | None = None
     resumed_by: tuple[str, ...] = ()
+    origin: Origin = OWN
     graph: str
     continue_on_step_failure: bool
     submitted_by: str

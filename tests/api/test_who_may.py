@@ -28,6 +28,7 @@ from tests.api.test_tokens import guard_of
 A_POINT = {"id": "1", "time": 1.0, "name": "x", "kind": "scalar", "value": 1}
 A_SHA256 = "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"  # of b"x"
 STORE = "/datastores/workspaceblobstore"
+PIPE = "/pipelines/pipe-one"
 MINE = StepRunId("run-mine", "a")
 
 
@@ -91,6 +92,7 @@ def world(tmp_path_factory):
         made.admin("POST", "/environments/env", json={"x": 1})
         made.admin("PUT", f"{STORE}/files/data.csv", content=b"x")
         made.admin("PUT", "/computes/cpu", json={})
+        made.admin("POST", "/pipelines", json={"graph": made.graph, "id": "pipe-one"})
         yield made
 
 
@@ -117,6 +119,12 @@ def a_request(world: World, method: str, path: str) -> tuple[str, dict[str, Any]
         ("PUT", "/datastores/{name}/files/{path:path}"): (f"{STORE}/files/new.csv", {"content": b"x"}),
         ("POST", "/datastores/{name}/links"): (f"{STORE}/links", {"json": {"paths": ["data.csv"]}}),
         ("POST", "/runs/{name}/links"): (f"{run}/links", {"json": {"paths": ["f.txt"]}}),
+        ("POST", "/pipelines"): ("/pipelines", {"json": {"graph": world.graph}}),
+        ("GET", "/pipelines/{identity}"): (PIPE, {}),
+        ("PATCH", "/pipelines/{identity}"): (PIPE, {"json": {"name": "x"}}),
+        ("DELETE", "/pipelines/{identity}"): ("/pipelines/pipe-none", {}),
+        ("GET", "/pipelines/{identity}/graph"): (f"{PIPE}/graph", {}),
+        ("POST", "/pipelines/{identity}/runs"): (f"{PIPE}/runs", {"json": {"experiment": "e"}}),
         ("GET", "/computes/{name}"): ("/computes/cpu", {}),
         ("PUT", "/computes/{name}"): ("/computes/gpu", {"json": {}}),
         ("DELETE", "/computes/{name}"): ("/computes/none", {}),
@@ -238,6 +246,9 @@ def test_what_is_refused_to_scripts_is_what_would_reach_others(world):
         ("PUT", "/computes/{name}"),
         ("DELETE", "/computes/{name}"),
         ("POST", "/environments/{name}"),
+        ("POST", "/pipelines"),
+        ("PATCH", "/pipelines/{identity}"),
+        ("DELETE", "/pipelines/{identity}"),
     }
 
 
@@ -380,7 +391,8 @@ def test_every_change_leaves_one_line_that_says_who_made_it(world, caplog):
             assert line["ids"].keys() == {"oid", "appid", "tid"}
             assert (line["method"], line["status"]) == (method, answer.status_code)
             assert line["route"] == route and line["client"] == "127.0.0.1"
-            assert line["name"] == ("" if "{name}" not in route else path.split("/")[3 if "/default/" in path else 2])
+            is_named = "{name}" in route or "{identity}" in route
+            assert line["name"] == (path.split("/")[3 if "/default/" in path else 2] if is_named else "")
     answer = world.step("POST", "/runs", json=world.submission())
     (line,) = lines()
     assert (line["who"], line["role"], line["made"]) == ("run-mine.a", "step", answer.json()["id"])

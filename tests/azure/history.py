@@ -6,7 +6,8 @@ import re
 from typing import Any
 
 from canalis.contract.errors import NotFound
-from canalis.run import PipelineRun, Run
+from canalis.pipeline_run import PipelineRun
+from canalis.run import Run
 
 Event = tuple[object, ...]
 

@@ -148,7 +148,6 @@ def test_what_decides_knows_no_clock_no_chance_and_no_files(name):
 
 def test_files_and_functions_stay_small_enough_to_be_read():
     limits = {
-        "canalis/run.py": 500,  # v1's run classes hang together: Run, PipelineRun and StepRun
         "canalis/compute.py": 360,
     }
     for file in source_files(ROOT):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from canalis.data import PipelineData
-from canalis.run import PipelineRun
+from canalis.pipeline_run import PipelineRun
 from canalis.steps import PythonScriptStep
 from tests.scenes.conftest import Author
 

@@ -21,7 +21,7 @@ from canalis.azureml import install_as_azureml
 from canalis.compute import AmlCompute, ComputeTarget
 from canalis.experiment import Experiment
 from canalis.pipeline import Pipeline
-from canalis.run import PipelineRun
+from canalis.pipeline_run import PipelineRun
 from canalis.steps import PythonScriptStep
 from canalis.workspace import Workspace
 from steps.processes import Attached, kill_group

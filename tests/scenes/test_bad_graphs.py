@@ -11,7 +11,7 @@ from canalis.datastore import Datastore
 from canalis.exceptions import ComputeTargetException, UserErrorException
 from canalis.experiment import Experiment
 from canalis.pipeline import Pipeline
-from canalis.run import PipelineRun
+from canalis.pipeline_run import PipelineRun
 from canalis.steps import CommandStep, PythonScriptStep, StepSequence
 from canalis.workspace import Workspace
 

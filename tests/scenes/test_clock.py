@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from canalis import local
-from canalis.run import PipelineRun
+from canalis.pipeline_run import PipelineRun
 from canalis.workspace import Workspace
 from tests.scenes.clock import SetClock
 from tests.scenes.conftest import CANALIS, Author, canalis, until

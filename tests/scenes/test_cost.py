@@ -7,7 +7,7 @@ import json
 import pytest
 
 from canalis import local
-from canalis.run import PipelineRun
+from canalis.pipeline_run import PipelineRun
 from canalis.workspace import Workspace
 from tests.scenes.conftest import Author, canalis, cells, until
 

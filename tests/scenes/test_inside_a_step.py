@@ -13,7 +13,7 @@ from canalis.data import PipelineParameter
 from canalis.exceptions import RunEnvironmentException, UserErrorException
 from canalis.logged import _OfflineRun
 from canalis.pipeline import Pipeline
-from canalis.run import StepRun
+from canalis.pipeline_run import StepRun
 from canalis.runconfig import RunConfiguration
 from tests.scenes.conftest import log_of
 

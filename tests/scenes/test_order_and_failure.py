@@ -11,7 +11,7 @@ from canalis.contract.errors import NotSupported, ParameterError
 from canalis.data import PipelineData, PipelineParameter
 from canalis.exceptions import ActivityFailedException
 from canalis.pipeline import Pipeline
-from canalis.run import PipelineRun
+from canalis.pipeline_run import PipelineRun
 from canalis.steps import CommandStep, StepSequence
 from tests.scenes.conftest import is_alive, log_of, statuses, until
 

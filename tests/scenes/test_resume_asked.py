@@ -9,7 +9,7 @@ import pytest
 
 from canalis.contract.errors import AlreadyExists, GraphError, NotFound, NotResumable
 from canalis.data import PipelineParameter
-from canalis.run import PipelineRun
+from canalis.pipeline_run import PipelineRun
 from canalis.workspace import Workspace
 from tests.scenes.chain import Chain, goes_on
 from tests.scenes.conftest import canalis, cells, log_of

@@ -9,7 +9,8 @@ import pytest
 
 from canalis.contract.errors import NotFound
 from canalis.exceptions import AzureMLException
-from canalis.run import PipelineRun, Run, get_run
+from canalis.pipeline_run import PipelineRun
+from canalis.run import Run, get_run
 
 
 @pytest.mark.parametrize("name", ["nope", "00000000-0000-0000-0000-000000000000"])

@@ -1,0 +1,85 @@
+"""Published pipelines: what others start without the script that made them."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Response
+
+from api.access import GuardedRoute, Role, needs
+from api.computes import choices
+from api.datastores import with_default_store
+from api.keys import OnlyOnce
+from api.reach import Reach
+from api.runs import as_child, made
+from api.service import PREFIX, Asking, Here, Service
+from canalis.contract.graph import Graph
+from canalis.contract.published import Publication, Published, PublishedChange, PublishedView
+from canalis.contract.views import RunView
+from orchestrator.pipelines import publish as publishing
+from orchestrator.pipelines.launch import Launch, launch
+
+router = APIRouter(prefix="/pipelines", route_class=GuardedRoute, tags=["pipelines"])
+
+
+@router.post("", dependencies=[needs(Role.SUBMITTER)], status_code=201)
+def publish(here: Here, who: Asking, asked: Publication, response: Response) -> PublishedView:
+    """Publish a graph, or what a run ran with the values that its parameters had. It never changes afterwards."""
+    if asked.graph is not None:
+        asked = asked.model_copy(update={"graph": with_default_store(here, asked.graph)})
+    found = publishing.publish(here.ports, asked, choices(here), by=who.name)
+    response.headers["Location"] = f"{PREFIX}/pipelines/{found.id}"
+    return shown(here, found)
+
+
+@router.get("", dependencies=[needs(Role.READER, step=Reach.WORKSPACE)])
+def list_pipelines(here: Here, active_only: bool = False, name: str | None = None) -> list[PublishedView]:
+    """Published pipelines, newest first."""
+    return [listed(here, found) for found in publishing.all_published(here.ports.documents, active_only, name)]
+
+
+@router.get("/{identity}", dependencies=[needs(Role.READER, step=Reach.WORKSPACE)])
+def get_pipeline(here: Here, identity: str) -> PublishedView:
+    """One published pipeline."""
+    return shown(here, publishing.published(here.ports.documents, identity))
+
+
+@router.patch("/{identity}", dependencies=[needs(Role.SUBMITTER)])
+def change_pipeline(here: Here, identity: str, said: PublishedChange) -> PublishedView:
+    """Rename, describe, enable or disable a published pipeline. What it runs stays as it is."""
+    return shown(here, publishing.change(here.ports, identity, said))
+
+
+@router.delete("/{identity}", dependencies=[needs(Role.OPERATOR)], status_code=204)
+def delete_pipeline(here: Here, identity: str) -> None:
+    """Delete a published pipeline, or find that it is gone. Refused while an endpoint or a schedule starts it."""
+    publishing.delete(here.ports.documents, identity, users=())
+
+
+@router.get("/{identity}/graph", dependencies=[needs(Role.READER, step=Reach.WORKSPACE)])
+def get_pipeline_graph(here: Here, identity: str) -> Graph:
+    """What a published pipeline runs."""
+    return publishing.graph_of(here.ports, publishing.published(here.ports.documents, identity))
+
+
+@router.post("/{identity}/runs", dependencies=[needs(Role.SUBMITTER, step=Reach.CHOSEN)], status_code=201)
+def start_pipeline(
+    here: Here, who: Asking, once: OnlyOnce, identity: str, asked: Launch, response: Response
+) -> RunView:
+    """Start a run of a published pipeline. Its first steps have been ordered when this returns."""
+    if who.run is not None:
+        asked = as_child(asked, who.run)
+    if once.run_id is not None:
+        asked = asked.model_copy(update={"run_id": once.run_id})
+    found = publishing.published(here.ports.documents, identity)
+    run = launch(here.engine, found, asked, choices(here), by=who.name, fingerprint=once.fingerprint)
+    return made(here, run, response)
+
+
+def listed(here: Service, found: Published) -> PublishedView:
+    """A published pipeline as lists show it: without what it takes its graph to know."""
+    return PublishedView(**dict(found), url=f"{here.v1_url}/PipelineRuns/PipelineSubmit/{found.id}")
+
+
+def shown(here: Service, found: Published) -> PublishedView:
+    """A published pipeline with the values of its parameters, and with what starts it."""
+    defaults = publishing.defaults_of(found, publishing.graph_of(here.ports, found))
+    return listed(here, found).model_copy(update={"defaults": defaults})

@@ -1,0 +1,41 @@
+"""What the service answers, in v1's terms: what the author can mend becomes the exception that v1 had for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from canalis.contract.errors import AuthorError, NotFound, ParameterError
+from canalis.exceptions import ErrorResponseException, UserErrorException
+
+_Answer = TypeVar("_Answer")
+
+
+def asked(question: Callable[[], _Answer]) -> _Answer:
+    """What the service answers; what the author can mend becomes a UserErrorException, as in v1."""
+    try:
+        return question()
+    except AuthorError as error:
+        raise UserErrorException(error.message, error, error.code) from error
+
+
+def answered(question: Callable[[], _Answer]) -> _Answer:
+    """The same for published pipelines, endpoints and schedules, of which v1 raised ErrorResponseException.
+
+    A parameter's fault stays what it is, a ValueError too: v1 found it before it asked.
+    """
+    try:
+        return question()
+    except ParameterError:
+        raise
+    except AuthorError as error:
+        raise ErrorResponseException.of(error) from error
+
+
+def is_there(question: Callable[[], object]) -> bool:
+    """Whether the service knows what is asked for."""
+    try:
+        question()
+    except NotFound:
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""Pipelines that others start: published under an id, behind endpoints with versions; and drafts of such."""
