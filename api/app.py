@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, FastAPI
 
-from api import computes, datastores, errors, health, named, pipelines, runs, snapshots, workspace
+from api import computes, datastores, drafts, endpoints, errors, health, named, pipelines, runs, snapshots, workspace
 from api.access import Guard, GuardedRoute
 from api.service import PREFIX, Service
 from api.tracing import Traced
@@ -33,7 +33,7 @@ def make_app(service: Service, guard: Guard) -> FastAPI:
     errors.install(app)
     app.add_middleware(Traced, prefix=PREFIX)
     router = APIRouter(prefix=PREFIX, route_class=GuardedRoute)
-    for nouns in (workspace, health, runs, pipelines, snapshots, datastores, computes, named):
+    for nouns in (workspace, health, runs, pipelines, endpoints, drafts, snapshots, datastores, computes, named):
         router.include_router(nouns.router)
     app.include_router(router)
     app.include_router(workspace.front)

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from fastapi import APIRouter, Response
 
 from api.access import GuardedRoute, Role, needs
 from api.computes import choices
 from api.datastores import with_default_store
-from api.keys import OnlyOnce
 from api.reach import Reach
-from api.runs import as_child, made
 from api.service import PREFIX, Asking, Here, Service
+from api.snapshots import files_of
+from api.starting import OnlyOnce, made, prepared
+from canalis.contract.differences import Difference
 from canalis.contract.graph import Graph
 from canalis.contract.published import Publication, Published, PublishedChange, PublishedView
 from canalis.contract.views import RunView
 from orchestrator.pipelines import publish as publishing
+from orchestrator.pipelines.differences import compare
+from orchestrator.pipelines.endpoints import endpoints_with
 from orchestrator.pipelines.launch import Launch, launch
 
 router = APIRouter(prefix="/pipelines", route_class=GuardedRoute, tags=["pipelines"])
@@ -51,7 +56,7 @@ def change_pipeline(here: Here, identity: str, said: PublishedChange) -> Publish
 @router.delete("/{identity}", dependencies=[needs(Role.OPERATOR)], status_code=204)
 def delete_pipeline(here: Here, identity: str) -> None:
     """Delete a published pipeline, or find that it is gone. Refused while an endpoint or a schedule starts it."""
-    publishing.delete(here.ports.documents, identity, users=())
+    publishing.delete(here.ports.documents, identity, (f"endpoint '{name}'" for name in _endpoints(here, identity)))
 
 
 @router.get("/{identity}/graph", dependencies=[needs(Role.READER, step=Reach.WORKSPACE)])
@@ -65,13 +70,25 @@ def start_pipeline(
     here: Here, who: Asking, once: OnlyOnce, identity: str, asked: Launch, response: Response
 ) -> RunView:
     """Start a run of a published pipeline. Its first steps have been ordered when this returns."""
-    if who.run is not None:
-        asked = as_child(asked, who.run)
-    if once.run_id is not None:
-        asked = asked.model_copy(update={"run_id": once.run_id})
     found = publishing.published(here.ports.documents, identity)
+    asked = prepared(asked, who, once)
     run = launch(here.engine, found, asked, choices(here), by=who.name, fingerprint=once.fingerprint)
     return made(here, run, response)
+
+
+@router.get("/{identity}/diff/{other}", dependencies=[needs(Role.READER, step=Reach.WORKSPACE)])
+def compare_pipelines(here: Here, identity: str, other: str) -> Difference:
+    """All that is other in what the `other` published pipeline runs than in what this one does."""
+    return shown_difference(here, identity, other)
+
+
+def shown_difference(here: Service, before: str, after: str) -> Difference:
+    """All that is other in one published pipeline than in another."""
+    old, new = (publishing.published(here.ports.documents, identity) for identity in (before, after))
+    graphs = [publishing.graph_of(here.ports, one) for one in (old, new)]
+    defaults = [publishing.defaults_of(one, graph) for one, graph in zip((old, new), graphs, strict=True)]
+    changes = compare(graphs[0], graphs[1], (defaults[0], defaults[1]), partial(files_of, here.ports.blobs))
+    return Difference(before=old.id, after=new.id, changes=tuple(changes))
 
 
 def listed(here: Service, found: Published) -> PublishedView:
@@ -82,4 +99,8 @@ def listed(here: Service, found: Published) -> PublishedView:
 def shown(here: Service, found: Published) -> PublishedView:
     """A published pipeline with the values of its parameters, and with what starts it."""
     defaults = publishing.defaults_of(found, publishing.graph_of(here.ports, found))
-    return listed(here, found).model_copy(update={"defaults": defaults})
+    return listed(here, found).model_copy(update={"defaults": defaults, "endpoints": _endpoints(here, found.id)})
+
+
+def _endpoints(here: Service, identity: str) -> tuple[str, ...]:
+    return tuple(one.name for one in endpoints_with(here.ports.documents, identity))

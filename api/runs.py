@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from functools import partial
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
@@ -14,12 +14,12 @@ from api.access import GuardedRoute, Role, needs
 from api.computes import choices
 from api.datastores import with_default_store
 from api.files import RANGE_BYTES_MAX, file_view, key_shown_as, receive, send_file, send_range
-from api.keys import OnlyOnce
 from api.links import LinksAnswer, LinksAsked, checked, links_to_read
 from api.reach import Reach, is_parent_within
-from api.service import PREFIX, Asking, Here, Service
+from api.service import Asking, Here, Service
+from api.starting import OnlyOnce, made, prepared
 from canalis.contract.costs import CostView, cost_view
-from canalis.contract.errors import Conflict, NotFound, NotSupported
+from canalis.contract.errors import Conflict, NotSupported
 from canalis.contract.graph import Graph
 from canalis.contract.graphs import stored_graph
 from canalis.contract.layout import METRICS, STEP_LOG, artifacts, of_run, records
@@ -32,11 +32,9 @@ from orchestrator import step_views, views
 from orchestrator.advance import advance
 from orchestrator.remarks import annotate
 from orchestrator.resume import Resumption, resume
-from orchestrator.submit import Asked, Behind, Submission, submit
+from orchestrator.submit import Behind, Submission, submit
 
 router = APIRouter(prefix="/runs", route_class=GuardedRoute, tags=["runs"])
-
-Wish = TypeVar("Wish", bound=Asked)
 
 _TRIES = 8
 _POINTS_MAX = 10_000
@@ -54,11 +52,7 @@ class Annotation(BaseModel):
 @router.post("", dependencies=[needs(Role.SUBMITTER, step=Reach.CHOSEN)], status_code=201)
 def post_run(here: Here, who: Asking, once: OnlyOnce, asked: Submission, response: Response) -> RunView:
     """Submit a graph. Its first steps have been ordered when this returns."""
-    if who.run is not None:
-        asked = as_child(asked, who.run)
-    asked = asked.model_copy(update={"graph": with_default_store(here, asked.graph)})
-    if once.run_id is not None:
-        asked = asked.model_copy(update={"run_id": once.run_id})
+    asked = prepared(asked, who, once).model_copy(update={"graph": with_default_store(here, asked.graph)})
     behind = Behind(fingerprint=once.fingerprint)
     return made(here, submit(here.engine, asked, choices(here), by=who.name, behind=behind), response)
 
@@ -230,19 +224,6 @@ def get_artifact(here: Here, name: str, path: str) -> StreamingResponse:
 async def put_artifact(here: Here, name: str, path: str, request: Request) -> None:
     """Upload a file to a run."""
     await receive(request, partial(here.engine.blobs.put, artifacts(_owner(here, name)) + path))
-
-
-def as_child(asked: Wish, mine: StepRunId) -> Wish:
-    """What a script submits, as a run below its own step. Raises NotFound for another's."""
-    if asked.parent not in (None, str(mine)):
-        raise NotFound(f"There is no run {asked.parent}", kind="run", name=asked.parent)
-    return asked.model_copy(update={"parent": str(mine)})
-
-
-def made(here: Service, run: Run, response: Response) -> RunView:
-    """A run that was asked for, and where it is found from now on."""
-    response.headers["Location"] = f"{PREFIX}/runs/{run.run_id}"
-    return views.run_view(here.ports, run)
 
 
 def _point(line: bytes) -> MetricPoint | None:

@@ -18,6 +18,7 @@ from api.service import Asking, Here
 from canalis.contract.errors import HashMismatch, NotFound
 from canalis.contract.graph import content_id
 from canalis.contract.layout import content_key, snapshot_key
+from canalis.contract.ports import BlobStore
 
 router = APIRouter(route_class=GuardedRoute, tags=["snapshots"])
 
@@ -110,3 +111,9 @@ def get_snapshot(here: Here, identity: str) -> Snapshot:
     if not _SHA256.fullmatch(identity):
         raise NotFound(f"There is no snapshot {identity}", kind="snapshot", name=identity)
     return Snapshot.model_validate_json(here.ports.blobs.get(snapshot_key(identity)))
+
+
+def files_of(blobs: BlobStore, identity: str) -> dict[str, str]:
+    """The hash of each file of a snapshot, by path. Raises NotFound."""
+    document = Snapshot.model_validate_json(blobs.get(snapshot_key(identity)))
+    return {path: file.sha256 for path, file in document.files.items()}

@@ -32,6 +32,8 @@ _FROM = {
     "canalis.context": "Run",
     "canalis.outputs": "PortDataReference",
     "canalis.published": "PublishedPipeline",
+    "canalis.endpoint": "PipelineEndpoint",
+    "canalis.draft": "PipelineDraft",
     "canalis.pipeline_run": "PipelineRun StepRun",
     "canalis.runconfig": "DockerConfiguration RunConfiguration ScriptRunConfig",
     "canalis.steps": "CommandStep PythonScriptStep StepSequence",

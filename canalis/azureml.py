@@ -31,6 +31,8 @@ _CONSUMPTION = {"canalis.dataset": "DatasetConsumptionConfig"}
 _OUTPUT = {"canalis.dataset": "OutputFileDatasetConfig"}
 
 _PUBLISHED = {"canalis.published": "PublishedPipeline"}
+_ENDPOINT = {"canalis.endpoint": "PipelineEndpoint"}
+_DRAFT = {"canalis.draft": "PipelineDraft"}
 _REFUSED = {"canalis.exceptions": "ErrorResponseException"}
 
 Home = dict[str, str]  # our module -> names in it
@@ -96,11 +98,15 @@ COVERED: dict[str, Home] = {
     "azureml.pipeline.core": {
         "canalis.pipeline": "Pipeline",
         **_PUBLISHED,
+        **_ENDPOINT,
+        **_DRAFT,
         "canalis.steps": "StepSequence PipelineStep",
         **_GRAPH,
         **_PIPELINE_RUN,
     },
     "azureml.pipeline.core.pipeline": {"canalis.pipeline": "Pipeline"},
+    "azureml.pipeline.core.pipeline_endpoint": _ENDPOINT,
+    "azureml.pipeline.core.pipeline_draft": _DRAFT,
     # Private, and caught by scripts all the same when an endpoint is not there.
     "azureml.pipeline.core._restclients": {},
     "azureml.pipeline.core._restclients.aeva": {},

@@ -14,6 +14,7 @@ from urllib.parse import quote
 from canalis.absent import V1
 from canalis.answers import answered, is_there
 from canalis.contract.run import new_run_id
+from canalis.differing import Change, changes_of
 from canalis.pipeline_run import PipelineRun
 from canalis.submission import as_json, as_texts, surrounding_run, tell_submitted, values_of
 from canalis.within import Within
@@ -124,22 +125,12 @@ class PublishedPipeline(V1):
 
         Raises   ErrorResponseException when it is disabled, ParameterError (a ValueError too) for a wrong parameter
         """
-        tags = kwargs.pop("tags", None)
-        if kwargs:
-            raise ValueError(f"submit() of a published pipeline has no parameter {', '.join(kwargs)}")
-        workspace._experiment(experiment_name)
-        body = {
-            "run_id": new_run_id(),
-            "experiment": experiment_name,
-            "parameters": as_json(values_of(pipeline_parameters)),
+        options: dict[str, Any] = {
             "continue_on_step_failure": continue_on_step_failure,
             "regenerate_outputs": regenerate_outputs,
-            "tags": as_texts(tags),
-            "parent": parent_run_id or surrounding_run(),
         }
-        view = answered(lambda: workspace._client.post(f"{self._path}/runs", body))
-        run: PipelineRun = tell_submitted(workspace._run(view))
-        return run
+        path = f"{self._path}/runs"
+        return start(workspace, path, experiment_name, pipeline_parameters, parent_run_id, **options, **kwargs)
 
     def _submit_in(self, workspace: Within, experiment_name: str, **options: Any) -> PipelineRun:
         return self.submit(workspace, experiment_name, **options)
@@ -174,6 +165,10 @@ class PublishedPipeline(V1):
         """Its runs, newest first. Not in v1, which had PipelineRun.get_pipeline_runs."""
         return PipelineRun.get_pipeline_runs(self.workspace, self.id)
 
+    def diff(self, other: PublishedPipeline) -> builtins.list[Change]:
+        """All that is other in what `other` runs than in what this one does. Not in v1."""
+        return changes_of(self.workspace, f"{self._path}/diff/{other.id}")
+
     def get_portal_url(self) -> str:
         """Where it will be looked at; until there is a portal, a page there says how else."""
         return f"{self.workspace._client.endpoint.url}/#{self._path}"
@@ -187,6 +182,36 @@ class PublishedPipeline(V1):
 
     def __repr__(self) -> str:
         return f"PublishedPipeline(Name: {self.name}, Id: {self.id}, Status: {self.status}, Endpoint: {self.endpoint})"
+
+
+def start(
+    workspace: Within,
+    path: str,
+    experiment_name: str,
+    pipeline_parameters: dict[str, Any] | None = None,
+    parent_run_id: str | None = None,
+    continue_on_step_failure: bool | None = None,
+    regenerate_outputs: bool = False,
+    tags: dict[str, Any] | None = None,
+    version: str | None = None,
+    **unknown: Any,
+) -> PipelineRun:
+    """The run that the route at a path starts. Raises as PublishedPipeline.submit says."""
+    if unknown:
+        raise ValueError(f"submit() of a published pipeline or endpoint has no parameter {', '.join(unknown)}")
+    workspace._experiment(experiment_name)
+    body = {
+        "run_id": new_run_id(),
+        "experiment": experiment_name,
+        "parameters": as_json(values_of(pipeline_parameters)),
+        "continue_on_step_failure": continue_on_step_failure,
+        "regenerate_outputs": regenerate_outputs,
+        "tags": as_texts(tags),
+        "parent": parent_run_id or surrounding_run(),
+    }
+    view = answered(lambda: workspace._client.post(path, body, version=version))
+    run: PipelineRun = tell_submitted(workspace._run(view))
+    return run
 
 
 def published_by(workspace: Within, body: dict[str, Any]) -> PublishedPipeline:

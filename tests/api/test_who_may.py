@@ -28,7 +28,7 @@ from tests.api.test_tokens import guard_of
 A_POINT = {"id": "1", "time": 1.0, "name": "x", "kind": "scalar", "value": 1}
 A_SHA256 = "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"  # of b"x"
 STORE = "/datastores/workspaceblobstore"
-PIPE = "/pipelines/pipe-one"
+PIPE, END, DRAFT = "/pipelines/pipe-one", "/endpoints/end-one", "/drafts/draft-one"
 MINE = StepRunId("run-mine", "a")
 
 
@@ -92,7 +92,12 @@ def world(tmp_path_factory):
         made.admin("POST", "/environments/env", json={"x": 1})
         made.admin("PUT", f"{STORE}/files/data.csv", content=b"x")
         made.admin("PUT", "/computes/cpu", json={})
-        made.admin("POST", "/pipelines", json={"graph": made.graph, "id": "pipe-one"})
+        for identity in ("pipe-one", "pipe-two"):
+            made.admin("POST", "/pipelines", json={"graph": made.graph, "id": identity})
+        made.admin("POST", "/endpoints", json={"id": "end-one", "name": "one", "pipeline": "pipe-one"})
+        made.admin(
+            "POST", "/drafts", json={"id": "draft-one", "name": "one", "pipeline": "pipe-one", "experiment": "e"}
+        )
         yield made
 
 
@@ -125,6 +130,21 @@ def a_request(world: World, method: str, path: str) -> tuple[str, dict[str, Any]
         ("DELETE", "/pipelines/{identity}"): ("/pipelines/pipe-none", {}),
         ("GET", "/pipelines/{identity}/graph"): (f"{PIPE}/graph", {}),
         ("POST", "/pipelines/{identity}/runs"): (f"{PIPE}/runs", {"json": {"experiment": "e"}}),
+        ("GET", "/pipelines/{identity}/diff/{other}"): (f"{PIPE}/diff/pipe-two", {}),
+        ("POST", "/endpoints"): ("/endpoints", {"json": {"id": "end-two", "name": "two", "pipeline": "pipe-one"}}),
+        ("GET", "/endpoints/{identity}"): (END, {}),
+        ("PATCH", "/endpoints/{identity}"): (END, {"json": {"description": "x"}}),
+        ("DELETE", "/endpoints/{identity}"): ("/endpoints/end-none", {}),
+        ("PUT", "/endpoints/{identity}/versions/{pipeline}"): (f"{END}/versions/pipe-two", {}),
+        ("GET", "/endpoints/{identity}/diff"): (f"{END}/diff", {}),
+        ("POST", "/endpoints/{identity}/runs"): (f"{END}/runs", {"json": {"experiment": "e"}}),
+        ("POST", "/drafts"): ("/drafts", {"json": {"name": "x", "pipeline": "pipe-one", "experiment": "e"}}),
+        ("GET", "/drafts/{identity}"): (DRAFT, {}),
+        ("PATCH", "/drafts/{identity}"): (DRAFT, {"json": {"name": "x"}}),
+        ("DELETE", "/drafts/{identity}"): ("/drafts/draft-none", {}),
+        ("GET", "/drafts/{identity}/graph"): (f"{DRAFT}/graph", {}),
+        ("POST", "/drafts/{identity}/runs"): (f"{DRAFT}/runs", {}),
+        ("POST", "/drafts/{identity}/publish"): (f"{DRAFT}/publish", {}),
         ("GET", "/computes/{name}"): ("/computes/cpu", {}),
         ("PUT", "/computes/{name}"): ("/computes/gpu", {"json": {}}),
         ("DELETE", "/computes/{name}"): ("/computes/none", {}),
@@ -249,6 +269,11 @@ def test_what_is_refused_to_scripts_is_what_would_reach_others(world):
         ("POST", "/pipelines"),
         ("PATCH", "/pipelines/{identity}"),
         ("DELETE", "/pipelines/{identity}"),
+        ("POST", "/endpoints"),
+        ("PATCH", "/endpoints/{identity}"),
+        ("DELETE", "/endpoints/{identity}"),
+        ("PUT", "/endpoints/{identity}/versions/{pipeline}"),
+        *((method, route) for method, route, _, _, _ in every_request(world) if route.startswith("/drafts")),
     }
 
 

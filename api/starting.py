@@ -1,4 +1,4 @@
-"""Requests that start something, and come again: the same key with the same request is the same run.
+"""Requests that start a run: as whose, and as which. The same key with the same request is the same run.
 
 The run's id is made of the key and of who sent it, and a run is created only if there is none of that id. So nothing
 else needs to be kept: the run itself says what it was asked for.
@@ -11,16 +11,23 @@ import json
 import re
 import uuid
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
-from fastapi import Depends, Header, Request
+from fastapi import Depends, Header, Request, Response
 
 from api.access import Caller
 from api.bodies import read_json
-from api.service import Asking
-from canalis.contract.errors import BadRequest
+from api.service import PREFIX, Asking, Service
+from canalis.contract.errors import BadRequest, NotFound
+from canalis.contract.ports import Run
+from canalis.contract.run import StepRunId
+from canalis.contract.views import RunView
+from orchestrator import views
+from orchestrator.submit import Asked
 
 CHARACTERS_MAX = 255
+Wish = TypeVar("Wish", bound=Asked)
+
 _KEY = re.compile(rf"[\x21-\x7e]{{1,{CHARACTERS_MAX}}}")
 _RUNS = uuid.UUID("6f0f4d3e-0a53-5f0e-9d0f-6a1b8f6a7c11")  # of ids of runs that are made of keys
 
@@ -58,8 +65,8 @@ async def _once(
 
 def run_id_of(who: Caller, key: str) -> str:
     """The run that belongs to a caller's key. Keys of different callers never meet."""
-    identity = who.ids.get("oid") or who.ids.get("appid") or (str(who.run) if who.run else who.name)
-    return str(uuid.uuid5(_RUNS, json.dumps([identity, key])))
+    known = [who.ids.get("tid"), who.ids.get("oid") or who.ids.get("appid") or (str(who.run) if who.run else who.name)]
+    return str(uuid.uuid5(_RUNS, json.dumps([*known, key])))
 
 
 def fingerprint_of(request: Request, body: Any) -> str:
@@ -69,3 +76,23 @@ def fingerprint_of(request: Request, body: Any) -> str:
 
 
 OnlyOnce = Annotated[Once, Depends(_once)]
+
+
+def prepared(asked: Wish, who: Caller, once: Once) -> Wish:
+    """What a caller asks for: a script a run below its own step, and who brings a key the run that is the key's."""
+    if who.run is not None:
+        asked = _as_child(asked, who.run)
+    return asked if once.run_id is None else asked.model_copy(update={"run_id": once.run_id})
+
+
+def made(here: Service, run: Run, response: Response) -> RunView:
+    """A run that was asked for, and where it is found from now on."""
+    response.headers["Location"] = f"{PREFIX}/runs/{run.run_id}"
+    return views.run_view(here.ports, run)
+
+
+def _as_child(asked: Wish, mine: StepRunId) -> Wish:
+    """What a script submits, as a run below its own step. Raises NotFound for another's."""
+    if asked.parent not in (None, str(mine)):
+        raise NotFound(f"There is no run {asked.parent}", kind="run", name=asked.parent)
+    return asked.model_copy(update={"parent": str(mine)})
