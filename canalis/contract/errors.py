@@ -17,11 +17,13 @@
     |  |- BadRequest          the request itself cannot be read
     |  |  `- HashMismatch     a file was changed while it was being sent
     |  |- SettingInvalid      a setting of the service has a value that it cannot have
+    |  |- AddressRefused      nothing is sent to an address like that
     |  `- TooLarge            over a stated limit
     |- MessageUnreadable      a message on the bus is none of ours, or a newer service's
     `- WorldError             time or an operator can mend it: leave the message on the bus
        |- Conflict            somebody else wrote first; read again
        |- StoreFull           no room left where the state is kept
+       |- Unreachable         who a document is for does not answer
        `- StoreUnavailable    the storage does not answer, or refuses
 
 What only we can mend is an AssertionError with the value that broke it. A `code` is stable: it travels
@@ -159,6 +161,12 @@ class SettingInvalid(AuthorError, ValueError):
     code = "setting_invalid"
 
 
+class AddressRefused(AuthorError, ValueError):
+    """Nothing is sent to that address: it is malformed, not encrypted, or leads into a network that is not public."""
+
+    code = "address_refused"
+
+
 class MessageUnreadable(CanalisError):
     """A message on the bus is none of ours, or was sent by a newer service. Names the run in `run_id`, if it does."""
 
@@ -190,6 +198,12 @@ class StoreFull(WorldError):
 
     code = "store_full"
     http_status = 507
+
+
+class Unreachable(WorldError):
+    """Who a document was sent to did not answer in time. It may have come all the same."""
+
+    code = "unreachable"
 
 
 class StoreUnavailable(WorldError):

@@ -293,6 +293,30 @@ class Bus(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What somebody else's server has answered: a status of HTTP, and the first 500 characters of the body."""
+
+    status: int
+    text: str
+
+
+class Web(Protocol):
+    """Sends documents to addresses that authors chose. None of them leads to what only we can reach."""
+
+    def check(self, url: str) -> str:
+        """The address, normalised. Raises AddressRefused for one that can never be sent to; asks nobody."""
+        ...
+
+    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+        """Send it once, and say what was answered, also when that is an error or leads elsewhere.
+
+        Raises AddressRefused, TooLarge, BadRequest for a header that is none, and Unreachable when nobody answers in
+        time: the document may have come all the same
+        """
+        ...
+
+
 class Clock(Protocol):
     """The time of day."""
 
