@@ -25,6 +25,7 @@
        |- StoreFull           no room left where the state is kept
        |- Unreachable         who a document is for does not answer
        `- StoreUnavailable    the storage does not answer, or refuses
+          `- SecretUnreadable   a kept secret cannot be opened
 
 What only we can mend is an AssertionError with the value that broke it. A `code` is stable: it travels
 over HTTP, stands in docs/reference/errors.md, and people search for it.
@@ -210,6 +211,12 @@ class StoreUnavailable(WorldError):
     """The storage does not answer, or refuses to be written to."""
 
     code = "store_unavailable"
+
+
+class SecretUnreadable(StoreUnavailable):
+    """A kept secret cannot be opened: the service has another key, or what is stored was changed."""
+
+    code = "secret_unreadable"
 
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # the disk, a quota, a limit on the size of files

@@ -317,6 +317,26 @@ class Web(Protocol):
         ...
 
 
+class Vault(Protocol):
+    """Keeps secrets by name. Who has only what is stored can read none of them; names are no secrets."""
+
+    def keep(self, name: str, secret: str) -> None:
+        """Keep it under that name, in the place of what was there. Raises TooLarge, and BadRequest for no text."""
+        ...
+
+    def read(self, name: str) -> str | None:
+        """The secret, or None; from then on no log shows it. Raises SecretUnreadable when no key of ours opens it."""
+        ...
+
+    def forget(self, name: str) -> bool:
+        """Whether there was one to forget."""
+        ...
+
+    def names(self) -> list[str]:
+        """Of all that are kept, in order."""
+        ...
+
+
 class Clock(Protocol):
     """The time of day."""
 
