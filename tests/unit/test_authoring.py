@@ -192,6 +192,7 @@ def test_every_status_has_a_word_in_both_vocabularies():
     [
         "canalis.contract.patterns",
         "canalis.contract.run",
+        "canalis.contract.zones",
         "canalis.cli.kept",
         "canalis.conda",
         "canalis.filters",

@@ -1,0 +1,1 @@
+"""When a rule fires, held against a second opinion that looks at every minute."""
