@@ -39,7 +39,9 @@ from canalis.contract.messages import (
 from canalis.contract.ports import Clock, Ports
 from canalis.contract.run import ComputeChoice, StepRunId
 from orchestrator.advance import EVENTS_MAX, advance
+from orchestrator.computes import choices
 from orchestrator.furnish import register_datastores
+from orchestrator.schedules.keeper import Keeper
 from steps import worker
 from steps.backend import Backend
 from steps.instance import InstanceBackend, Limits
@@ -52,6 +54,7 @@ TRIES = 5  # deliveries of a message that fails for a reason of its own; the bus
 _REST_S_MAX = 20.0
 _AT_ONCE = 8  # runs of one batch that are carried side by side
 _DRAIN_S = 10.0
+DEFAULT_SLOTS = 1  # steps at once that name no compute target
 _TOKEN_S = 3600.0  # of a step's script, which may work half an hour at the most
 _GIVEN_UP = "the bus delivered it again and again"
 
@@ -95,7 +98,8 @@ class Engine:
         self._backends: dict[str, Backend] = {}
         self._lock = threading.Lock()
         self._side_by_side = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="runs")
-        self.watcher = Watch(self.counted, self.bus, self.meter, self._side_by_side)
+        keeper = Keeper(self.counted, self.computes)
+        self.watcher = Watch(self.counted, self.bus, self.meter, self._side_by_side, keeper)
         self._closing = threading.Event()
         self._in_hand = 0
 
@@ -173,6 +177,10 @@ class Engine:
     def machines(self) -> ComputeChoice:
         """What the machines of this service can do for a step."""
         return ComputeChoice(backend="process", seconds_max=self.settings.seconds_max, has_paths=False)
+
+    def computes(self) -> dict[str, ComputeChoice]:
+        """What each compute target is just now; "" is for steps that name none."""
+        return choices(self.ports.documents, self.machines(), DEFAULT_SLOTS)
 
     def furnish(self) -> None:
         """See to it that the workspace has what every workspace has."""

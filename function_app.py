@@ -76,6 +76,7 @@ def site() -> Any:
     from api.app import make_app
     from api.entra import guard_from
     from api.service import Service, WorkspaceView
+    from azure_engine import DEFAULT_SLOTS
 
     here = engine()
     here.furnish()
@@ -90,13 +91,14 @@ def site() -> Any:
         view,
         here.instance,
         is_local=False,
-        default_slots=1,
+        default_slots=DEFAULT_SLOTS,
         version=VERSION,
         url=SETTINGS.endpoint,
         counted=here.counted,
         counts=here.meter.counts,
         machines=here.machines(),
         checks=here.checks,
+        call=here.watcher.call_soon,
         audience=SETTINGS.audience,
         authority=SETTINGS.tenants[0],
     )

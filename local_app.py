@@ -12,7 +12,6 @@ import argparse
 import contextlib
 import fcntl
 import gc
-import itertools
 import json
 import logging
 import os
@@ -38,6 +37,8 @@ from local_engine import RENEW_S, Engine
 from orchestrator.sweep import SWEEP_S
 from steps.surroundings import Site
 
+_AGAIN_S = 1.0  # rest of whoever keeps time after something has failed
+
 _log = logging.getLogger("canalis.local")
 
 
@@ -54,6 +55,7 @@ class Door:
         self._idle_exit_s = idle_exit_s
         self._last_request = time.monotonic()
         self._closing = threading.Event()
+        self._called = threading.Event()  # somebody wants schedules looked after
         self._lock = _take_lock(self.root)
         self.token = kept_token(self.root.parent)
         logs.hide(self.token)
@@ -74,6 +76,7 @@ class Door:
             counts=self.engine.meter.counts,
             trouble=self.engine.trouble,
             checks=self.engine.checks,
+            call=self._called.set,
         )
         self.app = make_app(service, KeptToken(self.token, name=os.environ.get("USER", "author")))
 
@@ -98,21 +101,32 @@ class Door:
     def close(self) -> None:
         """Take nothing further. Steps that run go on, and the next service finds them."""
         self._closing.set()
+        self._called.set()
         self.engine.close()
         telemetry.switch_off()
         (self.root / "service.json").unlink(missing_ok=True)
         self._lock.close()
 
     def _keep_time(self, server: uvicorn.Server) -> None:
-        for number in itertools.count(1):
-            if self._closing.wait(RENEW_S):
+        """Do what is to be done every so often, and look after schedules when one is due."""
+        renew_at, sweep_at = time.monotonic(), time.monotonic() + SWEEP_S
+        while True:
+            self._called.wait(max(0.0, min(RENEW_S, renew_at - time.monotonic(), self.engine.due_in_s())))
+            self._called.clear()
+            if self._closing.is_set():
                 return
+            now = time.monotonic()
             try:
-                self.engine.renew()
-                if number % round(SWEEP_S / RENEW_S) == 0:
+                if now >= renew_at:
+                    renew_at = now + RENEW_S
+                    self.engine.renew()
+                if now >= sweep_at:
+                    sweep_at = now + SWEEP_S
                     self.engine.tick()
+                self.engine.keep_schedules()
             except Exception as error:
                 _log.warning("the sweep will try again: %r", error)
+                self._closing.wait(_AGAIN_S)
             server.should_exit = server.should_exit or self._is_idle()
 
     def _is_idle(self) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import math
+import os
 import threading
 from collections import defaultdict
 from collections.abc import Callable
@@ -18,8 +20,11 @@ from canalis.contract.errors import CanalisError, MessageUnreadable, NotFound
 from canalis.contract.health import Check, checked
 from canalis.contract.messages import ORCHESTRATOR_QUEUE, Command, Event, Received, StartStep, received, steps_queue
 from canalis.contract.ports import Ports
+from canalis.contract.run import ComputeChoice
 from orchestrator.advance import EVENTS_MAX, advance
+from orchestrator.computes import choices
 from orchestrator.furnish import register_datastores
+from orchestrator.schedules.keeper import Keeper
 from orchestrator.sweep import Sweeper
 from steps import worker
 from steps.backend import Backend
@@ -64,6 +69,8 @@ class Engine:
         self.backend = ProcessBackend(self.counted, site, root / "work", PortsDesk(self.counted))
         self.sweeper = Sweeper(self.counted, OWNER)
         self.pump = Pump(self.counted, self.bus, self.backend)
+        self.keeper = Keeper(self.counted, self.computes)
+        self._due_at: float | None = None  # of the schedule that is due next
         for name in register_datastores(self.ports.documents):
             (root / "datastores" / name).mkdir(parents=True, exist_ok=True)
 
@@ -96,6 +103,18 @@ class Engine:
         self.meter.keep_but({*self.ports.runs.open_runs(), SERVICE})
         self.backend.tidy()
 
+    def computes(self) -> dict[str, ComputeChoice]:
+        """What each compute target is just now; "" is for steps that name none."""
+        return choices(self.ports.documents, ComputeChoice(backend=BACKEND), os.cpu_count() or 1)
+
+    def keep_schedules(self) -> None:
+        """Start what schedules have due."""
+        self._due_at = self.keeper.look()
+
+    def due_in_s(self) -> float:
+        """Seconds until a schedule is due; 0.0 when one is."""
+        return math.inf if self._due_at is None else max(0.0, self._due_at - self.ports.clock.now())
+
     def trouble(self) -> str:
         """What keeps this service from going on that somebody has to mend; "" when nothing does."""
         return self.database.trouble or self.backend.trouble()
@@ -112,8 +131,8 @@ class Engine:
         return self.database.trouble
 
     def is_idle(self) -> bool:
-        """Whether no run is under way."""
-        return not self.backend.held() and not self.ports.runs.open_runs()
+        """Whether no run is under way, and no schedule will start one."""
+        return self._due_at is None and not self.backend.held() and not self.ports.runs.open_runs()
 
     def close(self) -> None:
         """Take nothing further. Steps that run go on, and the next service finds them."""

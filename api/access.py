@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
-from enum import IntEnum
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
 
 from fastapi import Request
 from fastapi.params import Depends as DependsParam
@@ -16,45 +15,14 @@ from starlette.responses import Response
 
 from api import audit
 from api.bodies import JsonRequest
+from api.callers import Caller, Role
 from api.reach import Reach, check_reach
 from canalis.contract.errors import Forbidden, NotAllowed
-from canalis.contract.run import StepRunId
 from canalis.contract.token import proof
 
+__all__ = ["Caller", "Guard", "GuardedRoute", "KeptToken", "Need", "Role", "caller_of", "need_of", "needs"]
+
 _CALLER = "canalis.caller"  # in a request's scope: a host may give every request the same `state`, or none
-
-
-class Role(IntEnum):
-    """What a caller may do; each role may do what those before it may.
-
-    A step is before all roles of people: it may do something only where a route says how much of it, see `needs`.
-    """
-
-    NOBODY = 0  # for routes that tell nothing of anybody's work
-    STEP = 1
-    READER = 2
-    SUBMITTER = 3
-    OPERATOR = 4
-    ADMIN = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Somebody who sent a request.
-
-    name   for people: who is written down as having asked
-    run    the step run that a script is confined to; None for people and programs of theirs
-    ids    what tells callers apart for good, by the names that tokens have for it: oid, appid, tid
-    """
-
-    name: str
-    role: Role
-    run: StepRunId | None = None
-    ids: Mapping[str, str] = field(default_factory=dict)
-
-    def as_logged(self) -> dict[str, Any]:
-        """What is written down of who has changed something."""
-        return {"who": self.name, "ids": dict(self.ids), "role": self.role.name.lower()}
 
 
 class Guard(Protocol):
@@ -161,7 +129,7 @@ class GuardedRoute(APIRoute):
                 request.scope[_CALLER] = known
                 await self._admit(request, need)
             response = await handle(request if self.body_field is None else await _read_carefully(request))
-            audit.note(request, caller_of(request).as_logged(), self.path, response)
+            await audit.note(request, caller_of(request), self.path, response)
             return response
 
         return guarded

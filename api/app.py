@@ -4,13 +4,45 @@ from __future__ import annotations
 
 from fastapi import APIRouter, FastAPI
 
-from api import computes, datastores, drafts, endpoints, errors, health, named, pipelines, runs, snapshots, workspace
+from api import (
+    changes,
+    computes,
+    datastores,
+    drafts,
+    endpoints,
+    errors,
+    health,
+    named,
+    pipelines,
+    runs,
+    schedules,
+    snapshots,
+    workspace,
+)
 from api.access import Guard, GuardedRoute
 from api.service import PREFIX, Service
 from api.tracing import Traced
+from api.v1 import pipelines as v1_pipelines
+from api.v1 import runs as v1_runs
+from api.v1.base import V1_PREFIX, V1Paths
 from canalis.contract.health import Check, checked
 
 __all__ = ["PREFIX", "make_app"]
+
+_NOUNS = (
+    workspace,
+    health,
+    runs,
+    pipelines,
+    endpoints,
+    drafts,
+    schedules,
+    snapshots,
+    datastores,
+    computes,
+    named,
+    changes,
+)
 
 
 def make_app(service: Service, guard: Guard) -> FastAPI:
@@ -31,12 +63,15 @@ def make_app(service: Service, guard: Guard) -> FastAPI:
     look = service.checks or service.look
     app.state.checkup = health.Checkup(lambda: [*look(), *_trouble_of(guard)])
     errors.install(app)
+    app.add_middleware(V1Paths)
     app.add_middleware(Traced, prefix=PREFIX)
     router = APIRouter(prefix=PREFIX, route_class=GuardedRoute)
-    for nouns in (workspace, health, runs, pipelines, endpoints, drafts, snapshots, datastores, computes, named):
+    for nouns in _NOUNS:
         router.include_router(nouns.router)
     app.include_router(router)
     app.include_router(workspace.front)
+    for nouns in (v1_runs, v1_pipelines):
+        app.include_router(nouns.router, prefix=V1_PREFIX)
     return app
 
 

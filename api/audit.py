@@ -1,4 +1,4 @@
-"""Who changed what: one line of JSON in the log for each change that succeeded.
+"""Who changed what: one line of JSON in the log, and one among what is kept, for each change that succeeded.
 
     {"event": "audit", "who": "ann@example.com", "ids": {"oid": "..."}, "role": "submitter", "method": "POST",
      "route": "/runs/{name}/cancel", "name": "7f3c...", "client": "203.0.113.7", "status": 202}
@@ -13,33 +13,55 @@ import logging
 from typing import Any
 
 from fastapi import Request
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
+
+from api.callers import Caller
+from canalis.contract.errors import CanalisError
+from canalis.contract.ports import Ports
+from orchestrator.audit import keep
 
 _log = logging.getLogger("canalis.audit")
 _READS = ("GET", "HEAD", "OPTIONS")
+_ONLY_LOGGED = ("/content/{sha256}", "/snapshots")
 _TEXT_MAX = 256
 
 
-def note(request: Request, who: dict[str, Any], route: str, response: Response) -> None:
+async def note(request: Request, caller: Caller, route: str, response: Response) -> None:
     """Write down a change that succeeded; what an error ended has changed nothing.
 
-    who     sent the request, as Caller.as_logged has it
     route   its path as it was declared, with the names of its parts in the place of their values
     """
     if request.method in _READS or response.status_code >= 400:
         return
     made = response.headers.get("location", "").rpartition("/")[2]
     line: dict[str, Any] = {
-        "event": "audit",
-        **who,
+        **caller.as_logged(),
         "method": request.method,
         "route": route,
-        "name": str(request.path_params.get("name") or request.path_params.get("identity", ""))[:_TEXT_MAX],
+        "name": _named(request),
         "client": client_address(request),
         "status": response.status_code,
     }
+    line |= {"made": made[:_TEXT_MAX]} if made else {}
     # JSON in ASCII: no name of anybody's choosing can begin a line of its own.
-    _log.info(json.dumps(line | ({"made": made[:_TEXT_MAX]} if made else {})))
+    _log.info(json.dumps({"event": "audit"} | line))
+    # What a script says of its own run stands there; source files change nothing until somebody runs them.
+    if caller.run is None and route not in _ONLY_LOGGED:
+        await run_in_threadpool(_keep, request.app.state.service.ports, line)
+
+
+def _keep(ports: Ports, line: dict[str, Any]) -> None:
+    try:
+        keep(ports, line)
+    except CanalisError as error:  # the change has been made: who made it must not be told otherwise
+        _log.error("who made a change is in this log alone: %s", error.message)
+
+
+def _named(request: Request) -> str:
+    """What the change was made to, as the path names it; "" when it names nothing."""
+    named = (request.path_params.get(part) for part in ("name", "identity", "pipeline"))
+    return str(next(filter(None, named), ""))[:_TEXT_MAX]
 
 
 def client_address(request: Request) -> str:

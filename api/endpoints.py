@@ -18,6 +18,7 @@ from canalis.contract.run import Origin
 from canalis.contract.views import RunView
 from orchestrator.pipelines import endpoints as kept
 from orchestrator.pipelines.launch import Launch, launch
+from orchestrator.schedules.kept import all_schedules
 
 router = APIRouter(prefix="/endpoints", route_class=GuardedRoute, tags=["endpoints"])
 
@@ -53,8 +54,9 @@ def change_endpoint(here: Here, identity: str, said: EndpointChange) -> Endpoint
 
 @router.delete("/{identity}", dependencies=[needs(Role.OPERATOR)], status_code=204)
 def delete_endpoint(here: Here, identity: str) -> None:
-    """Delete an endpoint, or find that it is gone. The pipelines behind it and their runs stay."""
-    kept.delete(here.ports.documents, identity)
+    """Delete an endpoint, or find that it is gone. Refused while a schedule starts it. Pipelines and runs stay."""
+    named = [f"'{one.name or one.id}'" for one in all_schedules(here.ports.documents, endpoint_id=identity)]
+    kept.delete(here.ports.documents, identity, named)
 
 
 @router.put("/{identity}/versions/{pipeline}", dependencies=[needs(Role.SUBMITTER)])

@@ -1,4 +1,7 @@
-"""Every error as one JSON shape with a stable code: {"error": {"code", "message", "details"}}."""
+"""Every error as one JSON shape with a stable code: {"error": {"code", "message", "details"}}.
+
+At v1's routes `details` is a list, as v1 had it, and there is an `innerError`.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
+from api.v1.base import is_v1
 from canalis.contract.errors import BadRequest, CanalisError, NotAllowed
 from canalis.contract.trace import continued
 
@@ -28,16 +32,24 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _internal)
 
 
-def body_of(code: str, message: str, details: dict[str, Any] | None = None) -> dict[str, Any]:
-    """The JSON body of an error."""
-    return {"error": {"code": code, "message": message, "details": details or {}}}
+def body_of(request: Request, code: str, message: str, details: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The JSON body of an error, as the routes have it that was asked for."""
+    if not is_v1(request.url.path):
+        return {"error": {"code": code, "message": message, "details": details or {}}}
+    faults = (details or {}).get("faults")
+    several = faults if isinstance(faults, list) else [{"code": code, "message": message}]
+    listed = [
+        {"code": fault["code"], "message": fault["message"], "target": str(fault.get("step", ""))} for fault in several
+    ]
+    inner = {"code": code, **details} if details else None
+    return {"error": {"code": code, "message": message, "details": listed, "innerError": inner}}
 
 
 async def _ours(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, CanalisError), error
     # RFC 6750, section 3: says how to ask, and not what was wrong with a token.
     headers = {"WWW-Authenticate": "Bearer"} if isinstance(error, NotAllowed) else None
-    return JSONResponse(body_of(error.code, error.message, error.details), error.http_status, headers)
+    return JSONResponse(body_of(request, error.code, error.message, error.details), error.http_status, headers)
 
 
 async def _unreadable(request: Request, error: Exception) -> JSONResponse:
@@ -45,13 +57,14 @@ async def _unreadable(request: Request, error: Exception) -> JSONResponse:
     found = [
         f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in error.errors()[:_FAULTS_MAX]
     ]
-    return JSONResponse(body_of(BadRequest.code, "; ".join(found)), BadRequest.http_status)
+    return JSONResponse(body_of(request, BadRequest.code, "; ".join(found)), BadRequest.http_status)
 
 
 async def _plain(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException), error
     code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
-    return JSONResponse(body_of(code, f"{request.method} {request.url.path}: {error.detail}"), error.status_code)
+    said = f"{request.method} {request.url.path}: {error.detail}"
+    return JSONResponse(body_of(request, code, said), error.status_code)
 
 
 async def _internal(request: Request, error: Exception) -> JSONResponse:
@@ -59,4 +72,5 @@ async def _internal(request: Request, error: Exception) -> JSONResponse:
     number = uuid.uuid4().hex[:12]
     with continued(getattr(request.state, "trace", "")):
         _log.error("error %s at %s %s", number, request.method, request.url.path, exc_info=error)
-    return JSONResponse(body_of("internal", f"Something is wrong here, not with you. Error {number} in the log"), 500)
+    said = f"Something is wrong here, not with you. Error {number} in the log"
+    return JSONResponse(body_of(request, "internal", said), 500)

@@ -21,6 +21,7 @@ from orchestrator.pipelines import publish as publishing
 from orchestrator.pipelines.differences import compare
 from orchestrator.pipelines.endpoints import endpoints_with
 from orchestrator.pipelines.launch import Launch, launch
+from orchestrator.schedules.kept import all_schedules
 
 router = APIRouter(prefix="/pipelines", route_class=GuardedRoute, tags=["pipelines"])
 
@@ -56,7 +57,9 @@ def change_pipeline(here: Here, identity: str, said: PublishedChange) -> Publish
 @router.delete("/{identity}", dependencies=[needs(Role.OPERATOR)], status_code=204)
 def delete_pipeline(here: Here, identity: str) -> None:
     """Delete a published pipeline, or find that it is gone. Refused while an endpoint or a schedule starts it."""
-    publishing.delete(here.ports.documents, identity, (f"endpoint '{name}'" for name in _endpoints(here, identity)))
+    users = [f"endpoint '{name}'" for name in _endpoints(here, identity)]
+    users += [f"schedule '{name}'" for name in _schedules(here, identity)]
+    publishing.delete(here.ports.documents, identity, users)
 
 
 @router.get("/{identity}/graph", dependencies=[needs(Role.READER, step=Reach.WORKSPACE)])
@@ -99,8 +102,13 @@ def listed(here: Service, found: Published) -> PublishedView:
 def shown(here: Service, found: Published) -> PublishedView:
     """A published pipeline with the values of its parameters, and with what starts it."""
     defaults = publishing.defaults_of(found, publishing.graph_of(here.ports, found))
-    return listed(here, found).model_copy(update={"defaults": defaults, "endpoints": _endpoints(here, found.id)})
+    users = {"endpoints": _endpoints(here, found.id), "schedules": _schedules(here, found.id)}
+    return listed(here, found).model_copy(update={"defaults": defaults, **users})
 
 
 def _endpoints(here: Service, identity: str) -> tuple[str, ...]:
     return tuple(one.name for one in endpoints_with(here.ports.documents, identity))
+
+
+def _schedules(here: Service, identity: str) -> tuple[str, ...]:
+    return tuple(one.name or one.id for one in all_schedules(here.ports.documents, pipeline=identity))

@@ -156,12 +156,7 @@ def list_outputs(here: Here, name: str) -> list[OutputView]:
     found = views.find(here.ports, name)
     if isinstance(found, StepRunId):
         return step_views.output_views(here.ports, found)
-    graph = stored_graph(here.ports.blobs, found.request.graph)
-    named = [node.key for node in graph.nodes if any(output.pipeline_output for output in node.outputs)]
-    outputs = [
-        view for key in named for view in step_views.output_views(here.ports, views.current_step_run(found, graph, key))
-    ]
-    return [view for view in outputs if view.pipeline_output]
+    return step_views.pipeline_outputs(here.ports, found)
 
 
 @router.get("/{name}/log", dependencies=[needs(Role.READER, step=Reach.RUNS)])

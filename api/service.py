@@ -44,6 +44,7 @@ class Service:
     checks       looks at each thing that the service needs; None looks at `trouble` alone
     url          where callers reach the service, without a closing slash
     instance     tells one start of the service from the next
+    call         has schedules looked after soon, since there may be something due
     is_local     whether compute targets are served by this machine
     default_slots   steps at once for steps that name no compute target
     machines     what the machines of this service can do for a step
@@ -63,6 +64,7 @@ class Service:
     audience: str = ""
     authority: str = ""
     checks: Callable[[], list[Check]] | None = None
+    call: Callable[[], None] = lambda: None
 
     @property
     def v1_url(self) -> str:

@@ -33,6 +33,8 @@ _FROM = {
     "canalis.outputs": "PortDataReference",
     "canalis.published": "PublishedPipeline",
     "canalis.endpoint": "PipelineEndpoint",
+    "canalis.schedule": "Schedule",
+    "canalis.recurrence": "Cron ScheduleRecurrence TimeZone",
     "canalis.draft": "PipelineDraft",
     "canalis.pipeline_run": "PipelineRun StepRun",
     "canalis.runconfig": "DockerConfiguration RunConfiguration ScriptRunConfig",

@@ -33,6 +33,7 @@ _OUTPUT = {"canalis.dataset": "OutputFileDatasetConfig"}
 _PUBLISHED = {"canalis.published": "PublishedPipeline"}
 _ENDPOINT = {"canalis.endpoint": "PipelineEndpoint"}
 _DRAFT = {"canalis.draft": "PipelineDraft"}
+_SCHEDULE = {"canalis.schedule": "Schedule", "canalis.recurrence": "ScheduleRecurrence TimeZone"}
 _REFUSED = {"canalis.exceptions": "ErrorResponseException"}
 
 Home = dict[str, str]  # our module -> names in it
@@ -100,6 +101,7 @@ COVERED: dict[str, Home] = {
         **_PUBLISHED,
         **_ENDPOINT,
         **_DRAFT,
+        **_SCHEDULE,
         "canalis.steps": "StepSequence PipelineStep",
         **_GRAPH,
         **_PIPELINE_RUN,
@@ -107,6 +109,7 @@ COVERED: dict[str, Home] = {
     "azureml.pipeline.core.pipeline": {"canalis.pipeline": "Pipeline"},
     "azureml.pipeline.core.pipeline_endpoint": _ENDPOINT,
     "azureml.pipeline.core.pipeline_draft": _DRAFT,
+    "azureml.pipeline.core.schedule": _SCHEDULE,
     # Private, and caught by scripts all the same when an endpoint is not there.
     "azureml.pipeline.core._restclients": {},
     "azureml.pipeline.core._restclients.aeva": {},

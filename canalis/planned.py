@@ -12,7 +12,6 @@ _REST = "it has nothing to do with running pipelines: take it out"
 
 _PLANNED = """
     Model Keyvault Module ModuleVersion ModuleStep TrainingOutput PipelineDataset
-    Schedule ScheduleRecurrence TimeZone
     TabularDataset TabularDatasetFactory DataType OutputTabularDatasetConfig PipelineOutputFileDataset
     PipelineOutputTabularDataset LinkFileOutputDatasetConfig LinkTabularOutputDatasetConfig SqlDataReference
     DatabricksCompute DataFactoryCompute AdlaCompute BatchCompute RemoteCompute DsvmCompute HDInsightCompute
@@ -31,7 +30,7 @@ _NEVER = {
 # Of modules; what stands below one shares its fate.
 _PLANNED_MODULES = """
     azureml.core.model azureml.core.keyvault azureml.core.databricks azureml.data.sql_data_reference
-    azureml.data.tabular_dataset azureml.data.pipeline_output_dataset azureml.pipeline.core.schedule
+    azureml.data.tabular_dataset azureml.data.pipeline_output_dataset
     azureml.pipeline.core.module
     azureml.pipeline.steps azureml.contrib.pipeline.steps azureml.train.hyperdrive azureml_user.parallel_run
 """

@@ -14,6 +14,7 @@ from canalis.contract.times import CAPACITY, QUEUE, REST
 from canalis.contract.views import AttemptView, ErrorView, OutputView, PathView, StepView, TimesView
 from orchestrator.remarks import ANNOTATIONS, annotations_of, merged
 from orchestrator.times import Timeline
+from orchestrator.views import current_step_run
 
 _IN_WORK = (StepStatus.STARTED, StepStatus.RECALLED, StepStatus.STOPPING)
 _DONE = (StepStatus.SUCCEEDED, StepStatus.REUSED)
@@ -84,6 +85,14 @@ def output_views(ports: Ports, step: StepRunId) -> list[OutputView]:
         OutputView(name=port.name, datastore=place.datastore, path=place.path, pipeline_output=port.pipeline_output)
         for port, place in places
     ]
+
+
+def pipeline_outputs(ports: Ports, run: Run) -> list[OutputView]:
+    """Where those outputs of a run lie that were given a pipeline output name."""
+    graph = stored_graph(ports.blobs, run.request.graph)
+    named = [node.key for node in graph.nodes if any(output.pipeline_output for output in node.outputs)]
+    outputs = [view for key in named for view in output_views(ports, current_step_run(run, graph, key))]
+    return [view for view in outputs if view.pipeline_output]
 
 
 def _attempts_around(ports: Ports, run: Run, graph: Graph, place: int) -> dict[AttemptKey, Attempt]:

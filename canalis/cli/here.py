@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
+from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -68,7 +69,7 @@ def members() -> dict[str, dict[str, Any]]:
     found = {}
     for name, home in sorted(homes.items()):
         kind = getattr(importlib.import_module(home), name, None)
-        if isinstance(kind, type) and not name.startswith("_") and not issubclass(kind, Exception):
+        if isinstance(kind, type) and not name.startswith("_") and not issubclass(kind, (Exception, Enum)):
             absent = MEMBERS.get(name, {})
             found[name] = {
                 "there": sorted({member for member in dir(kind) if not member.startswith("_")} | _fields(kind)),

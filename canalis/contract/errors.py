@@ -10,6 +10,8 @@
     |  |- StillUsed           something else would not work without it
     |  |- Disabled            it is there, and somebody has switched it off
     |  |- KeyReused           an idempotency key came again with another request
+    |  |- ScheduleInvalid     a schedule's rule cannot be used; carries every fault
+    |  |- TooMany             there are as many of them as there may be
     |  |- NotAllowed          who asks is unknown
     |  |- Forbidden           who asks is known, and may not do this
     |  |- NotResumable        a run has nothing to go on with, or not yet
@@ -107,6 +109,19 @@ class KeyReused(AuthorError):
     """An idempotency key came again, with another request than the first time."""
 
     code = "key_reused"
+
+
+class ScheduleInvalid(AuthorError, ValueError):
+    """The rule of a schedule cannot be used. Lists every fault, not only the first."""
+
+    code = "schedule_invalid"
+
+
+class TooMany(AuthorError):
+    """There are as many of them as there may be, or they come faster than is allowed."""
+
+    code = "too_many"
+    http_status = 429
 
 
 class NotAllowed(AuthorError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from canalis.contract.endpoints import (
     ENDPOINT_NAMES,
@@ -13,7 +13,7 @@ from canalis.contract.endpoints import (
     EndpointRequest,
     EndpointVersion,
 )
-from canalis.contract.errors import AlreadyExists, Conflict, Disabled, NotFound, TooLarge
+from canalis.contract.errors import AlreadyExists, Conflict, Disabled, NotFound, StillUsed, TooLarge
 from canalis.contract.ports import Document, DocumentStore, Ports
 from canalis.contract.published import Published, check_id
 from canalis.contract.run import new_run_id
@@ -124,8 +124,14 @@ def change(ports: Ports, identity: str, said: EndpointChange) -> Endpoint:
     return after
 
 
-def delete(documents: DocumentStore, identity: str) -> None:
-    """Forget an endpoint, or find that it is gone. The pipelines behind it stay, and so do their runs."""
+def delete(documents: DocumentStore, identity: str, schedules: Sequence[str] = ()) -> None:
+    """Forget an endpoint, or find that it is gone. The pipelines behind it stay, and so do their runs.
+
+    schedules   names of those that start it
+    Raises      StillUsed, naming them
+    """
+    if schedules:
+        raise StillUsed(f"Endpoint {identity} is started by schedule {', '.join(schedules)}: delete them first")
     stored = documents.get(ENDPOINTS, check_id("pipeline endpoint", identity))
     documents.delete(ENDPOINTS, identity)
     if stored is not None:

@@ -20,6 +20,16 @@ from api.service import Service, WorkspaceView
 from canalis.contract.ports import Ports
 
 TOKEN = "the-token"
+# Where v1's contract is of the workspace that these tests have.
+V1_PATH = "/pipelines/v1.0/subscriptions/s/resourceGroups/r/providers/Microsoft.MachineLearningServices/workspaces/w"
+V1 = f"http://test{V1_PATH}"
+
+
+def path_of(route: str) -> str:
+    """The whole path of a route; those of v1's contract begin with a capital."""
+    if route == "/":
+        return route
+    return (V1_PATH if route[1:2].isupper() else PREFIX) + route
 
 
 @contextlib.contextmanager

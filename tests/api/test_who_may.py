@@ -19,7 +19,7 @@ from canalis.contract.messages import StepEnded
 from canalis.contract.run import StepRunId
 from canalis.contract.status import Outcome
 from orchestrator.advance import advance
-from tests.api.conftest import Client, a_run, an_app
+from tests.api.conftest import V1, Client, a_run, an_app
 from tests.api.forged import RUN_KEY
 from tests.api.issuer import Issuer
 from tests.api.test_routes import routes
@@ -29,6 +29,8 @@ A_POINT = {"id": "1", "time": 1.0, "name": "x", "kind": "scalar", "value": 1}
 A_SHA256 = "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"  # of b"x"
 STORE = "/datastores/workspaceblobstore"
 PIPE, END, DRAFT = "/pipelines/pipe-one", "/endpoints/end-one", "/drafts/draft-one"
+SCHEDULE = "/schedules/schedule-one"
+NIGHTLY = {"experiment": "e", "pipeline": "pipe-one", "trigger": {"kind": "cron", "expression": "0 2 * * *"}}
 MINE = StepRunId("run-mine", "a")
 
 
@@ -51,7 +53,8 @@ class World:
         first = a_run(self.admin)
         self.graph = self.admin("GET", f"/runs/{first['id']}/graph").json()
         node = self.graph["nodes"][0]
-        self.graph["nodes"] = [node, node | {"key": "b", "name": "b"}]
+        output = {"name": "out", "pipeline_output": "model"}
+        self.graph["nodes"] = [node | {"outputs": [output]}, node | {"key": "b", "name": "b"}]
         for run_id, parent in (
             ("run-mine", None),
             ("run-other", None),
@@ -94,11 +97,53 @@ def world(tmp_path_factory):
         made.admin("PUT", "/computes/cpu", json={})
         for identity in ("pipe-one", "pipe-two"):
             made.admin("POST", "/pipelines", json={"graph": made.graph, "id": identity})
+        made.admin("POST", "/schedules", json=NIGHTLY | {"id": "schedule-one"})
         made.admin("POST", "/endpoints", json={"id": "end-one", "name": "one", "pipeline": "pipe-one"})
         made.admin(
             "POST", "/drafts", json={"id": "draft-one", "name": "one", "pipeline": "pipe-one", "experiment": "e"}
         )
         yield made
+
+
+def v1_requests() -> dict[tuple[str, str], tuple[str, dict[str, Any]]]:
+    """Requests to the routes of v1's contract."""
+    start, nodes, off = ({"json": body} for body in ({"ExperimentName": "e"}, ["a"], "Active"))
+    runs, run = "/PipelineRuns", f"{V1}/PipelineRuns/{{run}}"
+    found = {
+        ("POST", f"{runs}/PipelineSubmit/{{pipeline}}"): (f"{V1}{runs}/PipelineSubmit/pipe-one", start),
+        ("POST", f"{runs}/PipelineEndpointSubmit/Id/{{identity}}"): (
+            f"{V1}{runs}/PipelineEndpointSubmit/Id/end-one",
+            start,
+        ),
+        ("POST", f"{runs}/PipelineEndpointSubmit/Id/{{identity}}/{{version}}"): (
+            f"{V1}{runs}/PipelineEndpointSubmit/Id/end-one/0",
+            start,
+        ),
+        ("POST", f"{runs}/PipelineEndpointSubmit/Name"): (f"{V1}{runs}/PipelineEndpointSubmit/Name?name=one", start),
+        ("GET", f"{runs}/Pipeline/{{pipeline}}"): (f"{V1}{runs}/Pipeline/pipe-one", {}),
+        ("GET", f"{runs}/Schedule/{{schedule}}"): (f"{V1}{runs}/Schedule/schedule-one", {}),
+        ("GET", f"{runs}/Schedule/{{schedule}}/Last"): (f"{V1}{runs}/Schedule/schedule-one/Last", {}),
+        ("GET", f"{runs}/{{name}}"): (run, {}),
+        ("DELETE", f"{runs}/{{name}}/Execution"): (f"{run}/Execution", {}),
+        ("POST", f"{runs}/{{name}}/Graph/AllNodes/Status"): (f"{run}/Graph/AllNodes/Status", {}),
+        ("GET", f"{runs}/{{name}}/PipelineRunOutputs/{{output}}"): (f"{run}/PipelineRunOutputs/model", {}),
+        ("POST", f"{runs}/{{name}}/Graph/Shareable/{{log}}"): (f"{run}/Graph/Shareable/STDOUT", nodes),
+        ("GET", "/PipelineEndpoints/Name"): (f"{V1}/PipelineEndpoints/Name?name=one", {}),
+        ("GET", "/Graphs/{identity}"): (f"{V1}/Graphs/{{graph}}", {}),
+    }
+    for asked in ("Graph/Node/StatusCode", "Outputs"):
+        found["POST", f"{runs}/{{name}}/{asked}"] = (f"{run}/{asked}", nodes)
+    for kind, one in (
+        ("Pipelines", "pipe"),
+        ("PipelineEndpoints", "end"),
+        ("Schedules", "schedule"),
+        ("PipelineDrafts", "draft"),
+    ):
+        found["GET", f"/{kind}"] = (f"{V1}/{kind}", {})
+        found["GET", f"/{kind}/{{identity}}"] = (f"{V1}/{kind}/{one}-one", {})
+        if one != "draft":
+            found["PUT", f"/{kind}/{{identity}}/status"] = (f"{V1}/{kind}/{one}-one/status", off)
+    return found
 
 
 def a_request(world: World, method: str, path: str) -> tuple[str, dict[str, Any]]:
@@ -145,6 +190,13 @@ def a_request(world: World, method: str, path: str) -> tuple[str, dict[str, Any]
         ("GET", "/drafts/{identity}/graph"): (f"{DRAFT}/graph", {}),
         ("POST", "/drafts/{identity}/runs"): (f"{DRAFT}/runs", {}),
         ("POST", "/drafts/{identity}/publish"): (f"{DRAFT}/publish", {}),
+        ("POST", "/schedules"): ("/schedules", {"json": NIGHTLY | {"id": "schedule-two"}}),
+        ("POST", "/schedules/preview"): ("/schedules/preview", {"json": NIGHTLY}),
+        ("GET", "/schedules/{identity}"): (SCHEDULE, {}),
+        ("PATCH", "/schedules/{identity}"): (SCHEDULE, {"json": {"description": "x"}}),
+        ("DELETE", "/schedules/{identity}"): ("/schedules/schedule-none", {}),
+        ("GET", "/schedules/{identity}/firings"): (f"{SCHEDULE}/firings", {}),
+        **v1_requests(),
         ("GET", "/computes/{name}"): ("/computes/cpu", {}),
         ("PUT", "/computes/{name}"): ("/computes/gpu", {"json": {}}),
         ("DELETE", "/computes/{name}"): ("/computes/none", {}),
@@ -153,9 +205,17 @@ def a_request(world: World, method: str, path: str) -> tuple[str, dict[str, Any]
         ("POST", "/environments/{name}"): ("/environments/env", {"json": {"x": 1}}),
     }
     if (method, path) in known:
-        return known[method, path]
+        asked, parts = known[method, path]
+        return asked.replace("{graph}", world.admin("GET", "/runs/run-mine").json()["graph"]), parts
     assert method == "GET" and path.count("{") == path.startswith("/runs/"), f"{method} {path}: say how to ask for it"
     return path.replace("{name}", "{run}"), {}
+
+
+def details_of(answer: Any) -> dict[str, Any]:
+    """What an error says beside its message; in v1's shape it is the inner error."""
+    error = answer.json()["error"]
+    details = error.get("innerError") or error["details"]
+    return {name: value for name, value in details.items() if name != "code"}
 
 
 def every_request(world: World):
@@ -182,9 +242,7 @@ def test_every_role_is_let_in_where_the_route_says_so_and_nowhere_else(world):
             else:
                 assert answer.status_code == 403, where
                 wanted = {"needs": need.role.name.lower(), "has": [role.name.lower()]}
-                assert answer.json()["error"] == answer.json()["error"] | {"code": "forbidden", "details": wanted}, (
-                    where
-                )
+                assert answer.json()["error"]["code"] == "forbidden" and details_of(answer) == wanted, where
                 assert "www-authenticate" not in answer.headers
             tried += 1
     assert tried == 5 * sum(len(route.methods) for route in routes(world.app)) > 150
@@ -198,7 +256,11 @@ def test_a_reader_changes_nothing(world):
         if method != "GET" and need.role <= Role.READER
     ]
     # Links to read are asked for in a body, since there may be a thousand; those to write take a submitter.
-    assert changing == [("POST", "/runs/{name}/links"), ("POST", "/datastores/{name}/links")]
+    # A preview makes nothing, and asks with a body as well.
+    asking = {("POST", "/runs/{name}/links"), ("POST", "/schedules/preview"), ("POST", "/datastores/{name}/links")}
+    # v1 asks for several nodes in a body.
+    of_nodes = ("Graph/Node/StatusCode", "Graph/AllNodes/Status", "Outputs", "Graph/Shareable/{log}")
+    assert set(changing) == asking | {("POST", f"/PipelineRuns/{{name}}/{what}") for what in of_nodes}
     answer = world.people[Role.READER]("POST", f"{STORE}/links", json={"for": "write", "paths": ["x"]})
     assert answer.json()["error"]["details"] == {"needs": "submitter", "has": ["reader"]}
 
@@ -237,7 +299,7 @@ def test_each_route_treats_a_script_as_it_declares(world):
         elif need.step is Reach.NOTHING:
             answer = world.step(method, path.replace("{run}", "run-mine"), **parts)
             assert (answer.status_code, answer.json()["error"]["code"]) == (403, "forbidden"), (method, route)
-            assert answer.json()["error"]["details"]["has"] == ["step"]
+            assert details_of(answer)["has"] == ["step"]
         elif need.step in (Reach.WORKSPACE, Reach.CHOSEN):
             assert "{run}" not in path
             assert 200 <= world.step(method, path, **parts).status_code < 300, (method, route)
@@ -259,6 +321,7 @@ def test_what_is_refused_to_scripts_is_what_would_reach_others(world):
         ("GET", "/ready"),
         ("GET", "/health/details"),
         ("GET", "/"),
+        ("GET", "/audit"),
         ("POST", "/runs/{name}/resume"),
         ("GET", "/snapshots/{identity}"),
         ("GET", "/experiments"),
@@ -273,7 +336,15 @@ def test_what_is_refused_to_scripts_is_what_would_reach_others(world):
         ("PATCH", "/endpoints/{identity}"),
         ("DELETE", "/endpoints/{identity}"),
         ("PUT", "/endpoints/{identity}/versions/{pipeline}"),
-        *((method, route) for method, route, _, _, _ in every_request(world) if route.startswith("/drafts")),
+        *(
+            (method, route)
+            for method, route, _, _, _ in every_request(world)
+            if route.startswith(("/drafts", "/schedules", "/Schedules", "/PipelineDrafts", "/PipelineRuns/Schedule"))
+        ),
+        ("GET", "/PipelineRuns/Pipeline/{pipeline}"),
+        ("GET", "/Graphs/{identity}"),
+        ("PUT", "/Pipelines/{identity}/status"),
+        ("PUT", "/PipelineEndpoints/{identity}/status"),
     }
 
 
@@ -416,8 +487,9 @@ def test_every_change_leaves_one_line_that_says_who_made_it(world, caplog):
             assert line["ids"].keys() == {"oid", "appid", "tid"}
             assert (line["method"], line["status"]) == (method, answer.status_code)
             assert line["route"] == route and line["client"] == "127.0.0.1"
-            is_named = "{name}" in route or "{identity}" in route
-            assert line["name"] == (path.split("/")[3 if "/default/" in path else 2] if is_named else "")
+            named = line["name"]
+            is_named = any(part in route for part in ("{name}", "{identity}", "{pipeline}"))
+            assert named in path.split("/") if is_named else named == "", (method, route)
     answer = world.step("POST", "/runs", json=world.submission())
     (line,) = lines()
     assert (line["who"], line["role"], line["made"]) == ("run-mine.a", "step", answer.json()["id"])

@@ -100,6 +100,7 @@ def _http() -> str:
     from api.access import KeptToken
     from api.app import make_app
     from api.service import Service, WorkspaceView
+    from api.v1.base import V1_PREFIX
     from canalis.contract.ports import Ports
 
     with TemporaryDirectory() as folder:
@@ -112,12 +113,14 @@ def _http() -> str:
         app = make_app(Service(ports, workspace, "i", True, 1, "0"), KeptToken("t", "n"))
         spec, needs = app.openapi(), _needs(app)
         database.close()
-    rows = []
+    head = "| method | path | who | a script | what it does |\n|---|---|---|---|---|\n"
+    rows: dict[bool, list[str]] = {False: [], True: []}
     for path, methods in sorted(spec["paths"].items()):
         for method, operation in methods.items():
             said = " ".join(operation.get("description", "").split())
             who, script = needs[method.upper(), path]
-            rows.append(f"| `{method.upper()}` | `{path}` | {who} | {script} | {said} |")
+            shown = path.replace(V1_PREFIX, "")
+            rows[shown != path].append(f"| `{method.upper()}` | `{shown}` | {who} | {script} | {said} |")
     return (
         f"# The HTTP API\n\n{_MADE}\nJSON over HTTP, described by OpenAPI at `/api/v1/openapi.json`. Every request but "
         "`/health` and `/ready` carries `Authorization: Bearer <token>`; on a laptop the token is in "
@@ -125,7 +128,17 @@ def _http() -> str:
         "`run_id` for that. A JSON body has at most 64 MiB and no key twice in an object; files have no limit. "
         "Errors are in [errors.md](errors.md). Who may use a route is the least role that people need; a script that runs "
         "reaches so far by its token, whatever its author's role ([what that means](../why/0013-who-may-do-what.md)).\n\n"
-        "| method | path | who | a script | what it does |\n|---|---|---|---|---|\n" + "\n".join(rows) + "\n"
+        + head
+        + "\n".join(rows[False])
+        + "\n\n## v1's contract\n\nThe routes of Azure ML v1, for callers that know them already, each behind\n\n"
+        f"```\n{V1_PREFIX}\n```\n\n"
+        "with the names of the workspace that this service serves, in any letter case. Requests and answers are in v1's "
+        "JSON (`ExperimentName`, `ParameterAssignments`, `Id`...), errors are "
+        '`{"error": {"code", "message", "details": [{"code", "message", "target"}], "innerError"}}`. A request that '
+        "starts a run takes an `Idempotency-Key`. [How to call a pipeline](../how-to/call-a-published-pipeline.md).\n\n"
+        + head
+        + "\n".join(rows[True])
+        + "\n"
     )
 
 
@@ -133,6 +146,7 @@ def _needs(app: Any) -> dict[tuple[str, str], tuple[str, str]]:
     """The role and the reach that each route declares, in words."""
     from api.access import Role, need_of
     from api.app import PREFIX
+    from api.v1.base import V1_PREFIX
     from tests.api.test_routes import routes
 
     found = {}
@@ -140,7 +154,8 @@ def _needs(app: Any) -> dict[tuple[str, str], tuple[str, str]]:
         need = need_of(route)
         assert need is not None, route.path
         words = ("anybody", "as anybody") if need.role is Role.NOBODY else (need.role.name.lower(), need.step.value)
-        path = route.path_format if route.path == "/" else PREFIX + route.path_format
+        prefix = "" if route.path == "/" else V1_PREFIX if route.path[1:2].isupper() else PREFIX
+        path = prefix + route.path_format
         found |= {(method, path): words for method in route.methods}
     return found
 

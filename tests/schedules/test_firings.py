@@ -263,8 +263,9 @@ def test_the_walk_begins_with_1970_and_ends_before_the_year_9000():
         assert list(firings(every(1, "Minute"), 0.0, 1e18)) == []
 
 
-def test_the_walk_knows_no_clock():
-    for file in Path(*schedules.__path__).glob("*.py"):
+def test_what_works_out_when_and_what_is_started_knows_no_clock():
+    for name in ("firings", "moments", "walls", "turn"):
+        file = Path(*schedules.__path__) / f"{name}.py"
         for node in ast.walk(ast.parse(file.read_text())):
             assert not (isinstance(node, ast.Attribute) and node.attr in ("now", "today", "utcnow", "time_ns")), file
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []

@@ -28,6 +28,13 @@ class MemoryDocuments:
         self._kept[kind, name] = json.dumps(body), number
         return Stored(name, body, str(number))
 
+    def list(self, kind: str, prefix: str = "") -> list[Stored]:
+        names = sorted(name for known, name in self._kept if known == kind and name.startswith(prefix))
+        return [found for name in names if (found := self.get(kind, name)) is not None]
+
+    def delete(self, kind: str, name: str) -> bool:
+        return self._kept.pop((kind, name), None) is not None
+
 
 class MemoryBlobs:
     """Keeps bytes."""
