@@ -141,31 +141,6 @@ class Tick(Part):
     changed: tuple[str, ...] = ()
 
 
-class Progress(Part):
-    """How far a schedule is. Decided first and written down, then done: so nothing is done by half, or twice.
-
-    revision   of the schedule that it is about
-    seen       every tick up to this moment has been decided on
-    next_at    the next tick after it, or the next look at data; None when there is none
-    going      ticks whose runs are to be started, or have been just now
-    waiting    ticks that wait for the run before them to end, oldest first
-    last_run   id of the run that was started last
-    paused     why nothing is started just now; "" when that is not so
-    fired      how many runs it has started
-    snapshot   where it is kept which files there were when it last looked; "" before the first look
-    """
-
-    revision: int
-    seen: float
-    next_at: float | None
-    going: tuple[Tick, ...] = ()
-    waiting: tuple[Tick, ...] = ()
-    last_run: str | None = None
-    paused: str = ""
-    fired: int = 0
-    snapshot: str = ""
-
-
 Outcome = Literal["started", "waiting", "missed", "overlapped", "failed", "paused"]
 
 
@@ -187,6 +162,33 @@ class Firing(Part):
     until: float | None = None
     count: int = 1
     changed: tuple[str, ...] = ()
+
+
+class Progress(Part):
+    """How far a schedule is. Decided first and written down, then done: so nothing is done by half, or twice.
+
+    revision   of the schedule that it is about
+    seen       every tick up to this moment has been decided on
+    next_at    the next tick after it, or the next look at data; None when there is none
+    going      ticks whose runs are to be started, or have been just now
+    waiting    ticks that wait for the run before them to end, oldest first
+    untold     what has become of ticks and is not written down for people yet
+    last_run   id of the run that was started last
+    paused     why nothing is started just now; "" when that is not so
+    fired      how many runs it has started
+    snapshot   where it is kept which files there were when it last looked; "" before the first look
+    """
+
+    revision: int
+    seen: float
+    next_at: float | None
+    going: tuple[Tick, ...] = ()
+    waiting: tuple[Tick, ...] = ()
+    untold: tuple[Firing, ...] = ()
+    last_run: str | None = None
+    paused: str = ""
+    fired: int = 0
+    snapshot: str = ""
 
 
 class ScheduleView(Schedule):

@@ -84,21 +84,19 @@ class Keeper:
         now = self._ports.clock.now()
         stored = self._up_to_date(schedule, stored)
         progress = Progress.model_validate(stored.body)
-        if progress.going:  # somebody has died before it was done
-            stored, progress = self._go(schedule, progress, stored)
+        if progress.going or progress.untold:  # somebody has died before it was done
+            stored, progress = self._do(schedule, progress, stored)
         if not progress.waiting and (progress.next_at is None or progress.next_at > now):
             return progress.next_at
-        after, told = self._decide(schedule, progress, now)
+        after = self._decided(schedule, progress, now)
         try:
             stored = self._put(schedule, after, stored)
         except Conflict:
             return after.next_at  # somebody else has decided, and does what follows
-        for firing in told:
-            self._tell(firing)
         if after.snapshot != progress.snapshot:
             forget(self._ports, schedule.id, but=after.snapshot)
-        if after.going:
-            self._go(schedule, after, stored)
+        if after.going or after.untold:
+            self._do(schedule, after, stored)
         return after.next_at
 
     def _up_to_date(self, schedule: Schedule, stored: Stored | None) -> Stored:
@@ -111,7 +109,8 @@ class Keeper:
             fresh = fresh.model_copy(update={"last_run": known.last_run, "fired": known.fired})
         return self._put(schedule, fresh, stored)
 
-    def _decide(self, schedule: Schedule, progress: Progress, now: float) -> tuple[Progress, list[Firing]]:
+    def _decided(self, schedule: Schedule, progress: Progress, now: float) -> Progress:
+        """What becomes of all ticks up to now."""
         if isinstance(schedule.trigger, DataChanges):
             ticks, told, snapshot = list[Tick](), list[Firing](), progress.snapshot
             if progress.next_at is not None and progress.next_at <= now:
@@ -122,17 +121,20 @@ class Keeper:
         paused = why_paused(self._ports, schedule) if ticks or progress.waiting else progress.paused
         is_busy = schedule.overlap != "allow" and self._is_open(progress.last_run)
         taken = turn(schedule, progress, ticks, now, is_busy, paused)
-        return passed(schedule, taken.progress, now), [*told, *taken.told]
+        after = taken.model_copy(update={"untold": (*told, *taken.untold)})
+        return passed(schedule, after, now)
 
-    def _go(self, schedule: Schedule, progress: Progress, stored: Stored) -> tuple[Stored, Progress]:
-        """Start the runs that were decided on, and write down that it is done."""
+    def _do(self, schedule: Schedule, progress: Progress, stored: Stored) -> tuple[Stored, Progress]:
+        """Start the runs that were decided on and tell what became of ticks, and write down that it is done."""
+        for firing in progress.untold:
+            self._tell(firing)
         last_run, fired = progress.last_run, progress.fired
         for tick in progress.going:
             firing = self._start(schedule, tick)
             self._tell(firing, tick.key)
             if firing.run is not None:
                 last_run, fired = firing.run, fired + 1
-        done = progress.model_copy(update={"going": (), "last_run": last_run, "fired": fired})
+        done = progress.model_copy(update={"going": (), "untold": (), "last_run": last_run, "fired": fired})
         if fired // _TRIM_EVERY != progress.fired // _TRIM_EVERY:
             self._trim(schedule.id)
         return self._put(schedule, done, stored), done

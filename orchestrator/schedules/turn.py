@@ -7,7 +7,6 @@ Of several who do so at once one writes first, and the others decide again on wh
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import chain, islice
 
 from canalis.contract.recurring import Cron, Recurrence
@@ -17,14 +16,6 @@ from orchestrator.schedules.firings import firings, last_firings
 LATE_S = 300.0  # a tick that nobody has looked at for so long was missed; before that its timer was only slow
 WAITING_MAX = 100
 COUNTED_MAX = 1_000  # missed ticks that are counted one by one
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """What a look at a schedule has led to: how far it is now, and what became of ticks that start nothing."""
-
-    progress: Progress
-    told: Sequence[Firing] = ()
 
 
 def first_progress(schedule: Schedule) -> Progress:
@@ -76,7 +67,9 @@ def due_ticks(schedule: Schedule, progress: Progress, now: float) -> tuple[list[
     return [Tick(key=f"{at:.0f}", at=at) for at in chosen], told
 
 
-def turn(schedule: Schedule, progress: Progress, found: Sequence[Tick], now: float, is_busy: bool, paused: str) -> Turn:
+def turn(
+    schedule: Schedule, progress: Progress, found: Sequence[Tick], now: float, is_busy: bool, paused: str
+) -> Progress:
     """What becomes of ticks that were found due, and of those that wait.
 
     found     oldest first
@@ -108,8 +101,9 @@ def turn(schedule: Schedule, progress: Progress, found: Sequence[Tick], now: flo
         # Nothing waits any more once overlaps are allowed; else one goes at a time.
         count = len(waiting) if schedule.overlap == "allow" else 1
         going, waiting = [*waiting[:count], *going], waiting[count:]
-    after = progress.model_copy(update={"going": tuple(going), "waiting": tuple(waiting), "paused": paused})
-    return Turn(after, told)
+    return progress.model_copy(
+        update={"going": tuple(going), "waiting": tuple(waiting), "untold": tuple(told), "paused": paused}
+    )
 
 
 def passed(schedule: Schedule, progress: Progress, now: float) -> Progress:

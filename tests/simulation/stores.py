@@ -48,6 +48,15 @@ class MemoryBlobs:
     def put_if_absent(self, key: str, data: Any) -> bool:
         return self._kept.setdefault(key, bytes(data)) is data
 
+    def append(self, key: str, data: bytes) -> None:
+        self._kept[key] = self._kept.get(key, b"") + data
+
+    def list(self, prefix: str) -> Iterator[BlobInfo]:
+        return iter([BlobInfo(key, len(self._kept[key]), 0.0) for key in sorted(self._kept) if key.startswith(prefix)])
+
+    def delete(self, prefix: str) -> int:
+        return int(self._kept.pop(prefix, None) is not None)
+
     def get(self, key: str, offset: int = 0, length: int | None = None) -> bytes:
         if key not in self._kept:
             raise NotFound(f"no blob {key}", kind="blob", name=key)
