@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from fastapi import Request
 from fastapi.params import Depends as DependsParam
@@ -116,6 +116,14 @@ def need_of(route: APIRoute) -> Need | None:
 
 class GuardedRoute(APIRoute):
     """A route that looks at who asks before it reads what is asked, and writes down what was changed."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if need := need_of(self):
+            said: dict[str, Any] = {"x-role": need.role.name.lower(), "x-script": need.step.value}
+            if need.role is Role.NOBODY:
+                said["security"] = []
+            self.openapi_extra = (self.openapi_extra or {}) | said
 
     def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]
         """The route's handler behind its guard."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from fastapi import APIRouter, FastAPI
 
 from api import (
@@ -20,6 +22,7 @@ from api import (
     workspace,
 )
 from api.access import Guard, GuardedRoute
+from api.description import described, operation_id
 from api.service import PREFIX, Service
 from api.tracing import Traced
 from api.v1 import pipelines as v1_pipelines
@@ -53,6 +56,7 @@ def make_app(service: Service, guard: Guard) -> FastAPI:
         summary="Runs machine-learning pipelines.",
         # Its own pages stand outside the guard, and load their scripts from elsewhere.
         openapi_url=None,
+        generate_unique_id_function=operation_id,
         # A path is a route's as it was declared, or nobody's: no answer sends a caller elsewhere.
         redirect_slashes=False,
         # Requests are told by api/tracing.py: its own spans and logs hold queries, texts of errors and tracebacks.
@@ -72,6 +76,7 @@ def make_app(service: Service, guard: Guard) -> FastAPI:
     app.include_router(workspace.front)
     for nouns in (v1_runs, v1_pipelines):
         app.include_router(nouns.router, prefix=V1_PREFIX)
+    app.openapi = partial(described, app)  # type: ignore[method-assign]
     return app
 
 

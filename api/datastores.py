@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, BinaryIO
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
 from api.access import GuardedRoute, Role, needs
-from api.files import file_view, has_content, key_shown_as, no_file, receive, send_file
+from api.files import BYTES_GIVEN, BYTES_SENT, file_view, has_content, key_shown_as, no_file, receive, send_file
 from api.links import LinksAnswer, LinksAsked, checked, links_to_read, links_to_write, must_be
 from api.reach import Reach, file_filter
 from api.service import Asking, Here, Service
@@ -56,7 +56,7 @@ def list_files(here: Here, who: Asking, name: str, prefix: str = "") -> list[Fil
 
 
 @router.post("/{name}/links", dependencies=[needs(Role.READER, step=Reach.CHOSEN)])
-def post_links(here: Here, who: Asking, name: str, asked: LinksAsked) -> LinksAnswer:
+def link_files(here: Here, who: Asking, name: str, asked: LinksAsked) -> LinksAnswer:
     """Links to fetch or to send files past the service, up to 1000 at once. To send them needs the role submitter."""
     checked(asked.paths)
     store = here.ports.stores.open(_stored(here, name).name)
@@ -70,7 +70,12 @@ def post_links(here: Here, who: Asking, name: str, asked: LinksAsked) -> LinksAn
     return links_to_write(store, asked.paths, asked.overwrite)
 
 
-@router.get("/{name}/files/{path:path}", dependencies=[needs(Role.READER, step=Reach.CHOSEN)])
+@router.get(
+    "/{name}/files/{path:path}",
+    dependencies=[needs(Role.READER, step=Reach.CHOSEN)],
+    response_class=Response,
+    responses=BYTES_GIVEN,
+)
 def get_file(here: Here, who: Asking, name: str, path: str) -> StreamingResponse:
     """One file, whole."""
     store = here.ports.stores.open(_stored(here, name).name)
@@ -80,7 +85,12 @@ def get_file(here: Here, who: Asking, name: str, path: str) -> StreamingResponse
     return send_file(store, key, path)
 
 
-@router.put("/{name}/files/{path:path}", dependencies=[needs(Role.SUBMITTER, step=Reach.CHOSEN)], status_code=204)
+@router.put(
+    "/{name}/files/{path:path}",
+    dependencies=[needs(Role.SUBMITTER, step=Reach.CHOSEN)],
+    status_code=204,
+    openapi_extra=BYTES_SENT,
+)
 async def put_file(here: Here, who: Asking, name: str, path: str, request: Request, overwrite: bool = True) -> None:
     """Send one file. Without `overwrite` an existing one with other content is an error."""
     store = here.ports.stores.open(_stored(here, name).name)

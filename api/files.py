@@ -6,7 +6,7 @@ import mimetypes
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 from urllib.parse import quote
 
 from fastapi import Request
@@ -20,6 +20,20 @@ from canalis.contract.views import FileView
 _MEMORY_BYTES = 2**20
 _NO_TEXT = "\ufffd"  # Unicode's sign for bytes that are none
 RANGE_BYTES_MAX = 4 * 2**20
+# How routes that take or give bytes describe them.
+_BYTES = {"schema": {"type": "string", "format": "binary"}}
+BYTES_SENT: dict[str, Any] = {"requestBody": {"required": True, "content": {"application/octet-stream": _BYTES}}}
+BYTES_GIVEN: dict[int | str, dict[str, Any]] = {200: {"description": "The bytes", "content": {"*/*": _BYTES}}}
+RANGE_GIVEN: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The bytes of that range, as far as they are there",
+        "content": {"text/plain": _BYTES},
+        "headers": {
+            "X-Size": {"required": True, "schema": {"type": "integer"}, "description": "How long the file is now"},
+            "X-Complete": {"required": True, "schema": {"type": "boolean"}, "description": "Whether it will stay so"},
+        },
+    }
+}
 
 
 async def receive(request: Request, put: Callable[[BinaryIO], object]) -> object:

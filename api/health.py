@@ -92,7 +92,9 @@ def _status(checks: list[Check]) -> str:
     return "ready" if all(check.is_ok for check in checks) else "not ready"
 
 
-@router.get("/ready", dependencies=[needs(Role.NOBODY)], responses={503: {"model": Readiness}})
+@router.get(
+    "/ready", dependencies=[needs(Role.NOBODY)], response_model=Readiness, responses={503: {"model": Readiness}}
+)
 def ready(request: Request) -> JSONResponse:
     """Whether the service can do its work now: 200 or 503, and one word. Why not is in `/health/details`."""
     checkup: Checkup = request.app.state.checkup

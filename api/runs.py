@@ -13,7 +13,17 @@ from pydantic import BaseModel, Field
 from api.access import GuardedRoute, Role, needs
 from api.computes import choices
 from api.datastores import with_default_store
-from api.files import RANGE_BYTES_MAX, file_view, key_shown_as, receive, send_file, send_range
+from api.files import (
+    BYTES_GIVEN,
+    BYTES_SENT,
+    RANGE_BYTES_MAX,
+    RANGE_GIVEN,
+    file_view,
+    key_shown_as,
+    receive,
+    send_file,
+    send_range,
+)
 from api.links import LinksAnswer, LinksAsked, checked, links_to_read
 from api.reach import Reach, is_parent_within
 from api.service import Asking, Here, Service
@@ -159,7 +169,12 @@ def list_outputs(here: Here, name: str) -> list[OutputView]:
     return step_views.pipeline_outputs(here.ports, found)
 
 
-@router.get("/{name}/log", dependencies=[needs(Role.READER, step=Reach.RUNS)])
+@router.get(
+    "/{name}/log",
+    dependencies=[needs(Role.READER, step=Reach.RUNS)],
+    response_class=Response,
+    responses=RANGE_GIVEN,
+)
 def get_log(
     here: Here,
     name: str,
@@ -199,7 +214,7 @@ def list_artifacts(here: Here, name: str, prefix: str = "") -> list[FileView]:
 
 
 @router.post("/{name}/links", dependencies=[needs(Role.READER, step=Reach.RUNS)])
-def post_links(here: Here, name: str, asked: LinksAsked) -> LinksAnswer:
+def link_artifacts(here: Here, name: str, asked: LinksAsked) -> LinksAnswer:
     """Links to fetch files of a run past the service, up to 1000 at once. They are sent to it through the service."""
     checked(asked.paths)
     if asked.purpose == "write":
@@ -208,14 +223,24 @@ def post_links(here: Here, name: str, asked: LinksAsked) -> LinksAnswer:
     return links_to_read(blobs, {path: key_shown_as(path, blobs, root) for path in asked.paths})
 
 
-@router.get("/{name}/artifacts/{path:path}", dependencies=[needs(Role.READER, step=Reach.RUNS)])
+@router.get(
+    "/{name}/artifacts/{path:path}",
+    dependencies=[needs(Role.READER, step=Reach.RUNS)],
+    response_class=Response,
+    responses=BYTES_GIVEN,
+)
 def get_artifact(here: Here, name: str, path: str) -> StreamingResponse:
     """One file of a run."""
     blobs = here.ports.blobs
     return send_file(blobs, key_shown_as(path, blobs, artifacts(_owner(here, name))), path)
 
 
-@router.put("/{name}/artifacts/{path:path}", dependencies=[needs(Role.SUBMITTER, step=Reach.OWN)], status_code=204)
+@router.put(
+    "/{name}/artifacts/{path:path}",
+    dependencies=[needs(Role.SUBMITTER, step=Reach.OWN)],
+    status_code=204,
+    openapi_extra=BYTES_SENT,
+)
 async def put_artifact(here: Here, name: str, path: str, request: Request) -> None:
     """Upload a file to a run."""
     await receive(request, partial(here.engine.blobs.put, artifacts(_owner(here, name)) + path))

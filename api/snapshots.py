@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request
 from pydantic import AfterValidator, BaseModel, Field
 
 from api.access import GuardedRoute, Role, needs
-from api.files import receive
+from api.files import BYTES_SENT, receive
 from api.incoming import IncomingLink, links_for, take_in
 from api.links import at_once
 from api.reach import Reach
@@ -88,7 +88,12 @@ def post_snapshot(here: Here, who: Asking, said: SnapshotSaid) -> SnapshotAnswer
     return SnapshotAnswer(id=identity, missing=missing, links=links)
 
 
-@router.put("/content/{sha256}", dependencies=[needs(Role.SUBMITTER, step=Reach.WORKSPACE)], status_code=204)
+@router.put(
+    "/content/{sha256}",
+    dependencies=[needs(Role.SUBMITTER, step=Reach.WORKSPACE)],
+    status_code=204,
+    openapi_extra=BYTES_SENT,
+)
 async def put_content(here: Here, sha256: str, request: Request) -> None:
     """Send a source file. Its bytes must have the hash that the address names."""
 

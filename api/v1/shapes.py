@@ -40,7 +40,7 @@ class SubmitRequest(Shape):
     display_name: str = ""
     description: Annotated[str | None, Field(max_length=DESCRIPTION_MAX)] = None
     run_source: Annotated[str | None, Field(max_length=200)] = None
-    run_type: Annotated[str | int | None, Field(max_length=40)] = None
+    run_type: Annotated[str, Field(max_length=40)] | int | None = None
     parameter_assignments: dict[str, Any] | None = None
     data_path_assignments: dict[str, Any] | None = None
     data_set_definition_value_assignments: dict[str, Any] | None = Field(

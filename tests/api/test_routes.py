@@ -197,3 +197,29 @@ def test_the_description_of_the_api_is_served(ask):
     spec = ask("GET", "/openapi.json").json()
     assert f"{PREFIX}/runs/{{name}}/log" in spec["paths"]
     assert json.dumps(spec)
+
+
+def test_the_description_says_how_every_route_refuses_and_what_it_is_called(app, ask):
+    spec = ask("GET", "/openapi.json").json()
+    operations = [(path, one) for path, methods in spec["paths"].items() for one in methods.values()]
+    for path, one in operations:
+        shape = "V1Error" if path.startswith("/pipelines/v1.0/") else "Error"
+        content = one["responses"]["default"]["content"]["application/json"]
+        assert content == {"schema": {"$ref": f"#/components/schemas/{shape}"}}, path
+        assert "422" not in one["responses"] and one["x-role"], path
+    names = [one["operationId"] for _, one in operations]
+    assert len(set(names)) == len(names) and {"get_run", "v1_get_run", "v1_submit_pipeline"} <= set(names)
+    assert spec["security"] == [{"bearer": []}]
+    assert sorted(path for path, one in operations if one.get("security") == []) == [
+        "/",
+        "/api/v1/health",
+        "/api/v1/ready",
+    ]
+
+
+def test_what_takes_or_gives_bytes_is_described_so(ask):
+    paths = ask("GET", "/openapi.json").json()["paths"]
+    for path, method in (("runs/{name}/artifacts/{path}", "put"), ("content/{sha256}", "put")):
+        assert list(paths[f"{PREFIX}/{path}"][method]["requestBody"]["content"]) == ["application/octet-stream"]
+    given = paths[f"{PREFIX}/runs/{{name}}/log"]["get"]["responses"]["200"]
+    assert list(given["content"]) == ["text/plain"] and set(given["headers"]) == {"X-Size", "X-Complete"}

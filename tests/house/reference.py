@@ -111,14 +111,15 @@ def _http() -> str:
         ports = Ports(runs, SqliteDocuments(database), FileBlobs(root), FileStores(root), bus, clock)
         workspace = WorkspaceView(name="w", subscription_id="s", resource_group="r", location="l")
         app = make_app(Service(ports, workspace, "i", True, 1, "0"), KeptToken("t", "n"))
-        spec, needs = app.openapi(), _needs(app)
+        spec = app.openapi()
         database.close()
     head = "| method | path | who | a script | what it does |\n|---|---|---|---|---|\n"
     rows: dict[bool, list[str]] = {False: [], True: []}
     for path, methods in sorted(spec["paths"].items()):
         for method, operation in methods.items():
             said = " ".join(operation.get("description", "").split())
-            who, script = needs[method.upper(), path]
+            who, script = operation["x-role"], operation["x-script"]
+            who, script = ("anybody", "as anybody") if who == "nobody" else (who, script)
             shown = path.replace(V1_PREFIX, "")
             rows[shown != path].append(f"| `{method.upper()}` | `{shown}` | {who} | {script} | {said} |")
     return (
@@ -140,24 +141,6 @@ def _http() -> str:
         + "\n".join(rows[True])
         + "\n"
     )
-
-
-def _needs(app: Any) -> dict[tuple[str, str], tuple[str, str]]:
-    """The role and the reach that each route declares, in words."""
-    from api.access import Role, need_of
-    from api.app import PREFIX
-    from api.v1.base import V1_PREFIX
-    from tests.api.test_routes import routes
-
-    found = {}
-    for route in routes(app):
-        need = need_of(route)
-        assert need is not None, route.path
-        words = ("anybody", "as anybody") if need.role is Role.NOBODY else (need.role.name.lower(), need.step.value)
-        prefix = "" if route.path == "/" else V1_PREFIX if route.path[1:2].isupper() else PREFIX
-        path = prefix + route.path_format
-        found |= {(method, path): words for method in route.methods}
-    return found
 
 
 def _coverage() -> str:
