@@ -32,11 +32,17 @@ def iana_name(name: str) -> str | None:
     return _known().get(name.lower()) if name.isascii() and len(name) <= NAME_CHARS_MAX else None
 
 
+@cache
 def zone_of(name: str | None) -> ZoneInfo:
-    """The zone that is called so, by the newest data that this machine has; UTC for None."""
+    """The zone that is called so, by the data of the package; UTC for None.
+
+    A system's own data may be years old, and that of two systems differs: a schedule would fire at other times here
+    and there.
+    """
     found = iana_name("UTC" if name is None else name)
     assert found is not None, name
-    return ZoneInfo(found)
+    with files("tzdata").joinpath("zoneinfo", *found.split("/")).open("rb") as data:
+        return ZoneInfo.from_file(data, key=found)
 
 
 def near_names(name: str) -> list[str]:
@@ -74,5 +80,5 @@ def _windows() -> dict[str, str]:
 
 @cache
 def _iana() -> frozenset[str]:
-    """The names in the package of zone data: they are the same on all machines, a system's own are not."""
+    """The names in the package of zone data."""
     return frozenset((files("tzdata") / "zones").read_text("ascii").split())
