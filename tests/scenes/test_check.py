@@ -13,7 +13,7 @@ SCRIPT = """\
 print("it was run")
 import azureml.train.automl
 from azureml.core import Model, Workspace, Experiment as E
-from azureml.pipeline.core import Pipeline, Schedule, ScheduleRecurrence
+from azureml.pipeline.core import Pipeline, ModuleVersion, TrainingOutput
 from azureml.pipeline.steps import PythonScriptStep, EstimatorStep
 import azureml.core.run, pandas
 try:
@@ -22,11 +22,11 @@ except ImportError:
     Keyvault = None
 
 def late():
-    from azureml.pipeline.core import PublishedPipeline
+    from azureml.pipeline.core import Module
     ws = Workspace.from_config()
     print(ws.models["x"], ws.name)
     pipeline = Pipeline(ws, [])
-    pipeline.publish("p")
+    pipeline.service_endpoint()
     pipeline.validate()
 """
 
@@ -38,14 +38,14 @@ def test_everything_that_is_missing_is_listed_with_its_line_and_fate():
         "script.py: 9 missing",
         "  line 2: azureml.train.automl will not come: search with a library of your choice in a PythonScriptStep",
         "  line 3: azureml.core.Model is planned",
-        "  line 4: azureml.pipeline.core.Schedule is planned",
-        "  line 4: azureml.pipeline.core.ScheduleRecurrence is planned",
+        "  line 4: azureml.pipeline.core.ModuleVersion is planned",
+        "  line 4: azureml.pipeline.core.TrainingOutput is planned",
         "  line 5: azureml.pipeline.steps.EstimatorStep will not come: use PythonScriptStep, whose environment and "
         "arguments say the same",
         "  line 8: azureml.core.Keyvault is planned",
-        "  line 13: azureml.pipeline.core.PublishedPipeline is planned",
+        "  line 13: azureml.pipeline.core.Module is planned",
         "  line 15: Workspace.models is planned",
-        "  line 17: Pipeline.publish is planned",
+        "  line 17: Pipeline.service_endpoint is planned",
     ]
     found = json.loads(canalis("check", "script.py", "--json", check=1).stdout)["script.py"]
     assert [one["line"] for one in found if one["is_fatal"]] == [2, 3, 4, 4, 5]
@@ -61,7 +61,7 @@ def test_run_tells_up_front_all_that_a_script_would_fail_on():
     done = canalis("run", "script.py", check=1)
     assert "it was run" not in done.stdout
     assert "script.py imports what is not in Canalis 0.1.0; nothing of it was run" in done.stderr
-    assert "line 3: azureml.core.Model is planned" in done.stderr and "line 17: Pipeline.publish" in done.stderr
+    assert "line 3: azureml.core.Model is planned" in done.stderr and "line 17: Pipeline.service" in done.stderr
 
 
 @pytest.mark.parametrize(
