@@ -1,6 +1,7 @@
 """Paths that stand for files in a store: a file, a folder with all below it, or a pattern. Pure.
 
-In a pattern * and ? stay within a folder, ** crosses folders, and [...] is a set of characters.
+In a pattern * and ? stay within a folder, ** crosses folders, and [...] is a set of characters. [*], [?] and [[] stand
+for these signs themselves, so a path in which all of them are written so is no pattern.
 """
 
 from __future__ import annotations
@@ -10,13 +11,36 @@ import re
 from collections.abc import Iterable, Iterator
 
 _WILD = re.compile(r"[*?\[]")
+_ITSELF = re.compile(r"\[([*?\[])\]")
 _TOKEN = re.compile(r"\*\*/|\*\*|\*|\?|\[[^]]+\]|.", re.DOTALL)
 _MEANING = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
 
 
+def escaped(text: str) -> str:
+    """The path that stands for this text and nothing else, whatever signs are in it.
+
+    >>> escaped("report [final].csv"), escaped("a/b.csv")
+    ('report [[]final].csv', 'a/b.csv')
+    """
+    return _WILD.sub(r"[\g<0>]", text)
+
+
+def unescaped(path: str) -> str:
+    """The text that a path stands for which is no pattern.
+
+    >>> unescaped(escaped("a[*]?")), unescaped("a/b")
+    ('a[*]?', 'a/b')
+    """
+    return _ITSELF.sub(r"\1", path)
+
+
 def is_pattern(path: str) -> bool:
-    """Whether a path may stand for several places."""
-    return _WILD.search(path) is not None
+    """Whether a path may stand for several places.
+
+    >>> [is_pattern(path) for path in ("a/*.csv", "a/[*].csv", "a/b")]
+    [True, False, False]
+    """
+    return _WILD.search(_ITSELF.sub("", path)) is not None
 
 
 def leaves(path: str) -> bool:
@@ -29,8 +53,15 @@ def leaves(path: str) -> bool:
 
 
 def listing_prefix(path: str) -> str:
-    """How every path that `path` stands for begins."""
-    return _WILD.split(path)[0]
+    """How every path that `path` stands for begins.
+
+    >>> listing_prefix("a [[]1]/*.csv"), listing_prefix("a/b")
+    ('a [1]/', 'a/b')
+    """
+    if not is_pattern(path):
+        return unescaped(path)
+    end = next(found.start() for found in _TOKEN.finditer(path) if _is_wild(found[0]))
+    return unescaped(path[:end])
 
 
 def matches(path: str, keys: Iterable[str]) -> Iterator[tuple[str, str]]:
@@ -46,7 +77,7 @@ def matches(path: str, keys: Iterable[str]) -> Iterator[tuple[str, str]]:
         folder = listing_prefix(path).rpartition("/")[0]
         yield from ((key, folder) for key in keys if fits.fullmatch(key))
         return
-    path = path.rstrip("/")
+    path = unescaped(path).rstrip("/")
     for key in keys:
         if key == path:
             yield key, path.rpartition("/")[0]
@@ -66,7 +97,13 @@ def below_common(found: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     return [(key, key[len(common) :].lstrip("/")) for key, _ in pairs]
 
 
+def _is_wild(token: str) -> bool:
+    return _WILD.match(token) is not None and _ITSELF.fullmatch(token) is None
+
+
 def _meaning(token: str) -> str:
+    if _ITSELF.fullmatch(token):
+        return re.escape(token[1])
     if len(token) > 1 and token.startswith("["):
         return token.replace("[!", "[^")
     return _MEANING.get(token) or re.escape(token)

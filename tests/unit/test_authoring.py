@@ -12,7 +12,7 @@ import yaml
 from canalis.conda import CondaDependencies
 from canalis.contract.graph import ParameterText
 from canalis.contract.metrics import fold
-from canalis.contract.patterns import below_common, matches
+from canalis.contract.patterns import below_common, escaped, is_pattern, listing_prefix, matches, unescaped
 from canalis.contract.run import StepRunId
 from canalis.contract.status import Phase, RunStatus, StepStatus, pipeline_word, run_word, step_words
 from canalis.data import PipelineParameter
@@ -147,6 +147,17 @@ def test_names_and_values_that_cannot_be_kept_are_told():
 def test_a_path_stands_for_files(path, fitting):
     keys = ["a/1.csv", "a/b/2.csv", "a/b/3.txt", "ab"]
     assert [key for key, _ in matches(path, keys)] == fitting
+
+
+@pytest.mark.parametrize("name", ["[1].csv", "a*", "?", "[*]", "[[]", "[]", "**/x", "]", "x[!a]", "plain"])
+def test_a_name_that_looks_like_a_pattern_is_found_by_its_own_name_and_finds_no_other(name):
+    path, keys = escaped(name), sorted({name, "1.csv", "ab", "*", "?", "[", "d/x", "xb"})
+    assert not is_pattern(path) and unescaped(path) == listing_prefix(path) == name
+    assert [key for key, _ in matches(path, keys)] == [name]
+    assert [key for key, _ in matches(f"{path}/*.csv", [f"{name}/a.csv", "1.csv/a.csv", "ab/a.csv"])] == [
+        f"{name}/a.csv"
+    ]
+    assert list(matches(path, [f"{name}/in/it"])) == [(f"{name}/in/it", name)], "a folder of that name is one"
 
 
 def test_files_are_seen_below_the_folder_that_all_share():
