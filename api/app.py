@@ -9,6 +9,7 @@ from fastapi import APIRouter, FastAPI
 from api import (
     changes,
     computes,
+    datasets,
     datastores,
     drafts,
     endpoints,
@@ -42,6 +43,7 @@ _NOUNS = (
     schedules,
     snapshots,
     datastores,
+    datasets,
     computes,
     named,
     changes,

@@ -25,8 +25,8 @@ from canalis.contract.graph import (
     Parameter,
     ParameterValue,
     Source,
-    collection_paused,
 )
+from canalis.contract.memory import collection_paused
 from canalis.contract.parameters import type_of
 from canalis.data import DataPath, PipelineData, PipelineParameter
 from canalis.dataset import FileDataset, OutputFileDatasetConfig

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from canalis.contract.graph import Graph, Settings
 from canalis.contract.graphs import stored_graph
 from canalis.contract.messages import steps_queue
+from canalis.contract.parameters import compute_in
 from canalis.contract.ports import BlobStore, Run
 from canalis.contract.run import RunRequest, RunState
 from canalis.contract.status import RunStatus, StepStatus
@@ -57,7 +58,9 @@ def make_plan(run_id: str, request: RunRequest, graph: Graph) -> Plan:
         index=index,
         successors=tuple(map(tuple, successors)),
         waiting=tuple(waiting),
-        queues=tuple(steps_queue(request.computes[node.compute or ""].backend) for node in graph.nodes),
+        queues=tuple(
+            steps_queue(request.computes[compute_in(node, request.parameters)].backend) for node in graph.nodes
+        ),
         settings=tuple(node.settings for node in graph.nodes),
         continue_on_step_failure=request.continue_on_step_failure,
     )

@@ -17,15 +17,17 @@ from canalis.contract.errors import Conflict, NotFound, NotResumable
 from canalis.contract.graph import FromStep, Graph, ParameterValue, Part
 from canalis.contract.graphs import stored_graph
 from canalis.contract.layout import UNWRITTEN, records
-from canalis.contract.parameters import assign, text_of
+from canalis.contract.parameters import text_of
 from canalis.contract.places import is_written, output_place
 from canalis.contract.ports import Ports, Run
 from canalis.contract.run import ComputeChoice, StepRunId, check_run_id, new_run_id
 from canalis.contract.status import StepStatus
 from canalis.contract.trace import current, span
 from orchestrator import views
+from orchestrator.datasets import assigned
 from orchestrator.remarks import annotate
-from orchestrator.submit import chosen_computes, create, depth_below, next_number
+from orchestrator.settled import chosen_computes
+from orchestrator.submit import create, depth_below, next_number
 
 _NAMED_MAX = 20  # steps that an error names
 _TRIES = 8  # notes on the original that lost against another writer
@@ -71,7 +73,8 @@ def _resume(
     ports: Ports, run_id: str, original: Run, asked: Resumption, computes: Mapping[str, ComputeChoice], by: str
 ) -> Run:
     graph = stored_graph(ports.blobs, original.request.graph)
-    parameters = assign(graph.parameters, {**original.request.parameters, **asked.parameters})
+    given = {**original.request.parameters, **asked.parameters}
+    parameters = assigned(ports.documents, graph.parameters, given)
     again = {find_step(graph, original.run_id, step) for step in asked.from_steps}
     again |= users_of(graph, changed(original.request.parameters, parameters))
     kept = steps_to_keep(graph, _succeeded(original, graph), again, asked.only_failed, _reader(ports, original, graph))
@@ -89,7 +92,7 @@ def _resume(
             "tags": shown.tags,
             "properties": shown.properties,
             "parameters": parameters,
-            "computes": chosen_computes(ports, graph, computes),
+            "computes": chosen_computes(ports, graph, parameters, computes),
             "parent": parent,
             "depth": depth_below(ports, parent),
             "submitted_by": by,

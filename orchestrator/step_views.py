@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from canalis.contract.graph import Graph
 from canalis.contract.graphs import stored_graph
+from canalis.contract.parameters import compute_in
 from canalis.contract.places import output_place
 from canalis.contract.ports import Attempt, AttemptKey, Document, Ports, Run
 from canalis.contract.run import StepRunId
@@ -141,7 +142,7 @@ def _step_view(
         name=node.name,
         experiment=run.request.experiment,
         work=node.work.kind,
-        compute=node.compute or "",
+        compute=compute_in(node, run.request.parameters),
         status=status.name.lower(),
         phase=phase.value if status in _IN_WORK else "",
         status_v1=word_v1,
@@ -232,7 +233,7 @@ def _waits_for(run: Run, graph: Graph, place: int, segment: str) -> tuple[str, .
         said = {
             REST: f"the end of its rest before attempt {run.state.attempts[place]}",
             QUEUE: "a worker to take it up",
-            CAPACITY: f"a free slot of {node.compute or 'this machine'}",
+            CAPACITY: f"a free slot of {compute_in(node, run.request.parameters) or 'this machine'}",
         }
         return (said[segment],) if segment in said else ()
     if status is not StepStatus.WAITING:

@@ -8,13 +8,10 @@ from dataclasses import dataclass
 from pydantic import Field
 
 from canalis.contract.about import about
-from canalis.contract.errors import AlreadyExists, Conflict, GraphError, KeyReused, NotFound
-from canalis.contract.faults import faults
+from canalis.contract.errors import AlreadyExists, Conflict, GraphError, KeyReused
 from canalis.contract.graph import Graph, ParameterValue, Part, content_id
-from canalis.contract.layout import graph_key, snapshot_key
-from canalis.contract.limits import unfit
+from canalis.contract.layout import graph_key
 from canalis.contract.messages import stamped
-from canalis.contract.parameters import assign
 from canalis.contract.ports import Document, Ports, Run
 from canalis.contract.run import (
     OWN,
@@ -29,6 +26,7 @@ from canalis.contract.run import (
 from canalis.contract.trace import current, span
 from orchestrator.decide import decide
 from orchestrator.plan import first_state, make_plan
+from orchestrator.settled import settle
 
 DEPTH_MAX = 16  # runs submitted by steps of runs submitted by steps; more is a pipeline that calls itself
 
@@ -101,18 +99,18 @@ def _submit(
     by: str,
     behind: Behind,
 ) -> Run:
-    chosen = chosen_computes(ports, asked.graph, computes)
+    settled = settle(ports, asked.graph, asked.parameters, computes)
     graph_id = behind.graph_id or _stored(ports, asked.graph)
     request = RunRequest(
         experiment=asked.experiment,
         graph=graph_id,
         display_name=asked.display_name,
         description=asked.description or asked.graph.description,
-        parameters=assign(asked.graph.parameters, asked.parameters),
+        parameters=settled.parameters,
         continue_on_step_failure=asked.continue_on_step_failure,
         regenerate_outputs=asked.regenerate_outputs,
         interpreter=asked.interpreter,
-        computes=chosen,
+        computes=settled.computes,
         default_datastore=asked.graph.default_datastore or "workspaceblobstore",
         tags=asked.tags,
         properties=asked.properties,
@@ -159,20 +157,6 @@ def create(ports: Ports, run_id: str, request: RunRequest, graph: Graph) -> Run:
 
 def _origin(request: RunRequest) -> tuple[str | None, ...]:
     return request.graph, request.experiment, request.resumed_from, request.parent
-
-
-def chosen_computes(ports: Ports, graph: Graph, computes: Mapping[str, ComputeChoice]) -> dict[str, ComputeChoice]:
-    """The compute targets that a graph's steps name. Raises as `submit` does when it could not run on them."""
-    found = [*faults(graph, computes=computes, snapshots_needed=True), *unfit(graph, computes)]
-    if found:
-        raise GraphError(
-            "\n".join(str(fault) for fault in found),
-            faults=[{"code": fault.code, "message": fault.message, "step": fault.node} for fault in found],
-        )
-    for snapshot in {node.snapshot for node in graph.nodes if node.snapshot}:
-        if ports.blobs.info(snapshot_key(snapshot)) is None:
-            raise NotFound(f"Snapshot {snapshot} was never uploaded", kind="snapshot", name=snapshot)
-    return {name: computes[name] for name in {node.compute or "" for node in graph.nodes}}
 
 
 def depth_below(ports: Ports, parent: str | None) -> int:

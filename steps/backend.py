@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
-from canalis.contract.graph import Node
+from canalis.contract.graph import Node, Registered
+from canalis.contract.parameters import compute_in
 from canalis.contract.places import Place
 from canalis.contract.ports import Attempt, AttemptKey, Document
 from canalis.contract.run import ComputeChoice, RunRequest, StepRunId
@@ -19,8 +20,10 @@ class Work:
     """One attempt of a step with everything a backend needs to know, all names resolved.
 
     attempt    the claim under which it is done
-    inputs     where each input's data lies, by name; several places are the files of a dataset
+    inputs     where each input's data lies, by name; several places are the files of a dataset. Their paths may be
+               patterns
     outputs    where each output's data shall lie, by name
+    registered which registered dataset an input's files are of, by name
     """
 
     attempt: Attempt
@@ -29,6 +32,12 @@ class Work:
     compute: ComputeChoice
     inputs: dict[str, tuple[Place, ...]]
     outputs: dict[str, Place]
+    registered: dict[str, Registered] = field(default_factory=dict)
+
+    @property
+    def target(self) -> str:
+        """Name of the compute target; "" for the service itself."""
+        return compute_in(self.node, self.request.parameters)
 
     @property
     def key(self) -> AttemptKey:

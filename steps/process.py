@@ -66,7 +66,7 @@ class ProcessBackend:
         with self._lock:
             if work.key in self._jobs:
                 return Pending(handle=str(work.step_run_id))
-            pool = self._pools.setdefault((work.node.compute or "", work.request.depth), Pool())
+            pool = self._pools.setdefault((work.target, work.request.depth), Pool())
             pool.resize(work.compute.slots or os.cpu_count() or 1)
             self._jobs[work.key] = job, pool
         try:

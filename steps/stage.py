@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from canalis.contract.errors import AuthorError
-from canalis.contract.graph import Input, Output, content_id
+from canalis.contract.graph import Input, Output
 from canalis.contract.layout import content_key, snapshot_key
-from canalis.contract.patterns import below_common, is_pattern, leaves, listing_prefix, matches
+from canalis.contract.parameters import places_id
+from canalis.contract.patterns import below_common, is_pattern, leaves, listing_prefix, matches, unescaped
 from canalis.contract.places import Place, is_written
 from canalis.contract.ports import AttemptKey, BlobStore, Ports
 from canalis.contract.run import StepRunId
@@ -213,9 +214,10 @@ def _data_folder(folder: Path) -> Path:
 
 
 def _stage_input(ports: Ports, work: Work, port: Input, folder: Path) -> str:
-    if port.mode == "direct":
-        return content_id(port.source.model_dump_json().encode())
     places = work.inputs[port.name]
+    if port.mode == "direct":
+        registered = work.registered.get(port.name)
+        return registered.id if registered else places_id((place.datastore, place.path) for place in places)
     whole = _whole(places)
     mounted = local_path(ports.stores.open(places[0].datastore), whole.path) if whole else None
     if port.mode == "mount" and mounted is not None and (port.style == "reference" or mounted.exists()):
@@ -228,7 +230,7 @@ def _stage_input(ports: Ports, work: Work, port: Input, folder: Path) -> str:
     if port.mode == "mount" and port.style == "reference" and whole:  # of a datastore that cannot be mounted here
         return str(brought or target) if is_inside else str(_as_mounted(brought, port, whole, folder))
     if brought is None:
-        named = ", ".join(f"{place.datastore}/{place.path}" for place in places)
+        named = ", ".join(f"{place.datastore}/{place.path}" for place in ([whole] if whole else places))
         raise StagingFailed(f"Input '{port.name}': there is nothing at {named}")
     return str(brought) if is_inside else _seen_at(ports, wanted, brought, folder)
 
@@ -242,7 +244,9 @@ def _as_mounted(brought: Path | None, port: Input, place: Place, folder: Path) -
 
 def _whole(places: tuple[Place, ...]) -> Place | None:
     """The one place of an input, when it is one file or folder and no pattern."""
-    return places[0] if len(places) == 1 and not is_pattern(places[0].path) else None
+    if len(places) != 1 or is_pattern(places[0].path):
+        return None
+    return Place(places[0].datastore, unescaped(places[0].path))
 
 
 def _seen_at(ports: Ports, path_on_compute: str | None, target: Path, folder: Path) -> str:
@@ -309,7 +313,7 @@ def _bring(ports: Ports, places: tuple[Place, ...], target: Path, as_links: bool
     if not found:
         return None
     # Not a folder that holds one.
-    is_one_file = len(found) == 1 and next(iter(found.values())) != places[0].path.rstrip("/")
+    is_one_file = len(found) == 1 and next(iter(found.values())) != unescaped(places[0].path).rstrip("/")
     return path if is_one_file else target
 
 

@@ -132,6 +132,7 @@ def context(site: Site, work: Work, staged: Staged) -> dict[str, object]:
                 "mode": port.mode,
                 "style": port.style,
                 "places": [[place.datastore, place.path] for place in work.inputs[port.name]],
+                **({"dataset": work.registered[port.name].model_dump()} if port.name in work.registered else {}),
             }
             for port in work.node.inputs
         },

@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
-from canalis.contract.graph import FromFiles, FromParameter, FromStep, FromStore, Graph, Input
-from canalis.contract.places import Place, output_place
+from canalis.contract.graph import (
+    DataPathValue,
+    DatasetValue,
+    FromFiles,
+    FromParameter,
+    FromStep,
+    FromStore,
+    Graph,
+    Input,
+    Registered,
+)
+from canalis.contract.parameters import compute_in, pattern_in
+from canalis.contract.patterns import escaped
+from canalis.contract.places import Place, output_place, tidy
 from canalis.contract.ports import Attempt, AttemptKey, Run
 from canalis.contract.run import StepRunId
 from canalis.contract.status import StepStatus
@@ -21,12 +33,13 @@ def make_work(run: Run, graph: Graph, attempt: Attempt) -> Work:
         attempt=attempt,
         node=node,
         request=run.request,
-        compute=run.request.computes[node.compute or ""],
+        compute=run.request.computes[compute_in(node, run.request.parameters)],
         inputs={port.name: _input_places(run, graph, port) for port in node.inputs},
         outputs={
             port.name: output_place(run.request, port, StepRunId(run.run_id, node.key, key.attempt))
             for port in node.outputs
         },
+        registered={port.name: found for port in node.inputs if (found := _registered(run, port)) is not None},
     )
 
 
@@ -37,6 +50,7 @@ def is_wanted(run: Run, graph: Graph, key: AttemptKey) -> bool:
 
 
 def _input_places(run: Run, graph: Graph, port: Input) -> tuple[Place, ...]:
+    """Where an input's data lies; the paths may be patterns."""
     source = port.source
     if isinstance(source, FromFiles):
         return tuple(_stored(run, place) for place in source.places)
@@ -44,14 +58,25 @@ def _input_places(run: Run, graph: Graph, port: Input) -> tuple[Place, ...]:
         return (_stored(run, source),)
     if isinstance(source, FromParameter):
         value = run.request.parameters[source.parameter]
-        assert not isinstance(value, (str, bool, int, float)), (source.parameter, value)
-        return (Place(value.datastore, value.path.strip("/")),)
+        if isinstance(value, DatasetValue):
+            return tuple(Place(place.datastore, tidy(place.path)) for place in value.places)
+        assert isinstance(value, DataPathValue), (source.parameter, value)
+        return (Place(value.datastore, escaped(tidy(value.path))),)
     assert isinstance(source, FromStep), source
     writer = graph.node(source.node)
     owner = run.maker(writer.key, graph.places[writer.key])
-    return (output_place(run.request, writer.output(source.output), owner),)
+    made = output_place(run.request, writer.output(source.output), owner)
+    return (Place(made.datastore, escaped(made.path)),)
 
 
 def _stored(run: Run, source: FromStore) -> Place:
-    path = "/".join(part for part in source.path.split("/") if part not in ("", "."))
+    path = tidy(pattern_in(source.path, run.request.parameters))
     return Place(source.datastore or run.request.default_datastore, path)
+
+
+def _registered(run: Run, port: Input) -> Registered | None:
+    """The registered dataset that an input's files are of."""
+    if isinstance(port.source, FromParameter):
+        value = run.request.parameters[port.source.parameter]
+        return value.registered if isinstance(value, DatasetValue) else None
+    return port.source.registered if isinstance(port.source, FromFiles) else None

@@ -12,6 +12,7 @@ from canalis.contract.about import about
 from canalis.contract.errors import AuthorError
 from canalis.contract.graph import Graph
 from canalis.contract.messages import CheckStep, Command, RecallStep, Send, StartStep, StopStep, steps_queue
+from canalis.contract.parameters import compute_in
 from canalis.contract.ports import Attempt, AttemptKey, Ports, Run
 from canalis.contract.status import Outcome
 from canalis.contract.trace import continued, current
@@ -163,4 +164,4 @@ def _released_on_failure(ports: Ports, ours: dict[AttemptKey, Attempt]) -> Itera
 
 def _queue_of(ports: Ports, key: AttemptKey) -> str:
     run, graph = look(ports, key)
-    return run.request.computes[graph.node(key.node).compute or ""].backend
+    return run.request.computes[compute_in(graph.node(key.node), run.request.parameters)].backend

@@ -11,10 +11,8 @@ from canalis.contract.graph import (
     NODE_KEY,
     PORT_NAME,
     CommandWork,
-    FromFiles,
     FromParameter,
     FromStep,
-    FromStore,
     Graph,
     Input,
     InputPath,
@@ -22,13 +20,21 @@ from canalis.contract.graph import (
     Output,
     OutputPath,
     ParameterText,
+    ParameterType,
     PythonWork,
 )
-from canalis.contract.parameters import fits, place_fault
+from canalis.contract.parameters import fits, is_outside, place_fault, said
 from canalis.contract.patterns import leaves
 
 NODES_MAX = 50_000  # a run's packed state is 6 bytes a step, and a table row holds 1 MiB
 PREDECESSORS_MAX = 65_535  # the waiting count of a step is packed in two bytes
+
+# What a parameter must be for a use, in words, with the types that it may have.
+_Wanted = tuple[str, tuple[ParameterType, ...]]
+_TEXT: _Wanted = ("text", ("string",))
+_IN_A_PATH: _Wanted = ("text or number", ("string", "int", "float", "bool"))
+_DATA_PATH: _Wanted = ("data path", ("datapath",))
+_DATASET: _Wanted = ("dataset", ("dataset", "datapath"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,19 +66,24 @@ def faults(graph: Graph, computes: Collection[str] | None = None, snapshots_need
         found += _node(node)
         found += _edges(node, nodes)
         found += _placeholders(node, parameters)
-        if computes is not None and node.compute is not None and node.compute not in computes:
-            known = ", ".join(sorted(computes)) or "none"
-            found.append(
-                Fault(
-                    "compute_unknown",
-                    f"Compute target '{node.compute}' of step '{node.name}' is not in this workspace "
-                    f"(there: {known}). {how_to_make(node.compute)}",
-                    node.name,
-                )
-            )
+        found += _uses(node, parameters)
+        if computes is not None and isinstance(node.compute, str) and node.compute not in computes:
+            found.append(no_compute(node, node.compute, computes))
         if snapshots_needed and isinstance(node.work, PythonWork) and node.snapshot is None:
             found.append(Fault("snapshot_missing", f"Step '{node.name}' came without its source files", node.name))
     return found or _cycle(graph, nodes)
+
+
+def no_compute(node: Node, name: str, computes: Collection[str]) -> Fault:
+    """That a step names a compute target which is not among those that exist."""
+    named = f", which parameter '{node.compute.name}' names," if isinstance(node.compute, ParameterText) else ""
+    known = ", ".join(sorted(filter(None, computes))) or "none"
+    return Fault(
+        "compute_unknown",
+        f"Compute target '{name}' of step '{node.name}'{named} is not in this workspace (there: {known}). "
+        f"{how_to_make(name)}",
+        node.name,
+    )
 
 
 def how_to_make(compute: str) -> str:
@@ -99,7 +110,8 @@ def _parameters(graph: Graph) -> Iterator[Fault]:
         if not fits(parameter.type, parameter.default):
             yield Fault(
                 "parameter_default",
-                f"The default of parameter '{parameter.name}' is {parameter.default!r}, which is no {parameter.type}",
+                f"The default of parameter '{parameter.name}' is {said(parameter.default)}, "
+                f"which is no {parameter.type}",
             )
         wrong = place_fault(parameter.name, parameter.default)
         if wrong:
@@ -121,9 +133,19 @@ def _node(node: Node) -> Iterator[Fault]:
                     node.name,
                 )
     yield from _work(node)
-    for place in _places(node):
-        if _leaves(place):
+    for _, path in node.paths():
+        # What values make of it is looked at when they are known.
+        place = path if isinstance(path, str) else "".join(piece if isinstance(piece, str) else "_" for piece in path)
+        if is_outside(place):
             yield Fault("path_outside", f"Step '{node.name}' names '{place}', which leaves its datastore", node.name)
+    for output in node.outputs:
+        if output.parameter is not None and (output.datastore is not None or output.path is not None):
+            yield Fault(
+                "place_twice",
+                f"Output '{output.name}' of step '{node.name}' is to lie where parameter '{output.parameter}' says, "
+                "and at a place of its own",
+                node.name,
+            )
     yield from _compute_paths(node)
 
 
@@ -143,7 +165,7 @@ def _compute_paths(node: Node) -> Iterator[Fault]:
 
 
 def _work(node: Node) -> Iterator[Fault]:
-    if isinstance(node.work, PythonWork) and (not node.work.script or _leaves(node.work.script)):
+    if isinstance(node.work, PythonWork) and (not node.work.script or is_outside(node.work.script)):
         yield Fault(
             "script_outside",
             f"Script '{node.work.script}' of step '{node.name}' is not below its source directory",
@@ -168,7 +190,7 @@ def _edges(node: Node, nodes: dict[str, Node]) -> Iterator[Fault]:
             yield Fault("order_unknown", f"{node.name} shall run after '{key}', which is no step", node.name)
 
 
-def _placeholders(node: Node, parameters: Mapping[str, str]) -> Iterator[Fault]:
+def _placeholders(node: Node, parameters: Mapping[str, ParameterType]) -> Iterator[Fault]:
     inputs = {port.name for port in node.inputs}
     outputs = {port.name for port in node.outputs}
     for argument in node.texts():
@@ -191,12 +213,32 @@ def _placeholders(node: Node, parameters: Mapping[str, str]) -> Iterator[Fault]:
                     f"Step '{node.name}' uses parameter '{piece.name}', which the pipeline does not have",
                     node.name,
                 )
+
+
+def _uses(node: Node, parameters: Mapping[str, ParameterType]) -> Iterator[Fault]:
+    """Parameters that stand where only some types make sense, and are not of these."""
+    step = f"step '{node.name}'"
+    uses = [
+        (f"The path of '{port.name}' of {step}", piece.name, _IN_A_PATH)
+        for port, path in node.paths()
+        if not isinstance(path, str)
+        for piece in path
+        if isinstance(piece, ParameterText)
+    ]
+    if isinstance(node.compute, ParameterText):
+        uses.append((f"The compute target of {step}", node.compute.name, _TEXT))
     for port in node.inputs:
-        if isinstance(port.source, FromParameter) and parameters.get(port.source.parameter) != "datapath":
+        if isinstance(port.source, FromParameter):
+            wanted = _DATA_PATH if port.style == "reference" else _DATASET
+            uses.append((f"Input '{port.name}' of {step}", port.source.parameter, wanted))
+    for output in node.outputs:
+        if output.parameter is not None:
+            uses.append((f"Output '{output.name}' of {step}", output.parameter, _DATA_PATH))
+    for what, name, (words, types) in uses:
+        if parameters.get(name) not in types:
             yield Fault(
                 "parameter_unknown",
-                f"Input '{port.name}' of step '{node.name}' wants the data path '{port.source.parameter}', "
-                "which is not a data path parameter of the pipeline",
+                f"{what} wants the {words} '{name}', which is not a {words} parameter of the pipeline",
                 node.name,
             )
 
@@ -208,19 +250,6 @@ def _cycle(graph: Graph, nodes: dict[str, Node]) -> list[Fault]:
         ring = [nodes[key].name for key in error.args[1]]
         return [Fault("cycle", f"Steps wait for each other: {' -> '.join(ring)}", ring[0])]
     return []
-
-
-def _places(node: Node) -> Iterator[str]:
-    for port in node.inputs:
-        if isinstance(port.source, FromStore):
-            yield port.source.path
-        if isinstance(port.source, FromFiles):
-            yield from (place.path for place in port.source.places)
-    yield from (output.path for output in node.outputs if output.path is not None)
-
-
-def _leaves(path: str) -> bool:
-    return "\\" in path or leaves(path)
 
 
 def _repeated(names: Iterable[str]) -> list[str]:

@@ -6,33 +6,21 @@ inputs (an input names the output it reads), order edges in `after`. Nothing her
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from functools import cached_property
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from canalis.contract.memory import collection_paused
+
 NODE_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")  # no dot: a step run's id is <run>.<key>[.<attempt>]
 PORT_NAME = re.compile(r"\w+", re.ASCII)
 
 Scalar = bool | int | float | str
-ParameterType = Literal["string", "int", "float", "bool", "datapath"]
-
-
-@contextmanager
-def collection_paused() -> Iterator[None]:
-    """No garbage collection within: while 10,000 nodes come into being it would take six times as long as they do."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
+ParameterType = Literal["string", "int", "float", "bool", "datapath", "dataset"]
 
 
 class Part(BaseModel):
@@ -59,15 +47,47 @@ class DataPathValue(Part):
     path: str
 
 
-ParameterValue = DataPathValue | Scalar
+class Registered(Part):
+    """Which version of a registered dataset something is. The id names it alone, and what it is never changes."""
+
+    name: str
+    version: int
+    id: str
+
+
+class DatasetValue(Part):
+    """Files of a dataset, as the value of a parameter: places whose paths may be patterns.
+
+    registered   None for files that have no name in the workspace
+    """
+
+    places: tuple[DataPathValue, ...] = Field(min_length=1)
+    registered: Registered | None = None
+
+
+ParameterValue = DatasetValue | DataPathValue | Scalar
 
 
 class Parameter(Part):
-    """A value that may be another one in each run of the graph."""
+    """A value that may be another one in each run of the graph.
+
+    default   of a dataset parameter it may be text, which names a registered one: as it is when a run is submitted
+    """
 
     name: str
     type: ParameterType
     default: ParameterValue
+
+
+class ParameterText(Kinded):
+    """Stands for the text of a pipeline parameter's value."""
+
+    kind: Literal["parameter"] = "parameter"
+    name: str
+
+
+# A text that is whole, or of pieces which are joined without a blank when the values of parameters are known.
+Text = str | tuple[str | ParameterText, ...]
 
 
 # Where an input's data comes from ------------------------------------------------------------------------------
@@ -82,11 +102,14 @@ class FromStep(Kinded):
 
 
 class FromStore(Kinded):
-    """What lies in a datastore. `datastore` None is the run's default; `path` may not exist yet."""
+    """What lies in a datastore. `datastore` None is the run's default; `path` may not exist yet.
+
+    What an author writes in `path` may be a pattern; the value of a parameter stands for itself, whatever its signs.
+    """
 
     kind: Literal["store"] = "store"
     datastore: str | None = None
-    path: str = ""
+    path: Text = ""
 
 
 class FromFiles(Kinded):
@@ -94,10 +117,11 @@ class FromFiles(Kinded):
 
     kind: Literal["files"] = "files"
     places: tuple[FromStore, ...] = Field(min_length=1)
+    registered: Registered | None = None
 
 
 class FromParameter(Kinded):
-    """A place that a datapath parameter names when the run is submitted."""
+    """What a datapath or dataset parameter names when the run is submitted."""
 
     kind: Literal["parameter"] = "parameter"
     parameter: str
@@ -125,12 +149,15 @@ class Input(Part):
 class Output(Part):
     """Data that a node writes, and where it shall lie afterwards.
 
-    path   below the datastore; None takes the style's default. May hold {run-id} and {output-name}.
+    path        below the datastore; None, and one that is empty in a run, takes the style's default. May hold
+                {run-id} and {output-name}
+    parameter   the datapath parameter that names both; then neither stands here
     """
 
     name: str
     datastore: str | None = None
-    path: str | None = None
+    path: Text | None = None
+    parameter: str | None = None
     mode: Literal["mount", "upload"] = "mount"
     style: Style = "reference"
     path_on_compute: str | None = None
@@ -152,13 +179,6 @@ class OutputPath(Kinded):
     """Stands for the local path of an output."""
 
     kind: Literal["output"] = "output"
-    name: str
-
-
-class ParameterText(Kinded):
-    """Stands for the text of a pipeline parameter's value."""
-
-    kind: Literal["parameter"] = "parameter"
     name: str
 
 
@@ -219,16 +239,17 @@ class Node(Part):
 
     key           unique in the graph, safe in file names and ids
     name          as the author wrote it; may repeat
-    compute       name of the compute target; None is this machine
+    compute       name of the compute target, or the text parameter that names it; None is this machine
     snapshot      id of the source snapshot; None until the graph is submitted
     parameters    the v1 `params`: become environment variables AML_PARAMETER_<name>
     environment   key into Graph.environments
+    sizing        how many machines and processes it wants, by v1's names for it; for backends that can give them
     """
 
     key: str
     name: str
     work: Work
-    compute: str | None = None
+    compute: str | ParameterText | None = None
     snapshot: str | None = None
     arguments: tuple[Argument, ...] = ()
     inputs: tuple[Input, ...] = ()
@@ -238,19 +259,31 @@ class Node(Part):
     environment: str | None = None
     environment_variables: dict[str, Argument] = Field(default_factory=dict)
     settings: Settings = Settings()
+    sizing: dict[str, Argument] = Field(default_factory=dict)
 
     def texts(self) -> Iterator[Argument]:
         """Everything of it in which placeholders may stand."""
         yield from self.arguments
         yield from self.parameters.values()
         yield from self.environment_variables.values()
+        yield from self.sizing.values()
         if isinstance(self.work, CommandWork):
             yield self.work.line
 
+    def paths(self) -> Iterator[tuple[Input | Output, Text]]:
+        """Every path below a datastore that stands in it, with the port that it is the path of."""
+        for port in self.inputs:
+            places = port.source.places if isinstance(port.source, FromFiles) else (port.source,)
+            yield from ((port, place.path) for place in places if isinstance(place, FromStore))
+        yield from ((port, port.path) for port in self.outputs if port.path is not None)
+
     def used_parameters(self) -> set[str]:
-        """Names of the pipeline parameters that its command line, its environment or its inputs are made of."""
-        in_texts = {piece.name for text in self.texts() for piece in text if isinstance(piece, ParameterText)}
-        return in_texts | {i.source.parameter for i in self.inputs if isinstance(i.source, FromParameter)}
+        """Names of the pipeline parameters that it is made of, wherever they stand in it."""
+        paths = (path for _, path in self.paths() if not isinstance(path, str))
+        texts = (*self.texts(), *paths, (self.compute,))
+        found = {piece.name for text in texts for piece in text if isinstance(piece, ParameterText)}
+        found |= {port.source.parameter for port in self.inputs if isinstance(port.source, FromParameter)}
+        return found | {port.parameter for port in self.outputs if port.parameter is not None}
 
     def predecessors(self) -> list[str]:
         """Keys of the nodes that must have succeeded before this one may start, each once."""

@@ -6,24 +6,26 @@ from collections.abc import Iterator, Mapping
 
 from canalis.contract.faults import Fault
 from canalis.contract.graph import Graph, Input, Node, Output
+from canalis.contract.parameters import Values, compute_in
 from canalis.contract.run import ComputeChoice
 
 
-def unfit(graph: Graph, computes: Mapping[str, ComputeChoice]) -> list[Fault]:
+def unfit(graph: Graph, computes: Mapping[str, ComputeChoice], values: Values) -> list[Fault]:
     """Every reason why steps cannot run where they shall; empty when all can.
 
     computes   by name, "" for steps that name none; a step whose target is not among them is not looked at
+    values     of the parameters in the run
     """
     return [
         fault
         for node in graph.nodes
-        if (compute := computes.get(node.compute or "")) is not None
-        for fault in _unfit(node, compute)
+        if (compute := computes.get(name := compute_in(node, values))) is not None
+        for fault in _unfit(node, name, compute)
     ]
 
 
-def _unfit(node: Node, compute: ComputeChoice) -> Iterator[Fault]:
-    where = f"compute target '{node.compute}'" if node.compute else "the service itself"
+def _unfit(node: Node, name: str, compute: ComputeChoice) -> Iterator[Fault]:
+    where = f"compute target '{name}'" if name else "the service itself"
     timeout_s = node.settings.timeout_s
     if compute.seconds_max is not None and timeout_s is not None and timeout_s > compute.seconds_max:
         yield Fault(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from canalis.contract.graph import Output
+from canalis.contract.graph import DataPathValue, Output
+from canalis.contract.parameters import text_in
 from canalis.contract.ports import Stores
 from canalis.contract.run import RunRequest, StepRunId
 
@@ -32,6 +33,19 @@ def output_place(request: RunRequest, port: Output, owner: StepRunId) -> Place:
 
     Source   reference sections 4 and 5: azureml/<step run id>/<name>, dataset/<step run id>/<name>
     """
-    template = port.path if port.path is not None else _DEFAULT_PATH[port.style]
-    path = template.replace("{run-id}", str(owner)).replace("{output-name}", port.name)
-    return Place(port.datastore or request.default_datastore, path.strip("/"))
+    datastore, path = port.datastore or request.default_datastore, text_in(port.path or "", request.parameters)
+    if port.parameter is not None:
+        value = request.parameters[port.parameter]
+        assert isinstance(value, DataPathValue), (port.parameter, value)
+        datastore, path = value.datastore, value.path
+    template = tidy(path) or _DEFAULT_PATH[port.style]
+    return Place(datastore, template.replace("{run-id}", str(owner)).replace("{output-name}", port.name))
+
+
+def tidy(path: str) -> str:
+    """The same place without empty parts and dots, which no key of a blob can have.
+
+    >>> tidy("/a//./b/"), tidy("./")
+    ('a/b', '')
+    """
+    return "/".join(part for part in path.split("/") if part not in ("", "."))

@@ -7,7 +7,7 @@ from typing import Any
 
 from canalis.contract.differences import Change
 from canalis.contract.graph import Argument, Graph, InputPath, Node, OutputPath, ParameterValue
-from canalis.contract.parameters import text_of
+from canalis.contract.parameters import words_of
 
 Files = Callable[[str], Mapping[str, str]]  # of a snapshot: the hash of each file, by path
 
@@ -44,12 +44,12 @@ def _parameters(
     for name in dict.fromkeys((*old, *new)):
         where = f"parameter {name}"
         if name not in new:
-            yield Change(where=where, what="removed", before=text_of(old[name]))
+            yield Change(where=where, what="removed", before=words_of(old[name]))
         elif name not in old:
-            yield Change(where=where, what="added", after=text_of(new[name]))
+            yield Change(where=where, what="added", after=words_of(new[name]))
         else:
             yield from _if_other(where, "type", types[0][name], types[1][name])
-            yield from _if_other(where, "default", text_of(old[name]), text_of(new[name]))
+            yield from _if_other(where, "default", words_of(old[name]), words_of(new[name]))
 
 
 def _step(where: str, before: tuple[Graph, Node], after: tuple[Graph, Node], files: Files) -> Iterator[Change]:
@@ -76,7 +76,8 @@ def _parts(graph: Graph, node: Node) -> dict[str, Any]:
         "work": node.work.model_dump(mode="json", exclude={"line"}),
         "command": _text(getattr(node.work, "line", ())) or None,
         "arguments": [_text(argument) for argument in node.arguments],
-        "compute": node.model_dump(mode="json")["compute"],
+        "compute": node.compute and _text((node.compute,)),
+        "sizing": {name: _text(argument) for name, argument in node.sizing.items()},
         "inputs": [port.model_dump(mode="json", exclude_defaults=True) for port in node.inputs],
         "outputs": [port.model_dump(mode="json", exclude_defaults=True) for port in node.outputs],
         "order": list(node.after),

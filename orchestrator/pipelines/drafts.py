@@ -17,7 +17,8 @@ from canalis.contract.run import ComputeChoice, check_experiment_name, new_run_i
 from orchestrator import views
 from orchestrator.kept import changed
 from orchestrator.pipelines.publish import publish, published
-from orchestrator.submit import Asked, Behind, Submission, chosen_computes, submit
+from orchestrator.settled import settle
+from orchestrator.submit import Asked, Behind, Submission, submit
 
 
 def create(ports: Ports, asked: DraftRequest, computes: Mapping[str, ComputeChoice], by: str = "") -> Draft:
@@ -126,7 +127,7 @@ _SOURCES = {"graph", "pipeline", "run", "draft"}
 def _of_source(ports: Ports, asked: DraftContent, computes: Mapping[str, ComputeChoice]) -> dict[str, Any]:
     """What a draft has from the pipeline that it is made of; nothing when none is named."""
     if asked.graph is not None:
-        chosen_computes(ports, asked.graph, computes)
+        settle(ports, asked.graph, asked.parameters or {}, computes)
         document = asked.graph.to_bytes()
         ports.blobs.put_if_absent(graph_key(content_id(document)), document)
         return {"graph": content_id(document), "description": asked.graph.description, "source": ""}

@@ -14,7 +14,7 @@ from canalis.contract.published import PUBLISHED, Publication, Published, Publis
 from canalis.contract.run import ComputeChoice, new_run_id
 from orchestrator import views
 from orchestrator.kept import changed
-from orchestrator.submit import chosen_computes
+from orchestrator.settled import settle
 
 _NAMES_MAX = 1_000
 _NAMED_MAX = 10
@@ -32,8 +32,7 @@ def publish(ports: Ports, asked: Publication, computes: Mapping[str, ComputeChoi
     graph = asked.graph
     assert graph is not None, asked.run
     # What could not be submitted now is not published: whoever starts it later could not mend it.
-    chosen_computes(ports, graph, computes)
-    assign(graph.parameters, asked.parameters)
+    settle(ports, graph, asked.parameters, computes)
     document = graph.to_bytes()
     made = _published(asked, graph, content_id(document), ports.clock.now(), by)
     ports.blobs.put_if_absent(graph_key(made.graph), document)

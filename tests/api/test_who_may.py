@@ -31,6 +31,7 @@ STORE = "/datastores/workspaceblobstore"
 PIPE, END, DRAFT = "/pipelines/pipe-one", "/endpoints/end-one", "/drafts/draft-one"
 SCHEDULE = "/schedules/schedule-one"
 NIGHTLY = {"experiment": "e", "pipeline": "pipe-one", "trigger": {"kind": "cron", "expression": "0 2 * * *"}}
+A_DATASET = {"places": [{"datastore": "workspaceblobstore", "path": "data.csv"}]}
 MINE = StepRunId("run-mine", "a")
 
 
@@ -93,6 +94,7 @@ def world(tmp_path_factory):
     with Issuer.start() as issuer, an_app(tmp_path_factory.mktemp("app"), guard_of(issuer)) as app:
         made = World(app, issuer)
         made.admin("POST", "/environments/env", json={"x": 1})
+        made.admin("POST", "/datasets/set", json=A_DATASET)
         made.admin("PUT", f"{STORE}/files/data.csv", content=b"x")
         made.admin("PUT", "/computes/cpu", json={})
         for identity in ("pipe-one", "pipe-two"):
@@ -203,6 +205,8 @@ def a_request(world: World, method: str, path: str) -> tuple[str, dict[str, Any]
         ("PUT", "/experiments/{name}"): ("/experiments/e", {}),
         ("GET", "/environments/{name}"): ("/environments/env", {}),
         ("POST", "/environments/{name}"): ("/environments/env", {"json": {"x": 1}}),
+        ("GET", "/datasets/{name}"): ("/datasets/set", {}),
+        ("POST", "/datasets/{name}"): ("/datasets/set", {"json": A_DATASET}),
     }
     if (method, path) in known:
         asked, parts = known[method, path]

@@ -59,7 +59,7 @@ def _fault_codes() -> list[str]:
     import re
 
     folder = ROOT / "canalis" / "contract"
-    source = (folder / "faults.py").read_text() + (folder / "limits.py").read_text()
+    source = "".join((folder / name).read_text() for name in ("faults.py", "limits.py", "value_faults.py"))
     return sorted(set(re.findall(r'Fault\(\s*"(\w+)"', source)))
 
 

@@ -201,7 +201,9 @@ def test_every_status_has_a_word_in_both_vocabularies():
 @pytest.mark.parametrize(
     "module",
     [
+        "canalis.contract.datasets",
         "canalis.contract.patterns",
+        "canalis.contract.places",
         "canalis.contract.run",
         "canalis.contract.zones",
         "canalis.cli.kept",

@@ -15,7 +15,7 @@ def node(name: str, **parts: object) -> Node:
 
 
 def told(*nodes: Node, **computes: ComputeChoice) -> list[tuple[str, str]]:
-    return [(fault.code, fault.node) for fault in unfit(Graph(nodes=nodes), {"": INSTANCE, **computes})]
+    return [(fault.code, fault.node) for fault in unfit(Graph(nodes=nodes), {"": INSTANCE, **computes}, {})]
 
 
 def test_a_time_out_longer_than_a_target_allows_is_told():
@@ -33,7 +33,7 @@ def test_data_cannot_be_shown_at_absolute_paths_of_a_machine_that_is_shared():
         Input(name="there", source=source, path_on_compute="/data"),
         Input(name="here", source=source, path_on_compute="data"),
     )
-    (fault,) = unfit(Graph(nodes=(node("reads", inputs=ports),)), {"": INSTANCE})
+    (fault,) = unfit(Graph(nodes=(node("reads", inputs=ports),)), {"": INSTANCE}, {})
     assert (fault.code, fault.node) == ("no_mount_there", "reads")
     assert "'there' of step 'reads' shall be seen at /data" in fault.message
 

@@ -208,6 +208,9 @@ def test_a_typed_value_is_read_as_the_parameters_type():
     assert value_from("p", "float", "1e-3") == 0.001
     assert value_from("p", "bool", "False") is False
     assert value_from("p", "datapath", "store/a/b") == DataPathValue(datastore="store", path="a/b")
+    assert value_from("p", "datapath", "store/") == DataPathValue(datastore="store", path="")
+    assert value_from("p", "dataset", "weather:3") == "weather:3"  # for the service to look up
+    assert value_from("p", "string", "") == ""
     for wanted, text in (("int", "1.5"), ("float", "x"), ("bool", "1"), ("datapath", "store"), ("datapath", "/x")):
         with pytest.raises(ParameterError, match="Parameter 'p' must be"):
             value_from("p", wanted, text)

@@ -1,0 +1,161 @@
+"""Registered datasets are kept, and found by what people call them."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+
+from canalis.contract.datasets import (
+    DATASET_IDS,
+    DATASETS,
+    LATEST,
+    DatasetRegistration,
+    RegisteredDataset,
+    check_dataset_name,
+    is_id,
+    split_name,
+)
+from canalis.contract.errors import AlreadyExists, BadRequest, Conflict, NotFound, ParameterError
+from canalis.contract.graph import DatasetValue, Parameter, ParameterValue
+from canalis.contract.parameters import Values, assign, is_outside
+from canalis.contract.ports import Document, DocumentStore, Ports
+
+_DATASTORES = "datastores"  # kind of the documents with datastores
+_VERSION_DIGITS = 6
+
+
+def register(ports: Ports, name: str, asked: DatasetRegistration, by: str = "") -> RegisteredDataset:
+    """Give files a name. The same files as those of its newest version keep that version, as it is.
+
+    Raises   NameInvalid, NotFound for a datastore, BadRequest for a place outside of one, AlreadyExists when other
+             files have the name and no new version may be made
+    """
+    check_dataset_name(name)
+    _check_places(ports.documents, asked)
+    while True:
+        known = ports.documents.list(DATASETS, f"{name}:")
+        newest = RegisteredDataset.model_validate(known[-1].body) if known else None
+        if newest is not None and newest.places == asked.places:
+            return newest
+        if newest is not None and not asked.create_new_version:
+            raise AlreadyExists(
+                f"There is a dataset '{name}' of other files already (version {newest.version}): pass "
+                "create_new_version=True for another version, or take another name",
+                kind="dataset",
+                name=name,
+            )
+        made = RegisteredDataset(
+            name=name,
+            version=newest.version + 1 if newest else 1,
+            id=str(uuid.uuid4()),
+            places=asked.places,
+            description=asked.description,
+            tags=asked.tags,
+            created_at=ports.clock.now(),
+            created_by=by,
+        )
+        if _keep(ports.documents, made):
+            return made
+
+
+def find(documents: DocumentStore, said: str, version: str = LATEST) -> RegisteredDataset:
+    """The registered dataset of that name and version, or of that id. Raises NotFound."""
+    if is_id(said):
+        return _of_id(documents, said.lower(), version)
+    if version == LATEST:
+        known = documents.list(DATASETS, f"{said}:") if said else []
+        body = known[-1].body if known else None
+    else:
+        body = _version(documents, said, version)
+    if body is None:
+        raise NotFound(_not_there(documents, said, version), kind="dataset", name=said[:80])
+    return RegisteredDataset.model_validate(body)
+
+
+def newest_of_each(documents: DocumentStore) -> list[RegisteredDataset]:
+    """The newest version of each registered dataset, by name."""
+    newest = {stored.name.rpartition(":")[0]: stored.body for stored in documents.list(DATASETS)}
+    return [RegisteredDataset.model_validate(body) for body in newest.values()]
+
+
+def assigned(documents: DocumentStore, parameters: Iterable[Parameter], given: Values) -> dict[str, ParameterValue]:
+    """The value of each parameter in a run that is submitted now: a dataset's name becomes the files that it has now.
+
+    Raises ParameterError as `assign` does, for every dataset that is not there as well.
+    """
+    known, found, wrong = tuple(parameters), dict[str, ParameterValue](), list[str]()
+    for parameter in known:
+        value = given.get(parameter.name, parameter.default)
+        if parameter.type != "dataset" or not isinstance(value, (str, DatasetValue)):
+            continue
+        try:
+            found[parameter.name] = _looked_up(documents, value)
+        except NotFound as error:
+            wrong.append(f"Parameter '{parameter.name}': {error.message}")
+    try:
+        values = assign(known, given)
+    except ParameterError as error:
+        wrong.insert(0, error.message)
+    if wrong:
+        raise ParameterError("; ".join(wrong), names=sorted(given))
+    return values | found
+
+
+def _looked_up(documents: DocumentStore, value: str | DatasetValue) -> DatasetValue:
+    if isinstance(value, str):
+        return find(documents, *split_name(value)).value()
+    # Which files a registered one has is known here, whatever a caller says of it.
+    return find(documents, value.registered.id).value() if value.registered is not None else value
+
+
+def _keep(documents: DocumentStore, made: RegisteredDataset) -> bool:
+    """Whether the version is kept; False when somebody registered the same one at the same moment."""
+    # Its id first: who finds the version may ask for it by id at once. What is then not kept names no version.
+    documents.put(DATASET_IDS, made.id, {"name": made.name, "version": made.version})
+    try:
+        documents.put(DATASETS, _key(made.name, made.version), made.model_dump(mode="json"), if_absent=True)
+    except Conflict:
+        return False
+    return True
+
+
+def _of_id(documents: DocumentStore, identity: str, version: str) -> RegisteredDataset:
+    named = documents.get(DATASET_IDS, identity)
+    stored = documents.get(DATASETS, _key(named.body["name"], named.body["version"])) if named else None
+    if stored is None or stored.body["id"] != identity:
+        raise NotFound(f"There is no dataset with the id {identity}", kind="dataset", name=identity)
+    found = RegisteredDataset.model_validate(stored.body)
+    if version not in (LATEST, str(found.version)):
+        raise NotFound(
+            f"The id {identity} is that of version {found.version} of dataset '{found.name}', not of '{version[:80]}'",
+            kind="dataset",
+            name=identity,
+        )
+    return found
+
+
+def _version(documents: DocumentStore, name: str, version: str) -> Document | None:
+    if not (version.isascii() and version.isdecimal()):
+        return None
+    digits = version.lstrip("0")
+    stored = documents.get(DATASETS, _key(name, int(digits))) if 0 < len(digits) <= _VERSION_DIGITS else None
+    return stored.body if stored else None
+
+
+def _not_there(documents: DocumentStore, said: str, version: str) -> str:
+    if version != LATEST and (known := documents.list(DATASETS, f"{said}:")):
+        return f"Dataset '{said[:80]}' has no version '{version[:80]}' (the newest is {known[-1].body['version']})"
+    return f"There is no dataset '{said[:80]}'"
+
+
+def _check_places(documents: DocumentStore, asked: DatasetRegistration) -> None:
+    outside = [place.path for place in asked.places if is_outside(place.path)]
+    if outside:
+        raise BadRequest(f"These paths leave their datastores: {', '.join(map(repr, outside[:20]))}")
+    for name in dict.fromkeys(place.datastore for place in asked.places):
+        if documents.get(_DATASTORES, name) is None:
+            raise NotFound(f"There is no datastore '{name[:80]}'", kind="datastore", name=name[:80])
+
+
+def _key(name: str, version: int) -> str:
+    return f"{name}:{version:0{_VERSION_DIGITS}d}"  # zeros, so that versions sort as numbers do
