@@ -19,10 +19,7 @@ _FROM = {
     ),
     "canalis.azureml": "install_as_azureml",
     "canalis.compute": "AmlCompute ComputeTarget",
-    "canalis.data": (
-        "DataPath DataPathComputeBinding DataReference InputPortBinding OutputPortBinding PipelineData "
-        "PipelineParameter"
-    ),
+    "canalis.data": ("DataPath DataPathComputeBinding DataReference InputPortBinding OutputPortBinding PipelineData"),
     "canalis.dataset": "Dataset DatasetConsumptionConfig FileDataset OutputFileDatasetConfig",
     "canalis.datastore": "Datastore",
     "canalis.conda": "CondaDependencies",
@@ -31,6 +28,7 @@ _FROM = {
     "canalis.pipeline": "Pipeline",
     "canalis.context": "Run",
     "canalis.outputs": "PortDataReference",
+    "canalis.parameter": "PipelineParameter",
     "canalis.published": "PublishedPipeline",
     "canalis.endpoint": "PipelineEndpoint",
     "canalis.schedule": "Schedule",

@@ -26,7 +26,10 @@ _CONDA = {"canalis.conda": "CondaDependencies"}
 _ENVIRONMENT = {**_CONDA, "canalis.environment": "Environment DEFAULT_CPU_IMAGE DEFAULT_GPU_IMAGE"}
 _TARGET_ERROR = {"canalis.exceptions": "ComputeTargetException"}
 _PIPELINE_RUN = {"canalis.pipeline_run": "PipelineRun StepRun", "canalis.outputs": "StepRunOutput PortDataReference"}
-_GRAPH = {"canalis.data": "PipelineData PipelineParameter InputPortBinding OutputPortBinding"}
+_GRAPH = {
+    "canalis.data": "PipelineData InputPortBinding OutputPortBinding",
+    "canalis.parameter": "PipelineParameter",
+}
 _CONSUMPTION = {"canalis.dataset": "DatasetConsumptionConfig"}
 _OUTPUT = {"canalis.dataset": "OutputFileDatasetConfig"}
 

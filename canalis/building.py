@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +13,6 @@ from typing import Any
 
 from canalis.contract.errors import GraphError
 from canalis.contract.graph import (
-    DataPathValue,
     FromFiles,
     FromParameter,
     FromStep,
@@ -23,13 +22,15 @@ from canalis.contract.graph import (
     Node,
     Output,
     Parameter,
+    ParameterText,
     ParameterValue,
     Source,
 )
 from canalis.contract.memory import collection_paused
 from canalis.contract.parameters import type_of
-from canalis.data import DataPath, PipelineData, PipelineParameter
+from canalis.data import DataReference, PipelineData
 from canalis.dataset import FileDataset, OutputFileDatasetConfig
+from canalis.parameter import Choice, PipelineParameter, as_text, pieces_of
 from canalis.steps import PipelineStep
 from canalis.wiring import InputPort, OutputPort
 from canalis.within import Within
@@ -68,8 +69,8 @@ class Draft:
         return keys
 
     def compute_names(self) -> list[str]:
-        """The compute targets that the workspace has."""
-        if not any(step._compute_name() for step in self.steps):
+        """The compute targets that the workspace has; none where no step wants one."""
+        if not any(step._target() for step in self.steps):
             return []
         return list(self.workspace.compute_targets)
 
@@ -121,12 +122,9 @@ def build(draft: Draft, snapshot_of: Callable[[str], str] | None = None) -> Grap
         parts["description"] = draft.description
     if draft.default_datastore:
         parts["default_datastore"] = draft.default_datastore
-    parameters = [
-        Parameter(name=made.name, type=type_of(_default(made)), default=_default(made))
-        for made in draft.parameters().values()
-    ]
+    parameters = _parameters(draft)
     if parameters:
-        parts["parameters"] = tuple(parameters)
+        parts["parameters"] = parameters
     if environments:
         parts["environments"] = environments
     return Graph(**parts)
@@ -140,11 +138,27 @@ def raise_faults(found: Sequence[str]) -> None:
 
 def value_of(given: Any) -> ParameterValue:
     """A parameter's value as the graph and a run know it."""
-    if isinstance(given, DataPath):
-        return DataPathValue(datastore=given.datastore_name, path=given.path_on_datastore)
+    if isinstance(given, Choice):
+        return given._as_value()
     if isinstance(given, (str, bool, int, float)):
         return given
-    raise GraphError(f"{given!r} cannot be the value of a parameter: use text, a number, a bool or a DataPath")
+    raise GraphError(
+        f"{given!r} cannot be the value of a parameter: use text, a number, a bool, a DataPath or a FileDataset"
+    )
+
+
+def _parameters(draft: Draft) -> tuple[Parameter, ...]:
+    """The parameters that steps use. One that is text and stands for a dataset names a registered one."""
+    inputs = [port for step in draft.steps for port in step._wiring.inputs if port.style == "dataset"]
+    datasets = {port.what.name for port in inputs if isinstance(port.what, PipelineParameter)}
+    return tuple(
+        Parameter(
+            name=made.name,
+            type="dataset" if made.name in datasets else type_of(_default(made)),
+            default=_default(made),
+        )
+        for made in draft.parameters().values()
+    )
 
 
 def _node(
@@ -153,9 +167,9 @@ def _node(
     environments: dict[str, dict[str, object]],
     snapshot_of: Callable[[str], str] | None,
 ) -> Node:
-    wiring = step._wiring
+    wiring, target = step._wiring, step._target()
     parts: dict[str, Any] = {
-        "compute": step._compute_name(),
+        "compute": ParameterText(name=target.name) if isinstance(target, PipelineParameter) else target,
         "snapshot": snapshot_of(draft.source_directory(step)) if snapshot_of else None,
         "arguments": tuple(step._arguments),
         "inputs": tuple(_input(draft, port) for port in wiring.inputs),
@@ -164,6 +178,7 @@ def _node(
         "parameters": step._params,
         "environment": _recorded(step, environments),
         "environment_variables": step._variables,
+        "sizing": step._sizing,
     }
     given = {name: part for name, part in parts.items() if part}
     if step._settings.model_fields_set and step._settings != type(step._settings)():
@@ -194,10 +209,13 @@ def _source(draft: Draft, port: InputPort) -> Source:
         key = draft.keys.get(writer, _NO_WRITER) if isinstance(writer, PipelineStep) else _NO_WRITER
         return FromStep(node=key, output=what.name)
     if isinstance(what, FileDataset):
-        return FromFiles(places=tuple(FromStore(datastore=store.name, path=path) for store, path in what._places))
+        places = tuple(FromStore(datastore=store.name, path=as_text(path)) for store, path in what._places)
+        registered = what._registered
+        return FromFiles(places=places, registered=registered) if registered else FromFiles(places=places)
     if isinstance(what, PipelineParameter):
         return FromParameter(parameter=what.name)
-    return FromStore(datastore=what.datastore.name, path=(what.path_on_datastore or "").strip("/"))
+    path = what._path if isinstance(what, DataReference) else pieces_of(what.path_on_datastore)
+    return FromStore(datastore=what.datastore.name, path=as_text(path))
 
 
 def _output(port: OutputPort) -> Output:
@@ -205,11 +223,12 @@ def _output(port: OutputPort) -> Output:
     parts: dict[str, Any] = {"name": port.name}
     if isinstance(what, OutputFileDatasetConfig):
         parts["style"] = "dataset"
-        if what.destination is not None:
-            store, path = what.destination
-            parts["datastore"] = store.name
-            if path:
-                parts["path"] = path.strip("/")
+        if what._parameter is not None:
+            parts["parameter"] = what._parameter.name
+        elif what.destination is not None:
+            parts["datastore"] = what.destination[0].name
+            if what._path:
+                parts["path"] = as_text(what._path)
         if what.mode != "mount":
             parts["mode"] = what.mode
         if what.overwrite:
@@ -239,8 +258,22 @@ def _recorded(step: PipelineStep, environments: dict[str, dict[str, object]]) ->
 
 
 def _parameters_of(step: PipelineStep) -> list[PipelineParameter]:
-    paths = (port.what for port in step._wiring.inputs if isinstance(port.what, PipelineParameter))
-    return [*step._wiring.parameters, *paths]
+    data: list[Any] = [port.what for port in step._wiring.inputs]
+    data += [port.what for port in step._wiring.outputs]
+    found = (*step._wiring.parameters, *(piece for what in data for piece in _pieces(what)), step._target())
+    return [piece for piece in found if isinstance(piece, PipelineParameter)]
+
+
+def _pieces(what: Any) -> Iterator[Any]:
+    """What data is made of, as far as parameters can be among it."""
+    if isinstance(what, PipelineParameter):
+        yield what
+    elif isinstance(what, DataReference):
+        yield from what._path
+    elif isinstance(what, FileDataset):
+        yield from (piece for _, path in what._places for piece in path)
+    elif isinstance(what, OutputFileDatasetConfig):
+        yield from (what._parameter, *what._path)
 
 
 def _default(parameter: PipelineParameter) -> ParameterValue:

@@ -67,7 +67,7 @@ class SubmittedRun(StepRun):
         found = {}
         for name, port in self._facts["inputs"].items():
             if port["style"] == "dataset":
-                found[name] = self._dataset(port["places"]) if port["mode"] == "direct" else port["path"]
+                found[name] = self._dataset(port) if port["mode"] == "direct" else port["path"]
         return found
 
     @cached_property
@@ -87,9 +87,9 @@ class SubmittedRun(StepRun):
             view |= {"phase": "running", "status_v1": "Running", "run_status_v1": "Running"}
         return view
 
-    def _dataset(self, places: list[list[str]]) -> Any:
-        stores = self.experiment.workspace.datastores
-        return FileDataset([(stores[store], path) for store, path in places])
+    def _dataset(self, port: dict[str, Any]) -> Any:
+        places = [{"datastore": datastore, "path": path} for datastore, path in port["places"]]
+        return FileDataset._of_view(self.experiment.workspace, {**port.get("dataset", {}), "places": places})
 
     def _recorder(self) -> Recorder:
         return Spool(

@@ -8,6 +8,9 @@ import uuid
 from typing import Any
 
 from canalis.absent import V1
+from canalis.contract.errors import GraphError
+from canalis.contract.graph import DataPathValue
+from canalis.parameter import Choice, PipelineParameter, made_of, pieces_of, written
 from canalis.within import Store, Writer
 
 _NO_WORD = re.compile(r"\W")
@@ -17,6 +20,7 @@ REFERENCE_MODES = ("mount", "download", "upload")
 class DataReference(V1):
     """Data that lies in a datastore.
 
+    path_on_datastore   may be a PipelineParameter, or have some written into it: f"data/{year}"
     str() of it is $AZUREML_DATAREFERENCE_<name>, the variable that holds its path in a step.
     """
 
@@ -24,7 +28,7 @@ class DataReference(V1):
         self,
         datastore: Store,
         data_reference_name: str | None = None,
-        path_on_datastore: str | None = None,
+        path_on_datastore: str | PipelineParameter | None = None,
         mode: str = "mount",
         path_on_compute: str | None = None,
         overwrite: bool = False,
@@ -32,8 +36,9 @@ class DataReference(V1):
         if mode not in REFERENCE_MODES:
             raise ValueError(f"'{mode}' is no mode of a data reference: {', '.join(REFERENCE_MODES)}")
         self.datastore = datastore
-        self.path_on_datastore = path_on_datastore
-        is_whole = (path_on_datastore or "").strip() in ("", ".", "/", "./")
+        self._path = pieces_of(path_on_datastore)
+        self.path_on_datastore = None if path_on_datastore is None else written(self._path)
+        is_whole = written(self._path).strip() in ("", ".", "/", "./")
         self.data_reference_name = data_reference_name or (datastore.name if is_whole else uuid.uuid4().hex)
         self.mode = mode
         self.path_on_compute = path_on_compute
@@ -44,9 +49,11 @@ class DataReference(V1):
         """Its name."""
         return self.data_reference_name
 
-    def path(self, path: str | None = None, data_reference_name: str | None = None) -> DataReference:
+    def path(
+        self, path: str | PipelineParameter | None = None, data_reference_name: str | None = None
+    ) -> DataReference:
         """A reference to a place below this one."""
-        parts = [part.strip("/") for part in (self.path_on_datastore, path) if part]
+        parts = [part.strip("/") for part in (written(self._path), written(pieces_of(path))) if part]
         return DataReference(self.datastore, data_reference_name, "/".join(parts), self.mode)
 
     def as_mount(self) -> DataReference:
@@ -74,7 +81,7 @@ class DataReference(V1):
         return str(self)
 
 
-class DataPath:
+class DataPath(Choice):
     """A place in a datastore that a pipeline parameter can name anew in each run."""
 
     def __init__(
@@ -103,6 +110,11 @@ class DataPath:
             binding.path_on_compute,
             binding.overwrite,
         )
+
+    def _as_value(self) -> DataPathValue:
+        if made_of(pieces_of(self.path_on_datastore)):
+            raise GraphError(f"{self!r} cannot be the value of a parameter, since it is made of one itself")
+        return DataPathValue(datastore=self.datastore_name, path=self.path_on_datastore)
 
     def __repr__(self) -> str:
         return f"DataPath({self.datastore_name!r}, {self.path_on_datastore!r})"
@@ -258,35 +270,3 @@ class OutputPortBinding:
             pipeline_output_name=pipeline_output_name,
         )
         self.name = self.pipeline_data.name
-
-
-class PipelineParameter:
-    """A value that may be another one in each run.
-
-    default_value   text, a number, a bool or a DataPath; its type is the parameter's
-    str() of it is $AML_PARAMETER_<name>, which is replaced by the value wherever it stands in an argument.
-    """
-
-    # By its word in a text, so that a parameter written into a longer one is known when that is read. Of several
-    # with one name it is the one that was made, or written into a text, last.
-    _made: dict[str, PipelineParameter] = {}  # noqa: RUF012
-
-    def __init__(self, name: str, default_value: Any) -> None:
-        if not isinstance(default_value, (str, int, float, bool, DataPath)):
-            raise ValueError(
-                f"The default of parameter '{name}' is {default_value!r}; it must be text, a number, a bool or a "
-                "DataPath, and decides the parameter's type"
-            )
-        if not isinstance(name, str) or not name.strip() or "\n" in name:
-            raise ValueError(f"{name!r} cannot be the name of a parameter: it must be text on one line")
-        self.name = name
-        self.default_value = default_value
-        self._word = _NO_WORD.sub("_", name)
-        PipelineParameter._made[self._word] = self
-
-    def __str__(self) -> str:
-        PipelineParameter._made[self._word] = self
-        return f"$AML_PARAMETER_{self._word}"
-
-    def __repr__(self) -> str:
-        return f"PipelineParameter({self.name!r}, {self.default_value!r})"

@@ -12,6 +12,7 @@ from canalis.absent import V1
 from canalis.answers import asked
 from canalis.data import DataReference
 from canalis.exceptions import UserErrorException
+from canalis.parameter import PipelineParameter
 from canalis.within import Within
 
 
@@ -80,7 +81,9 @@ class AbstractAzureStorageDatastore(AbstractDatastore):
         """The container or share that it stands for."""
         return str(self._document.get("container_name", self.name))
 
-    def path(self, path: str | None = None, data_reference_name: str | None = None) -> DataReference:
+    def path(
+        self, path: str | PipelineParameter | None = None, data_reference_name: str | None = None
+    ) -> DataReference:
         """A reference to a place below it."""
         return DataReference(self, data_reference_name, path)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from canalis.absent import V1
+from canalis.contract.patterns import escaped
 from canalis.data import DataReference
 from canalis.datastore import AbstractAzureStorageDatastore
 from canalis.within import Within
@@ -53,7 +54,7 @@ class PortDataReference(V1):
         )
 
     def _reference(self) -> DataReference:
-        return DataReference(self.datastore, self.name, self.path_on_datastore)
+        return self.as_input(self.name)
 
     def as_mount(self) -> DataReference:
         """A reference to it, used in place."""
@@ -65,7 +66,8 @@ class PortDataReference(V1):
 
     def as_input(self, input_name: str | None = None) -> DataReference:
         """A reference to it, under another name."""
-        return DataReference(self.datastore, input_name or self.name, self.path_on_datastore)
+        # This place alone, should its name look like a pattern.
+        return DataReference(self.datastore, input_name or self.name, escaped(self.path_on_datastore))
 
     def __repr__(self) -> str:
         return f"PortDataReference({self.datastore_name}/{self.path_on_datastore})"

@@ -11,7 +11,9 @@ from canalis.absent import V1
 from canalis.building import Draft, build, raise_faults
 from canalis.contract.faults import faults
 from canalis.contract.graph import Graph
+from canalis.contract.parameters import assign
 from canalis.contract.run import new_run_id
+from canalis.contract.value_faults import value_faults
 from canalis.data import PipelineData
 from canalis.dataset import OutputFileDatasetConfig
 from canalis.pipeline_run import PipelineRun
@@ -77,7 +79,9 @@ class Pipeline(V1):
 
     def validate(self) -> list[str]:
         """Everything that is wrong with it, in words; empty when it can be submitted."""
-        found = [str(fault) for fault in faults(self._graph, self._draft.compute_names())]
+        computes = self._draft.compute_names()
+        found = [str(fault) for fault in faults(self._graph, computes)]
+        found += [str(fault) for fault in value_faults(self._graph, assign(self._graph.parameters, {}), computes)]
         if not found:
             print(f"The pipeline is valid: {len(self._draft.steps)} steps")
         return found

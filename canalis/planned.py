@@ -51,7 +51,7 @@ _NEVER_MODULES = {
 # Members of classes that are here; "" for what is planned.
 MEMBERS: dict[str, dict[str, str]] = {
     "Workspace": {
-        **dict.fromkeys(("datasets", "models", "get_default_keyvault", "delete", "update"), ""),
+        **dict.fromkeys(("models", "get_default_keyvault", "delete", "update"), ""),
         "webservices": _SERVING,
         "get_mlflow_tracking_uri": "point MLflow at a store of your own",
     },
@@ -60,8 +60,8 @@ MEMBERS: dict[str, dict[str, str]] = {
     "PipelineRun": dict.fromkeys(("save", "register_model"), ""),
     "StepRun": dict.fromkeys(("register_model", "get_secret"), ""),
     "Pipeline": dict.fromkeys(("load_yaml", "service_endpoint"), ""),
-    "Dataset": dict.fromkeys(("Tabular", "get_by_name", "get_by_id", "get_all"), ""),
-    "FileDataset": dict.fromkeys(("register", "mount", "take", "skip", "take_sample", "random_split", "filter"), ""),
+    "Dataset": dict.fromkeys(("Tabular",), ""),
+    "FileDataset": dict.fromkeys(("mount", "take", "skip", "take_sample", "random_split", "filter"), ""),
     "Datastore": dict.fromkeys(
         (
             "register_azure_blob_container",

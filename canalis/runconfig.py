@@ -11,6 +11,7 @@ from canalis.absent import V1
 from canalis.compute import name_of
 from canalis.conda import CondaDependencies
 from canalis.environment import DEFAULT_CPU_IMAGE, DEFAULT_GPU_IMAGE, Environment
+from canalis.parameter import PipelineParameter
 
 __all__ = [
     "DEFAULT_CPU_IMAGE",
@@ -132,16 +133,16 @@ class RunConfiguration(V1):
         self.services: dict[str, Any] = {}
         self.auto_prepare_environment = True
         self.credential_passthrough = False
-        self._target: str | None = "local"
+        self._target: str | PipelineParameter | None = "local"
 
     @property
-    def target(self) -> str | None:
-        """Name of the compute target. An object may be assigned."""
+    def target(self) -> str | PipelineParameter | None:
+        """Name of the compute target, or the parameter that names it. An object may be assigned."""
         return self._target
 
     @target.setter
     def target(self, target: Any) -> None:
-        self._target = name_of(target)
+        self._target = target if isinstance(target, PipelineParameter) else name_of(target)
 
 
 class ScriptRunConfig:

@@ -14,6 +14,7 @@ from typing import Any
 from canalis.absent import V1
 from canalis.compute import name_of
 from canalis.contract.graph import Argument, CommandWork, PythonWork, Settings, Work
+from canalis.parameter import PipelineParameter
 from canalis.runconfig import RunConfiguration, ScriptRunConfig
 from canalis.wiring import Wiring
 
@@ -28,6 +29,7 @@ _RUNCONFIG_PARAMETERS = (
 class PipelineStep(V1):
     """What all steps have: a name, ports, an order.
 
+    compute_target   an object, a name, (name, type), or a PipelineParameter that holds a name
     retries        tries after the first one, when the script fails or runs out of time
     retry_rest_s   rest before the first retry; doubles with each further one
     timeout_s      longest time one attempt may work; None takes the run configuration's limit, if it has one
@@ -76,7 +78,14 @@ class PipelineStep(V1):
             timeout_s=timeout_s if timeout_s is not None else limit,
             reuse=allow_reuse,
         )
+        target = self._target()
+        if isinstance(target, PipelineParameter) and not isinstance(target.default_value, str):
+            raise ValueError(
+                f"Parameter '{target.name}' is the compute target of step '{name}', so its default must be the name of "
+                f"one, not {target.default_value!r}"
+            )
         self._wiring = Wiring(name, inputs, outputs)
+        self._sizing = {key: self._wiring.argument(value) for key, value in (runconfig_pipeline_params or {}).items()}
         self._arguments = [self._wiring.argument(given, params) for given in arguments or []]
         self._params = {key: self._wiring.argument(value) for key, value in (params or {}).items()}
         self._variables = {
@@ -104,10 +113,12 @@ class PipelineStep(V1):
         for port in self._wiring.outputs:
             port.what._set_producer(self)
 
-    def _compute_name(self) -> str | None:
-        """Name of its compute target; None for none, which is this machine."""
-        name = name_of(self._compute) or self._runconfig.target
-        return None if name == "local" else name
+    def _target(self) -> str | PipelineParameter | None:
+        """Name of its compute target, or the parameter that names it; None for none, which is this machine."""
+        if isinstance(self._compute, PipelineParameter):
+            return self._compute
+        target = name_of(self._compute) or self._runconfig.target
+        return None if target == "local" else target
 
     def _work(self) -> Work:
         """What it does, as the graph says it."""

@@ -13,9 +13,10 @@ from urllib.parse import quote
 
 from canalis.building import Draft, build, raise_faults, value_of
 from canalis.contract.faults import faults
-from canalis.contract.graph import DataPathValue, Graph, ParameterValue
+from canalis.contract.graph import DataPathValue, DatasetValue, Graph, ParameterText, ParameterValue
 from canalis.contract.parameters import assign
 from canalis.contract.run import new_run_id
+from canalis.contract.value_faults import value_faults
 from canalis.installed import tell_what_is_missing
 from canalis.snapshot import Snapshots
 from canalis.telling import SOURCES
@@ -89,7 +90,10 @@ def send_sources(draft: Draft, values: dict[str, ParameterValue] | None = None) 
     workspace = draft.workspace
     sketch = build(draft)
     raise_faults([str(fault) for fault in faults(sketch)])
-    assign(sketch.parameters, values or {})
+    are_chosen = any(isinstance(node.compute, ParameterText) for node in sketch.nodes)
+    computes = draft.compute_names() if are_chosen else None
+    found = value_faults(sketch, assign(sketch.parameters, values or {}), computes)
+    raise_faults([str(fault) for fault in found])
     snapshots = Snapshots(workspace._client)
     graph = build(draft, snapshots.id_of)
     is_here = workspace._root is not None  # else this interpreter is not that of the steps
@@ -130,7 +134,8 @@ def resume_run(
 def values_of(parameters: dict[str, Any] | None) -> dict[str, ParameterValue]:
     """Values of parameters as an author gives them, as the graph and a run know them."""
     given = parameters or {}
-    return {name: value if isinstance(value, DataPathValue) else value_of(value) for name, value in given.items()}
+    known = (DataPathValue, DatasetValue)
+    return {name: value if isinstance(value, known) else value_of(value) for name, value in given.items()}
 
 
 def as_texts(tags: dict[str, Any] | None) -> dict[str, str]:
@@ -140,7 +145,10 @@ def as_texts(tags: dict[str, Any] | None) -> dict[str, str]:
 
 def as_json(values: dict[str, ParameterValue]) -> dict[str, Any]:
     """Values of parameters as they travel."""
-    return {name: value.model_dump() if isinstance(value, DataPathValue) else value for name, value in values.items()}
+    documents = (DataPathValue, DatasetValue)
+    return {
+        name: value.model_dump(mode="json") if isinstance(value, documents) else value for name, value in values.items()
+    }
 
 
 def surrounding_run() -> str | None:

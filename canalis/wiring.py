@@ -18,17 +18,17 @@ from canalis.data import (
     InputPortBinding,
     OutputPortBinding,
     PipelineData,
-    PipelineParameter,
 )
 from canalis.dataset import DatasetConsumptionConfig, FileDataset, OutputFileDatasetConfig
 from canalis.outputs import PortDataReference
+from canalis.parameter import PARAMETER, PipelineParameter
 
 # Placeholders as they stand in text. Their names are words, so the longest match is the whole name.
 _IN_TEXT = re.compile(
     r"\$AZUREML_DATAREFERENCE_(?P<reference>\w+)"
     r"|DatasetConsumptionConfig:(?P<dataset>\w+)"
     r"|DatasetOutputConfig:(?P<made>\w+)"
-    r"|\$AML_PARAMETER_(?P<parameter>\w+)"
+    rf"|{PARAMETER}"
 )
 
 
@@ -37,7 +37,7 @@ class InputPort:
     """An input of a step.
 
     what    the data: PipelineData, OutputFileDatasetConfig, FileDataset, DataReference, DataPath or a
-            PipelineParameter whose default is a DataPath
+            PipelineParameter that names a place or a dataset
     given   the object in the author's list, which stands for this input in arguments
     """
 
@@ -91,6 +91,11 @@ class Wiring:
                 raise ValueError(
                     f"Parameter '{given.name}' of step '{self.step}' is a data path: give it as "
                     "(parameter, DataPathComputeBinding()) among the inputs and in the arguments"
+                )
+            if isinstance(given.default_value, FileDataset):
+                raise ValueError(
+                    f"Parameter '{given.name}' of step '{self.step}' is a dataset: give it as "
+                    "DatasetConsumptionConfig('name', parameter)"
                 )
             self.parameters.append(given)
             return ParameterText(name=given.name)
@@ -147,7 +152,7 @@ class Wiring:
         return tuple(pieces)
 
     def _named(self, match: re.Match[str]) -> Piece | None:
-        parameter = match["parameter"]
+        parameter = match["braced"] or match["parameter"]
         if parameter:
             known = PipelineParameter._made.get(parameter)
             return self._placeholder(known) if known else None
@@ -238,11 +243,7 @@ def _is_same(one: Any, other: Any) -> bool:
     if isinstance(one, OutputFileDatasetConfig):
         return one._is_same(other)
     if isinstance(one, DataReference) and isinstance(other, DataReference):
-        return (one.name, one.datastore.name, one.path_on_datastore) == (
-            other.name,
-            other.datastore.name,
-            other.path_on_datastore,
-        )
+        return (one.name, one.datastore.name, one._path) == (other.name, other.datastore.name, other._path)
     return one is other
 
 

@@ -30,6 +30,11 @@ class Within(Protocol):
         ...
 
     @property
+    def datasets(self) -> Mapping[str, Any]:
+        """Registered datasets by name."""
+        ...
+
+    @property
     def compute_targets(self) -> Mapping[str, Any]:
         """Compute targets by name."""
         ...

@@ -15,6 +15,7 @@ from canalis.absent import V1
 from canalis.answers import asked
 from canalis.compute import ComputeTarget
 from canalis.contract.faults import how_to_make
+from canalis.dataset import Dataset, FileDataset
 from canalis.datastore import AbstractDatastore
 from canalis.environment import Environment
 from canalis.exceptions import UserErrorException
@@ -218,6 +219,15 @@ class Workspace(V1):
             "datastore",
             lambda: [found["name"] for found in self._client.get("/datastores")],
             lambda name: datastore.of_document(self, self._client.get(f"/datastores/{quote(name)}")),
+        )
+
+    @property
+    def datasets(self) -> Mapping[str, FileDataset]:
+        """Registered datasets by name, each in its newest version."""
+        return Named(
+            "dataset",
+            lambda: [found["name"] for found in self._client.get("/datasets")],
+            lambda name: Dataset.get_by_name(self, name),
         )
 
     @property

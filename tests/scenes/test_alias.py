@@ -105,7 +105,6 @@ def test_installing_it_twice_does_no_harm():
     ("line", "name"),
     [
         ("Pipeline.load_yaml", "Pipeline.load_yaml"),
-        ("Dataset.get_by_name", "Dataset.get_by_name"),
         ("Dataset.Tabular", "Dataset.Tabular"),
         ("Datastore.register_azure_blob_container", "Datastore.register_azure_blob_container"),
         ("PipelineData('made').as_dataset", "PipelineData.as_dataset"),
