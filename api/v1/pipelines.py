@@ -13,10 +13,11 @@ from api.reach import Reach
 from api.service import Service
 from api.v1.base import V1Here
 from api.v1.shapes import EntityStatusSaid, Shape, StoredPath, moment
+from api.v1.values import shown
 from canalis.contract.drafts import Draft
 from canalis.contract.endpoints import Endpoint, EndpointChange
 from canalis.contract.errors import NotFound
-from canalis.contract.graph import DataPathValue, Graph
+from canalis.contract.graph import Graph
 from canalis.contract.graphs import stored_graph
 from canalis.contract.parameters import text_of
 from canalis.contract.published import Published, PublishedChange
@@ -44,6 +45,9 @@ class PipelineEntity(Shape):
     total_run_steps: int
     parameter_assignments: dict[str, str] = Field(default_factory=dict)
     data_path_assignments: dict[str, StoredPath] = Field(default_factory=dict)
+    data_set_definition_value_assignments: dict[str, Any] = Field(
+        default_factory=dict, alias="DataSetDefinitionValueAssignments"
+    )
     url: str
     entity_status: str
     continue_run_on_step_failure: bool
@@ -196,7 +200,6 @@ def get_graph(here: V1Here, identity: str) -> Graph:
 
 def _pipeline(here: Service, found: Published) -> PipelineEntity:
     values = publish.defaults_of(found, publish.graph_of(here.ports, found))
-    paths = {name: value for name, value in values.items() if isinstance(value, DataPathValue)}
     return PipelineEntity(
         id=found.id,
         name=found.name,
@@ -204,10 +207,7 @@ def _pipeline(here: Service, found: Published) -> PipelineEntity:
         version=found.version,
         graph_id=found.graph,
         total_run_steps=found.steps,
-        parameter_assignments={name: text_of(value) for name, value in values.items() if name not in paths},
-        data_path_assignments={
-            name: StoredPath(data_store_name=value.datastore, relative_path=value.path) for name, value in paths.items()
-        },
+        **shown(values),
         url=f"{here.v1_url}/PipelineRuns/PipelineSubmit/{found.id}",
         entity_status=found.status,
         continue_run_on_step_failure=found.continue_on_step_failure,

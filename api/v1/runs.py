@@ -16,12 +16,10 @@ from api.service import Asking, Service
 from api.starting import Once, OnlyOnce, prepared
 from api.v1.base import V1Here
 from api.v1.shapes import RunEntity, Status, StoredPath, SubmitRequest, moment, status_of
-from api.v1.values import values_of
+from api.v1.values import shown, values_of
 from canalis.contract.errors import NotFound
-from canalis.contract.graph import DataPathValue
 from canalis.contract.layout import STEP_LOG, artifacts
 from canalis.contract.messages import CancelRequested
-from canalis.contract.parameters import text_of
 from canalis.contract.ports import Run, RunQuery
 from canalis.contract.published import Published
 from canalis.contract.run import Origin, StepRunId, split_step_run_id
@@ -188,7 +186,6 @@ def get_logs(here: V1Here, name: str, log: Literal["STDOUT", "STDERR", "JobLog"]
 def entity(here: Service, run: Run, warnings: Iterable[str] = ()) -> RunEntity:
     """A run as v1's contract shows it."""
     view, warned = views.run_view(here.ports, run), list(warnings)
-    paths = {name: value for name, value in view.parameters.items() if isinstance(value, DataPathValue)}
     return RunEntity(
         id=view.id,
         description=view.description,
@@ -197,10 +194,7 @@ def entity(here: Service, run: Run, warnings: Iterable[str] = ()) -> RunEntity:
         has_errors=view.error is not None,
         has_warnings=bool(warned),
         warnings=warned,
-        parameter_assignments={name: text_of(value) for name, value in view.parameters.items() if name not in paths},
-        data_path_assignments={
-            name: StoredPath(data_store_name=value.datastore, relative_path=value.path) for name, value in paths.items()
-        },
+        **shown(view.parameters),
         run_history_experiment_name=view.experiment,
         pipeline_id=view.origin.pipeline,
         run_source=view.origin.source or None,
@@ -225,12 +219,12 @@ def _started(
     parent: str | None,
     origin: Origin,
 ) -> RunEntity:
-    values, warnings = values_of(here, graph_of(here.ports, pipeline), asked)
+    assigned = values_of(here, graph_of(here.ports, pipeline), asked)
     wish = Launch(
         experiment=asked.experiment_name,
         display_name=asked.display_name,
         description=asked.description or "",
-        parameters=values,
+        parameters=assigned.values,
         regenerate_outputs=bool(asked.regenerate_outputs),
         continue_on_step_failure=asked.continue_run_on_step_failure,
         tags={name: str(value) for name, value in (asked.tags or {}).items()},
@@ -242,7 +236,7 @@ def _started(
     )
     wish = prepared(wish, who, once)
     run = launch(here.engine, pipeline, wish, choices(here), who.name, origin, once.fingerprint)
-    return entity(here, run, warnings)
+    return entity(here, run, assigned.warnings)
 
 
 def _behind(here: Service, identity: str, version: str | None) -> tuple[Published, Origin]:

@@ -73,7 +73,72 @@ def test_values_come_as_texts_or_numbers_and_unknown_names_are_warned_of(submit,
     shown = ask("GET", f"/runs/{run['Id']}").json()["parameters"]
     assert shown == {"n": 20, "rate": 2.0, "flag": False, "name": "", "data": shown["data"]}
     assert shown["data"] == {"datastore": "workspaceblobstore", "path": "fresh/2026"}
-    assert run["HasWarnings"] and "no parameter 'nobody'" in run["Warnings"][0]
+    assert run["HasWarnings"] and "names 'nobody', which is no parameter of this pipeline" in run["Warnings"][0]
+
+
+@pytest.fixture
+def reads(ask, published) -> str:
+    """The address of a pipeline whose parameters are a dataset, a compute target and a part of an output's path."""
+    graph = ask("GET", f"/pipelines/{published['id']}/graph").json()
+    (node,) = graph["nodes"]
+    node |= {
+        "inputs": [{"name": "in", "source": {"kind": "parameter", "parameter": "files"}, "style": "dataset"}],
+        "outputs": [{"name": "out", "path": ["out/", {"kind": "parameter", "name": "name"}]}],
+        "compute": {"kind": "parameter", "name": "where"},
+    }
+    graph["parameters"] += [
+        {"name": "files", "type": "dataset", "default": "weather"},
+        {"name": "where", "type": "string", "default": "local"},
+    ]
+    places = [{"datastore": "workspaceblobstore", "path": "in/*.csv"}]
+    for number in (1, 2):
+        body = {"places": places * number, "create_new_version": True}
+        assert ask("POST", "/datasets/weather", json=body).status_code == 200
+    answer = ask("POST", "/pipelines", json={"graph": graph})
+    assert answer.status_code == 201, answer.text
+    return answer.json()["url"].replace("/pipelines", f"{HOST}/pipelines", 1)
+
+
+def test_a_dataset_is_named_in_each_of_v1s_ways_and_shown_so_that_it_can_be_sent_again(ask, submit, reads):
+    first, second = (ask("GET", f"/datasets/weather?version={version}").json()["id"] for version in (1, 2))
+    place = {"LiteralValue": {"DataStoreName": "workspaceblobstore", "RelativePath": "x/*"}}
+    saved = {version: {"SavedDataSetReference": {"Id": identity}} for version, identity in ((1, first), (2, second))}
+    for sent, shown in (
+        ({}, saved[2]),
+        ({"ParameterAssignments": {"files": "weather:1"}}, saved[1]),
+        ({"ParameterAssignments": {"files": first}}, saved[1]),
+        ({"DataSetDefinitionValueAssignments": {"files": saved[1]}}, saved[1]),
+        ({"DataSetDefinitionValueAssignments": {"files": {"DataSetReference": {"Name": "weather"}}}}, saved[2]),
+        ({"DataSetDefinitionValueAssignments": {"files": {"DataSetReference": {"Id": first, "Version": 1}}}}, saved[1]),
+        ({"DataSetDefinitionValueAssignments": {"files": place}}, place),
+    ):
+        run = submit(reads, **sent)
+        assert run["DataSetDefinitionValueAssignments"] == {"files": shown}, sent
+        assert "files" not in run["ParameterAssignments"] and run["Warnings"] == []
+        kept = ("ParameterAssignments", "DataPathAssignments", "DataSetDefinitionValueAssignments")
+        again = submit(reads, **{field: run[field] for field in kept})
+        assert all(again[field] == run[field] for field in kept)
+
+
+def test_values_name_places_and_targets_and_all_that_is_wrong_is_told_at_once(ask, submit, reads):
+    run = submit(reads, ParameterAssignments={"name": 2026, "where": ""})
+    (output,) = ask("GET", f"/runs/{run['Id']}.a/outputs").json()
+    assert (output["path"], run["ParameterAssignments"]["name"]) == ("out/2026", "2026")
+
+    said = submit(
+        reads,
+        status=422,
+        ParameterAssignments={"n": "many", "rate": {"a": 1}},
+        DataSetDefinitionValueAssignments={"files": {"DataStoreName": "workspaceblobstore", "RelativePath": "x"}},
+    )["error"]["message"]
+    for part in ("'n' must be of type int", "'rate' must be text", "'files' must be one of", '{"LiteralValue": '):
+        assert part in said
+    for values, part in (
+        ({"name": "../../x"}, "which leaves its datastore: parameter 'name' is"),
+        ({"where": "gpu"}, "Compute target 'gpu' of step 'a', which parameter 'where' names"),
+        ({"files": "climate"}, "There is no dataset 'climate'"),
+    ):
+        assert part in submit(reads, status=422, ParameterAssignments=values)["error"]["message"]
 
 
 def test_routes_are_found_in_any_letter_case_as_v1_found_them(ask, submit, published):
