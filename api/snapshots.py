@@ -6,15 +6,16 @@ import hashlib
 import re
 from typing import Annotated, BinaryIO
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import StreamingResponse
 from pydantic import AfterValidator, BaseModel, Field
 
 from api.access import GuardedRoute, Role, needs
-from api.files import BYTES_SENT, receive
+from api.files import BYTES_GIVEN, BYTES_SENT, no_file, receive, send_file
 from api.incoming import IncomingLink, links_for, take_in
 from api.links import at_once
 from api.reach import Reach
-from api.service import Asking, Here
+from api.service import Asking, Here, Service
 from canalis.contract.errors import HashMismatch, NotFound
 from canalis.contract.graph import content_id
 from canalis.contract.layout import content_key, snapshot_key
@@ -113,6 +114,24 @@ async def put_content(here: Here, sha256: str, request: Request) -> None:
 @router.get("/snapshots/{identity}", dependencies=[needs(Role.READER)])
 def get_snapshot(here: Here, identity: str) -> Snapshot:
     """The files of a snapshot."""
+    return _snapshot(here, identity)
+
+
+@router.get(
+    "/snapshots/{identity}/files/{path:path}",
+    dependencies=[needs(Role.READER)],
+    response_class=Response,
+    responses=BYTES_GIVEN,
+)
+def get_snapshot_file(here: Here, identity: str, path: str) -> StreamingResponse:
+    """One file of a snapshot, by its path there."""
+    file = _snapshot(here, identity).files.get(path)  # never a path of ours: what is not in the list is not there
+    if file is None:
+        raise no_file(path)
+    return send_file(here.ports.blobs, content_key(file.sha256), path)
+
+
+def _snapshot(here: Service, identity: str) -> Snapshot:
     if not _SHA256.fullmatch(identity):
         raise NotFound(f"There is no snapshot {identity}", kind="snapshot", name=identity)
     return Snapshot.model_validate_json(here.ports.blobs.get(snapshot_key(identity)))
