@@ -5,12 +5,15 @@ Source   reference section 7
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from canalis.absent import V1
 from canalis.compute import name_of
 from canalis.conda import CondaDependencies
+from canalis.contract.errors import YamlInvalid
 from canalis.environment import DEFAULT_CPU_IMAGE, DEFAULT_GPU_IMAGE, Environment
+from canalis.exceptions import RunConfigurationException, UserErrorException
 from canalis.parameter import PipelineParameter
 
 __all__ = [
@@ -134,6 +137,7 @@ class RunConfiguration(V1):
         self.auto_prepare_environment = True
         self.credential_passthrough = False
         self._target: str | PipelineParameter | None = "local"
+        self._file: Path | None = None  # that it was loaded from or saved to
 
     @property
     def target(self) -> str | PipelineParameter | None:
@@ -143,6 +147,52 @@ class RunConfiguration(V1):
     @target.setter
     def target(self, target: Any) -> None:
         self._target = target if isinstance(target, PipelineParameter) else name_of(target)
+
+    @staticmethod
+    def load(path: str | Path, name: str | None = None) -> RunConfiguration:
+        """The run configuration in a file, or that of a name in a project's folder (.azureml/, aml_config/).
+
+        Raises   RunConfigurationException naming every fault of the file with its line, or that there is no such file
+        """
+        from canalis.yaml_reading import Faults
+
+        faults = Faults()
+        made = RunConfiguration._read(_file_of(Path(path), name), faults)
+        try:
+            faults.raise_all()
+        except YamlInvalid as error:
+            raise RunConfigurationException(error.message, error, error.code) from error
+        return made
+
+    def save(
+        self, path: str | Path | None = None, name: str | None = None, separate_environment_yaml: bool = False
+    ) -> None:
+        """Write it to a file, or under a name into .azureml of a project; without either, where it was loaded from.
+
+        Passwords are not written.
+        """
+        from canalis.runconfig_yaml import as_dict
+        from canalis.yaml_writing import as_yaml, write_whole
+
+        if path is None and name is None:
+            path = self._file
+        if path is None and name is None:
+            raise UserErrorException("A run configuration that was not loaded from a file needs a path or a name")
+        target = Path(path or ".")
+        if name is not None or target.is_dir():
+            target = target / ".azureml" / f"{name or 'run'}.runconfig"
+        write_whole(target, as_yaml(as_dict(self)))
+        self._file = target
+
+    @staticmethod
+    def _read(file: Path, faults: Any) -> RunConfiguration:
+        """What a file says; what is wrong with it is told to `faults`."""
+        from canalis.runconfig_yaml import fill
+
+        made = RunConfiguration()
+        fill(made, file, faults)
+        made._file = file
+        return made
 
 
 class ScriptRunConfig:
@@ -175,3 +225,16 @@ class ScriptRunConfig:
             self.run_config.max_run_duration_seconds = max_run_duration_seconds
         if docker_runtime_config is not None:
             self.run_config.docker = docker_runtime_config
+
+
+def _file_of(path: Path, name: str | None) -> Path:
+    """The file that a path or a name in a project's folder means. Raises RunConfigurationException."""
+    if name is None and not path.is_dir():
+        return path
+    names = [name, f"{name}.runconfig"] if name is not None else []
+    places = [path / folder / one for folder in (".azureml", "aml_config", "") for one in names]
+    found = next((place for place in places if place.is_file()), None)
+    if found is None:
+        asked = f"no run configuration '{name}'" if name is not None else "a folder; name the run configuration in it"
+        raise RunConfigurationException(f"'{path}': {asked}")
+    return found

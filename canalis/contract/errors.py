@@ -4,6 +4,7 @@
     |- AuthorError            the author can mend it: say what is wrong, where, and what to do
     |  |- GraphError          the graph cannot run; carries every fault
     |  |- ParameterError      a value does not fit the parameter it is meant for
+    |  |- YamlInvalid         a YAML file does not say what it must; carries every fault with its line
     |  |- NameInvalid         a name breaks its grammar
     |  |- NotFound            nothing has that name
     |  |- AlreadyExists       something else has that name
@@ -69,6 +70,12 @@ class ParameterError(AuthorError, ValueError):
     """A value does not fit the pipeline parameter it is meant for."""
 
     code = "parameter_invalid"
+
+
+class YamlInvalid(AuthorError, ValueError):
+    """A YAML file does not say what it must. Lists every fault, each with its line and the keys that lead to it."""
+
+    code = "yaml_invalid"
 
 
 class NameInvalid(AuthorError, ValueError):
