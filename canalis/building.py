@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from canalis.contract.errors import GraphError
 from canalis.contract.graph import (
@@ -30,6 +30,7 @@ from canalis.contract.memory import collection_paused
 from canalis.contract.parameters import type_of
 from canalis.data import DataReference, PipelineData
 from canalis.dataset import FileDataset, OutputFileDatasetConfig
+from canalis.environment import Environment
 from canalis.parameter import Choice, PipelineParameter, as_text, pieces_of
 from canalis.steps import PipelineStep
 from canalis.wiring import InputPort, OutputPort
@@ -37,6 +38,43 @@ from canalis.within import Within
 
 _KEY_MAX = 60
 _NO_WRITER = "?"  # no node has this key
+
+
+class Drawn(Protocol):
+    """A pipeline that can be sent to a service."""
+
+    @property
+    def workspace(self) -> Within:
+        """The workspace that it is for."""
+        ...
+
+    def graph(self, snapshot_of: Callable[[str], str] | None = None) -> Graph:
+        """What it is as a document.
+
+        snapshot_of   gives the id of a source directory's snapshot; None leaves snapshots out
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Sketch:
+    """A pipeline whose graph is there, all but its snapshots.
+
+    drawn     the graph
+    folders   the source directory of each step, by its key
+    """
+
+    workspace: Within
+    drawn: Graph
+    folders: Mapping[str, str]
+
+    def graph(self, snapshot_of: Callable[[str], str] | None = None) -> Graph:
+        """What it is as a document; see Drawn."""
+        if snapshot_of is None:
+            return self.drawn
+        found = {key: snapshot_of(folder) for key, folder in self.folders.items()}
+        nodes = tuple(node.model_copy(update={"snapshot": found[node.key]}) for node in self.drawn.nodes)
+        return self.drawn.model_copy(update={"nodes": nodes})
 
 
 @dataclass(frozen=True)
@@ -57,22 +95,11 @@ class Draft:
     def keys(self) -> dict[PipelineStep, str]:
         """A key for each step: its name made safe, and told from others of the same name."""
         taken: set[str] = set()
-        keys = {}
-        for step in self.steps:
-            base = re.sub(r"[^A-Za-z0-9_-]+", "_", step.name).strip("_-")[:_KEY_MAX] or "step"
-            key, number = base, 1
-            while key in taken:
-                number += 1
-                key = f"{base}_{number}"
-            taken.add(key)
-            keys[step] = key
-        return keys
+        return {step: safe_key(step.name, taken) for step in self.steps}
 
-    def compute_names(self) -> list[str]:
-        """The compute targets that the workspace has; none where no step wants one."""
-        if not any(step._target() for step in self.steps):
-            return []
-        return list(self.workspace.compute_targets)
+    def graph(self, snapshot_of: Callable[[str], str] | None = None) -> Graph:
+        """What it is as a document; see Drawn."""
+        return build(self, snapshot_of)
 
     def source_directory(self, step: PipelineStep) -> str:
         """Where a step's files are."""
@@ -130,6 +157,22 @@ def build(draft: Draft, snapshot_of: Callable[[str], str] | None = None) -> Grap
     return Graph(**parts)
 
 
+def compute_names(workspace: Within, graph: Graph) -> list[str]:
+    """The compute targets that the workspace has; not asked for when the graph names none."""
+    return list(workspace.compute_targets) if any(node.compute for node in graph.nodes) else []
+
+
+def safe_key(name: str, taken: set[str]) -> str:
+    """A step's key, made of its name, that is not among those `taken`; it is then."""
+    base = re.sub(r"[^A-Za-z0-9_-]+", "_", name).strip("_-")[:_KEY_MAX] or "step"
+    key, number = base, 1
+    while key in taken:
+        number += 1
+        key = f"{base}_{number}"
+    taken.add(key)
+    return key
+
+
 def raise_faults(found: Sequence[str]) -> None:
     """Raise them all as one GraphError, which is a ValueError as in v1; nothing when there is none."""
     if found:
@@ -176,7 +219,7 @@ def _node(
         "outputs": tuple(_output(port) for port in wiring.outputs),
         "after": _after(draft, step),
         "parameters": step._params,
-        "environment": _recorded(step, environments),
+        "environment": recorded(step._runconfig.environment, environments),
         "environment_variables": step._variables,
         "sizing": step._sizing,
     }
@@ -199,6 +242,8 @@ def _input(draft: Draft, port: InputPort) -> Input:
         parts["style"] = port.style
     if port.path_on_compute:
         parts["path_on_compute"] = port.path_on_compute
+    if port.overwrite:
+        parts["overwrite"] = True
     return Input(**parts)
 
 
@@ -247,9 +292,8 @@ def _output(port: OutputPort) -> Output:
     return Output(**parts)
 
 
-def _recorded(step: PipelineStep, environments: dict[str, dict[str, object]]) -> str:
-    """The key of a step's environment among those of the graph, where equal ones are kept once."""
-    environment = step._runconfig.environment
+def recorded(environment: Environment, environments: dict[str, dict[str, object]]) -> str:
+    """The key of an environment among those of a graph, where equal ones are kept once."""
     definition = {"name": environment.name, **environment._to_dict()}
     text = json.dumps(definition, sort_keys=True, default=str)
     key = hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from canalis.absent import V1
-from canalis.building import Draft, build, raise_faults
-from canalis.contract.faults import faults
+from canalis.building import Draft, Drawn, Sketch, compute_names, raise_faults
+from canalis.contract.faults import Fault, faults
 from canalis.contract.graph import Graph
 from canalis.contract.parameters import assign
 from canalis.contract.run import new_run_id
@@ -48,24 +48,45 @@ class Pipeline(V1):
         unknown = [name for name in kwargs if name != "enable_email_notification"]
         if unknown:
             raise ValueError(f"A Pipeline has no parameter {', '.join(unknown)}")
-        self.workspace = workspace
-        self.description = description or ""
-        self._name: str | None = None
-        self._experiment_name: str | None = None
         given, order = _flatten(steps)
-        self._draft = Draft(
+        draft = Draft(
             workspace=workspace,
             steps=_closure(given, order, resolve_closure),
             order=order,
-            description=self.description,
+            description=description or "",
             default_datastore=default_datastore
             if isinstance(default_datastore, str)
             else getattr(default_datastore, "name", None),
             default_source_directory=str(default_source_directory or "."),
         )
-        self._graph = build(self._draft)
-        found = [str(fault) for fault in faults(self._graph, self._draft.compute_names()) if fault.code != "cycle"]
-        raise_faults([*self._draft.faults(), *found])
+        self._take(draft, draft.description)
+        found = [str(fault) for fault in self._faults() if fault.code != "cycle"]
+        raise_faults([*draft.faults(), *found])
+
+    def _take(self, draft: Drawn, description: str, name: str | None = None) -> None:
+        self.workspace = draft.workspace
+        self.description = description
+        self._name = name
+        self._experiment_name: str | None = None
+        self._draft = draft
+        self._graph = draft.graph()
+
+    @staticmethod
+    def load_yaml(workspace: Within, filename: str | Path, **kwargs: Any) -> Pipeline:
+        """The pipeline that a YAML file describes, ready to be submitted or published.
+
+        Paths in it are below the current folder, as in v1, or else beside the file.
+        Raises   YamlInvalid, a ValueError, naming everything that is wrong with the file, each with its line
+        """
+        unknown = [name for name in kwargs if name not in ("_workflow_provider", "_service_endpoint")]
+        if unknown:
+            raise ValueError(f"load_yaml() of a pipeline has no parameter {', '.join(unknown)}")
+        from canalis.pipeline_yaml import load
+
+        read = load(workspace, Path(filename))
+        made = Pipeline.__new__(Pipeline)
+        made._take(Sketch(workspace, read.graph, read.folders), read.description, read.name)
+        return made
 
     @property
     def graph(self) -> Graph:
@@ -75,16 +96,20 @@ class Pipeline(V1):
     @property
     def steps(self) -> list[PipelineStep]:
         """All its steps, those that were pulled in by their data included."""
+        if not isinstance(self._draft, Draft):
+            raise NotImplementedError("A pipeline that was read from YAML has no step objects; its steps are in .graph")
         return list(self._draft.steps)
 
     def validate(self) -> list[str]:
         """Everything that is wrong with it, in words; empty when it can be submitted."""
-        computes = self._draft.compute_names()
-        found = [str(fault) for fault in faults(self._graph, computes)]
-        found += [str(fault) for fault in value_faults(self._graph, assign(self._graph.parameters, {}), computes)]
+        computes, values = compute_names(self.workspace, self._graph), assign(self._graph.parameters, {})
+        found = [str(fault) for fault in (*self._faults(), *value_faults(self._graph, values, computes))]
         if not found:
-            print(f"The pipeline is valid: {len(self._draft.steps)} steps")
+            print(f"The pipeline is valid: {len(self._graph.nodes)} steps")
         return found
+
+    def _faults(self) -> list[Fault]:
+        return faults(self._graph, compute_names(self.workspace, self._graph))
 
     def submit(
         self,
@@ -148,7 +173,7 @@ class Pipeline(V1):
         self._experiment_name = name
 
     def __repr__(self) -> str:
-        return f"Pipeline(steps={[step.name for step in self._draft.steps]!r})"
+        return f"Pipeline(steps={[node.name for node in self._graph.nodes]!r})"
 
 
 Order = dict[PipelineStep, list[PipelineStep]]

@@ -59,7 +59,7 @@ MEMBERS: dict[str, dict[str, str]] = {
     "Run": dict.fromkeys(("register_model", "get_secret"), ""),
     "PipelineRun": dict.fromkeys(("save", "register_model"), ""),
     "StepRun": dict.fromkeys(("register_model", "get_secret"), ""),
-    "Pipeline": dict.fromkeys(("load_yaml", "service_endpoint"), ""),
+    "Pipeline": dict.fromkeys(("service_endpoint",), ""),
     "Dataset": dict.fromkeys(("Tabular",), ""),
     "FileDataset": dict.fromkeys(("mount", "take", "skip", "take_sample", "random_split", "filter"), ""),
     "Datastore": dict.fromkeys(

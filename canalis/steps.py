@@ -18,7 +18,7 @@ from canalis.parameter import PipelineParameter
 from canalis.runconfig import RunConfiguration, ScriptRunConfig
 from canalis.wiring import Wiring
 
-_RUNCONFIG_PARAMETERS = (
+RUNCONFIG_PARAMETERS = (
     "NodeCount",
     "MpiProcessCountPerNode",
     "TensorflowWorkerCount",
@@ -55,11 +55,11 @@ class PipelineStep(V1):
     ) -> None:
         if not isinstance(name, str) or not name:
             raise ValueError(f"The name of a step must be text, not {name!r}")
-        wrong = [key for key in runconfig_pipeline_params or {} if key not in _RUNCONFIG_PARAMETERS]
+        wrong = [key for key in runconfig_pipeline_params or {} if key not in RUNCONFIG_PARAMETERS]
         if wrong:
             raise ValueError(
                 f"runconfig_pipeline_params of step '{name}' cannot set {', '.join(wrong)} "
-                f"(it can: {', '.join(_RUNCONFIG_PARAMETERS)})"
+                f"(it can: {', '.join(RUNCONFIG_PARAMETERS)})"
             )
         for what, listed in (("arguments", arguments), ("inputs", inputs), ("outputs", outputs)):
             if isinstance(listed, str):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from canalis.building import Draft, build, raise_faults, value_of
+from canalis.building import Drawn, compute_names, raise_faults, value_of
 from canalis.contract.faults import faults
 from canalis.contract.graph import DataPathValue, DatasetValue, Graph, ParameterText, ParameterValue
 from canalis.contract.parameters import assign
@@ -29,7 +29,7 @@ submitted: list[Any] = []
 
 
 def submit_draft(
-    draft: Draft,
+    draft: Drawn,
     experiment_name: str,
     parameters: dict[str, Any] | None = None,
     continue_on_step_failure: bool = False,
@@ -82,20 +82,20 @@ class Sent:
         }
 
 
-def send_sources(draft: Draft, values: dict[str, ParameterValue] | None = None) -> Sent:
+def send_sources(draft: Drawn, values: dict[str, ParameterValue] | None = None) -> Sent:
     """Check a pipeline, and send its source files. What is wrong with it is told before anything is sent.
 
     values   that its parameters shall have, checked as well
     """
     workspace = draft.workspace
-    sketch = build(draft)
+    sketch = draft.graph()
     raise_faults([str(fault) for fault in faults(sketch)])
     are_chosen = any(isinstance(node.compute, ParameterText) for node in sketch.nodes)
-    computes = draft.compute_names() if are_chosen else None
+    computes = compute_names(workspace, sketch) if are_chosen else None
     found = value_faults(sketch, assign(sketch.parameters, values or {}), computes)
     raise_faults([str(fault) for fault in found])
     snapshots = Snapshots(workspace._client)
-    graph = build(draft, snapshots.id_of)
+    graph = draft.graph(snapshots.id_of)
     is_here = workspace._root is not None  # else this interpreter is not that of the steps
     if is_here:
         tell_what_is_missing(graph.environments.values())

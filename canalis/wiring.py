@@ -6,7 +6,7 @@ Everything v1 accepted in those lists is taken here, and nowhere else.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -136,20 +136,7 @@ class Wiring:
         return OutputPath(name=given.name)
 
     def _text(self, text: str) -> Argument:
-        """A text with the placeholders that authors embed in longer ones."""
-        pieces: list[Piece] = []
-        end = 0
-        for match in _IN_TEXT.finditer(text):
-            piece = self._named(match)
-            if piece is None:
-                continue  # nothing of ours: the author's own text
-            if match.start() > end:
-                pieces.append(text[end : match.start()])
-            pieces.append(piece)
-            end = match.end()
-        if end < len(text) or not pieces:
-            pieces.append(text[end:])
-        return tuple(pieces)
+        return pieces_of(text, self._named)
 
     def _named(self, match: re.Match[str]) -> Piece | None:
         parameter = match["braced"] or match["parameter"]
@@ -221,6 +208,26 @@ class Wiring:
         if isinstance(given, (PipelineData, OutputFileDatasetConfig)):
             return OutputPort(given.name, given)
         raise ValueError(f"{given!r} among the outputs of step '{self.step}' is nothing that a step can write")
+
+
+def pieces_of(text: str, named: Callable[[re.Match[str]], Piece | None]) -> Argument:
+    """A text with the placeholders that authors embed in longer ones.
+
+    named   what a placeholder stands for, by the group of its match that has the name; None for the author's own text
+    """
+    pieces: list[Piece] = []
+    end = 0
+    for match in _IN_TEXT.finditer(text):
+        piece = named(match)
+        if piece is None:
+            continue
+        if match.start() > end:
+            pieces.append(text[end : match.start()])
+        pieces.append(piece)
+        end = match.end()
+    if end < len(text) or not pieces:
+        pieces.append(text[end:])
+    return tuple(pieces)
 
 
 _UNNAMED = "A dataset needs a name to be an input of step '{step}': use dataset.as_named_input('name')"

@@ -71,7 +71,7 @@ def faults(graph: Graph, computes: Collection[str] | None = None, snapshots_need
             found.append(no_compute(node, node.compute, computes))
         if snapshots_needed and isinstance(node.work, PythonWork) and node.snapshot is None:
             found.append(Fault("snapshot_missing", f"Step '{node.name}' came without its source files", node.name))
-    return found or _cycle(graph, nodes)
+    return found or cycle(graph)
 
 
 def no_compute(node: Node, name: str, computes: Collection[str]) -> Fault:
@@ -243,7 +243,9 @@ def _uses(node: Node, parameters: Mapping[str, ParameterType]) -> Iterator[Fault
             )
 
 
-def _cycle(graph: Graph, nodes: dict[str, Node]) -> list[Fault]:
+def cycle(graph: Graph) -> list[Fault]:
+    """The steps that wait for each other, if there are such."""
+    nodes = {node.key: node for node in graph.nodes}
     try:
         TopologicalSorter({node.key: node.predecessors() for node in graph.nodes}).prepare()
     except CycleError as error:

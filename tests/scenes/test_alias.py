@@ -104,7 +104,7 @@ def test_installing_it_twice_does_no_harm():
 @pytest.mark.parametrize(
     ("line", "name"),
     [
-        ("Pipeline.load_yaml", "Pipeline.load_yaml"),
+        ("Pipeline.service_endpoint", "Pipeline.service_endpoint"),
         ("Dataset.Tabular", "Dataset.Tabular"),
         ("Datastore.register_azure_blob_container", "Datastore.register_azure_blob_container"),
         ("PipelineData('made').as_dataset", "PipelineData.as_dataset"),
@@ -151,7 +151,9 @@ def test_what_is_covered_can_be_listed_anywhere(tmp_path):
 
     listed = canalis("coverage", cwd=tmp_path).stdout
     assert "azureml.pipeline.steps: CommandStep, PythonScriptStep\n" in listed
-    assert "\nPipeline: graph, publish, steps, submit, validate, workspace" in listed.replace("description, ", "")
-    assert "  planned: load_yaml, service_endpoint\n" in listed
+    assert "\nPipeline: graph, load_yaml, publish, steps, submit, validate, workspace" in listed.replace(
+        "description, ", ""
+    )
+    assert "  planned: service_endpoint\n" in listed
     assert "  will not come: webservices (serve what" in listed
     assert "\nRunConfiguration: " in listed and "environment_variables" in listed
