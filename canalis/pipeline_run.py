@@ -71,6 +71,22 @@ class PipelineRun(Run):
         }
         return self.experiment.workspace._publish(body)
 
+    def save(self, path: str | None = None, overwrite: bool = False) -> str:
+        """Write what this run has run as YAML that Pipeline.load_yaml reads, with its source files beside it.
+
+        The parameters' defaults are the values that they had here. Returns the file's path.
+
+        path      a file, or a folder, where it is called pipeline.yml; None is the current folder
+        Raises    UserErrorException when something is there already, unless `overwrite`
+        """
+        from canalis.pipeline_yaml_saving import save_pipeline
+        from canalis.submission import values_in
+
+        values = values_in(self._view()["parameters"])
+        return save_pipeline(
+            self.experiment.workspace, self.get_graph(), values, path, said=f"Run {self.id}", overwrite=overwrite
+        )
+
     def resubmit(
         self,
         from_steps: str | Iterable[str] = (),

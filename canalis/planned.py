@@ -57,7 +57,7 @@ MEMBERS: dict[str, dict[str, str]] = {
     },
     "Experiment": dict.fromkeys(("start_logging", "archive", "reactivate"), ""),
     "Run": dict.fromkeys(("register_model", "get_secret"), ""),
-    "PipelineRun": dict.fromkeys(("save", "register_model"), ""),
+    "PipelineRun": dict.fromkeys(("register_model",), ""),
     "StepRun": dict.fromkeys(("register_model", "get_secret"), ""),
     "Pipeline": dict.fromkeys(("service_endpoint",), ""),
     "Dataset": dict.fromkeys(("Tabular",), ""),

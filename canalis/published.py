@@ -16,7 +16,7 @@ from canalis.answers import answered, is_there
 from canalis.contract.run import new_run_id
 from canalis.differing import Change, changes_of
 from canalis.pipeline_run import PipelineRun
-from canalis.submission import as_json, as_texts, surrounding_run, tell_submitted, values_of
+from canalis.submission import as_json, as_texts, surrounding_run, tell_submitted, values_in, values_of
 from canalis.within import Within
 
 if TYPE_CHECKING:
@@ -156,6 +156,23 @@ class PublishedPipeline(V1):
         from canalis.contract.graph import Graph
 
         return Graph.model_validate(self.workspace._client.get(f"{self._path}/graph"))
+
+    def save(self, path: str | None = None, overwrite: bool = False) -> str:
+        """Write it as YAML that Pipeline.load_yaml reads, with its source files beside it; the file's path.
+
+        path      a file, or a folder, where it gets the pipeline's name; None is the current folder
+        Raises    UserErrorException when something is there already, unless `overwrite`
+        """
+        from canalis.pipeline_yaml_saving import save_pipeline
+
+        view = answered(lambda: self.workspace._client.get(self._path))  # lists leave out the values of its parameters
+        said = f"Published pipeline {self.id}" + (f", version {self.version!a}" if self.version else "")
+        if self.continue_on_step_failure:
+            said += "\nIt was published with continue_on_step_failure=True, which is said when it is published again"
+        values = values_in(view["defaults"])
+        return save_pipeline(
+            self.workspace, self.get_graph(), values, path, self.name, self.description, said, overwrite
+        )
 
     def get_step_names(self) -> builtins.list[str]:
         """The names of its steps."""

@@ -151,6 +151,11 @@ def as_json(values: dict[str, ParameterValue]) -> dict[str, Any]:
     }
 
 
+def values_in(views: dict[str, Any]) -> dict[str, ParameterValue]:
+    """The values that `as_json` made travel."""
+    return {name: DataPathValue(**value) if isinstance(value, dict) else value for name, value in views.items()}
+
+
 def surrounding_run() -> str | None:
     """The run of the step in which this script runs, if it is one."""
     context = os.environ.get("CANALIS_CONTEXT")
