@@ -6,6 +6,7 @@ turn it into v1's exceptions where v1 has one.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,12 +29,15 @@ if TYPE_CHECKING:
     import httpx2
 
 PREFIX = "/api/v1"
+KEY = "Idempotency-Key"
 HERE = ("127.0.0.1", "localhost", "::1")
 _AWAY_S = 60.0  # how long a service that does not answer is waited for; a restart takes about two seconds
 _TIMEOUT_S = 60.0
 _GATEWAY = (502, 503, 504)
 _STARTING_REST_S = 1.0
 _FOUND_S = 1.0  # how long a service that was found counts as there, before the token is sent to it
+
+_log = logging.getLogger("canalis.client")
 
 
 class Endpoint(NamedTuple):
@@ -88,9 +92,13 @@ class Client:
         """The JSON at a path."""
         return self._json("GET", path, query)
 
-    def post(self, path: str, body: Any = None, **query: Any) -> Any:
-        """What the service answers to a body."""
-        return self._json("POST", path, query, body)
+    def get_beside(self, path: str, **query: Any) -> Any:
+        """The JSON at a path of the service that is not of our own API: v1's."""
+        return self._json("GET", path, query, prefix="")
+
+    def post(self, path: str, body: Any = None, key: str | None = None, **query: Any) -> Any:
+        """What the service answers to a body; under an idempotency key, the same however often it comes."""
+        return self._json("POST", path, query, body, headers=_keyed(key))
 
     def put(self, path: str, body: Any = None, **query: Any) -> Any:
         """What the service answers to a body."""
@@ -104,9 +112,10 @@ class Client:
         """Delete what is at a path."""
         self._json("DELETE", path, {})
 
-    def post_document(self, path: str, document: bytes) -> Any:
+    def post_document(self, path: str, document: bytes, key: str | None = None) -> Any:
         """What the service answers to JSON that is bytes already."""
-        return self._send("POST", path, content=document, headers={"Content-Type": "application/json"}).json()
+        headers = {"Content-Type": "application/json"} | _keyed(key)
+        return self._send("POST", path, content=document, headers=headers).json()
 
     def send_file(self, path: str, file: bytes | IO[bytes], **query: Any) -> None:
         """Upload a file's content to a path."""
@@ -148,13 +157,18 @@ class Client:
             self._http.close()
             self._http = None
 
-    def _json(self, method: str, path: str, query: dict[str, Any], body: Any = None) -> Any:
+    def _json(self, method: str, path: str, query: dict[str, Any], body: Any = None, **parts: Any) -> Any:
         known = {name: value for name, value in query.items() if value is not None}
-        response = self._send(method, path, params=known, json=body)
+        response = self._send(method, path, params=known, json=body, **parts)
         return response.json() if response.content else None
 
     def _send(
-        self, method: str, path: str, make_content: Callable[[], Any] | None = None, **parts: Any
+        self,
+        method: str,
+        path: str,
+        make_content: Callable[[], Any] | None = None,
+        prefix: str = PREFIX,
+        **parts: Any,
     ) -> httpx2.Response:
         import httpx2
 
@@ -166,8 +180,9 @@ class Client:
             headers = own | self._authorization() | _traced()
             try:
                 response = self._connection().request(
-                    method, PREFIX + path, headers=headers, extensions={"trace": self._look_again}, **parts
+                    method, prefix + path, headers=headers, extensions={"trace": self._look_again}, **parts
                 )
+                _log.debug("%s %s: %s", method, prefix + path, response.status_code)
                 if not self._is_starting(response) or time.monotonic() > give_up:
                     break
                 time.sleep(_STARTING_REST_S)
@@ -244,6 +259,10 @@ def is_here(url: str) -> bool:
     return urlsplit(url).hostname in HERE
 
 
+def _keyed(key: str | None) -> dict[str, str]:
+    return {KEY: key} if key else {}
+
+
 def _traced() -> dict[str, str]:
     """What says that a request belongs to the trace of this script, if that has one."""
     trace = of_this_process()
@@ -258,7 +277,8 @@ def _error_of(response: httpx2.Response) -> CanalisError:
     try:
         told = response.json()["error"]
         kind = all_errors().get(told["code"], CanalisError)
-        return kind(told["message"], **(told.get("details") or {}))
+        details = told.get("details")  # at v1's routes a list, as v1 had it
+        return kind(told["message"], **(details if isinstance(details, dict) else {}))
     except (ValueError, KeyError, TypeError):
         pass
     if response.status_code in (401, 403):

@@ -131,9 +131,10 @@ class PipelineDraft(V1):
         )
         self._view = answered(lambda: self.workspace._client.patch(self._path, body))
 
-    def submit_run(self, **ignored: Any) -> PipelineRun:
-        """Start a run of it as it is now."""
-        view = answered(lambda: self.workspace._client.post(f"{self._path}/runs", {"id": new_run_id()}))
+    def submit_run(self, idempotency_key: str | None = None, **ignored: Any) -> PipelineRun:
+        """Start a run of it as it is now; under an idempotency key, which is not in v1, the same one each time."""
+        body = {"id": new_run_id()} if idempotency_key is None else None
+        view = answered(lambda: self.workspace._client.post(f"{self._path}/runs", body, idempotency_key))
         run: PipelineRun = tell_submitted(self.workspace._run(view))
         return run
 

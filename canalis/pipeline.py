@@ -124,10 +124,11 @@ class Pipeline(V1):
         """Send the source files and start a run.
 
         pipeline_parameters   values that take the place of the parameters' defaults
+        kwargs                tags; idempotency_key, which is not in v1: a call that comes again under it is one run
         Raises   ValueError for a fault of the graph, ParameterError (a ValueError too) for a wrong parameter
         """
         old_name = kwargs.pop("pipeline_params", None)
-        tags = kwargs.pop("tags", None)
+        tags, key = kwargs.pop("tags", None), kwargs.pop("idempotency_key", None)
         if kwargs:
             raise ValueError(f"submit() of a pipeline has no parameter {', '.join(kwargs)}")
         run: PipelineRun = submit_draft(
@@ -138,6 +139,7 @@ class Pipeline(V1):
             regenerate_outputs=regenerate_outputs,
             parent=parent_run_id,
             tags=tags,
+            idempotency_key=key,
         )
         return run
 

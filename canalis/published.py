@@ -211,14 +211,18 @@ def start(
     regenerate_outputs: bool = False,
     tags: dict[str, Any] | None = None,
     version: str | None = None,
+    idempotency_key: str | None = None,
     **unknown: Any,
 ) -> PipelineRun:
-    """The run that the route at a path starts. Raises as PublishedPipeline.submit says."""
+    """The run that the route at a path starts. Raises as PublishedPipeline.submit says.
+
+    idempotency_key   makes a call that comes again the same run; not in v1
+    """
     if unknown:
         raise ValueError(f"submit() of a published pipeline or endpoint has no parameter {', '.join(unknown)}")
     workspace._experiment(experiment_name)
     body = {
-        "run_id": new_run_id(),
+        "run_id": new_run_id() if idempotency_key is None else None,  # which the key stands for
         "experiment": experiment_name,
         "parameters": as_json(values_of(pipeline_parameters)),
         "continue_on_step_failure": continue_on_step_failure,
@@ -226,7 +230,7 @@ def start(
         "tags": as_texts(tags),
         "parent": parent_run_id or surrounding_run(),
     }
-    view = answered(lambda: workspace._client.post(path, body, version=version))
+    view = answered(lambda: workspace._client.post(path, body, idempotency_key, version=version))
     run: PipelineRun = tell_submitted(workspace._run(view))
     return run
 

@@ -36,8 +36,12 @@ def submit_draft(
     regenerate_outputs: bool = False,
     parent: str | None = None,
     tags: dict[str, str] | None = None,
+    idempotency_key: str | None = None,
 ) -> Any:
-    """Send the source files and the graph; the run that was started. Raises as Pipeline.submit says."""
+    """Send the source files and the graph; the run that was started. Raises as Pipeline.submit says.
+
+    idempotency_key   makes a submission that comes again the same run
+    """
     workspace = draft.workspace
     workspace._experiment(experiment_name)
     values = values_of(parameters)
@@ -52,7 +56,11 @@ def submit_draft(
         "tags": as_texts(tags),
         "parent": parent or surrounding_run(),
     }
-    run = workspace._run(workspace._client.post_document("/runs", json.dumps(body).encode()))
+    if idempotency_key is not None:
+        # Only what was asked for: not the run's id, which the key stands for, nor the folder of this checkout.
+        body |= {"run_id": None, "properties": {}}
+    view = workspace._client.post_document("/runs", json.dumps(body).encode(), idempotency_key)
+    run = workspace._run(view)
     nodes = sent.graph.nodes
     for node in nodes[:_NAMED_MAX]:
         print(f"Step {node.name} will run" + ("" if node.key == node.name else f" as {node.key}"))

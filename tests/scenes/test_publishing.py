@@ -73,3 +73,15 @@ def test_one_can_ask_whether_a_published_pipeline_is_there_and_delete_it(author,
     with pytest.raises(ErrorResponseException, match="no published pipeline") as caught:
         PublishedPipeline.get(author.ws, published.id)
     assert (caught.value.status_code, caught.value.code) == (404, "not_found")
+
+
+def test_a_key_makes_a_call_that_comes_again_the_same_run(author, published, project):
+    key = f"nightly-{project.name}"
+    first = published.submit(author.ws, "published", pipeline_parameters={"n": 1}, idempotency_key=key)
+    assert published.submit(author.ws, "published", {"n": 1}, idempotency_key=key).id == first.id
+    with pytest.raises(ErrorResponseException, match="of another request") as caught:
+        published.submit(author.ws, "published", {"n": 2}, idempotency_key=key)
+    assert caught.value.code == "key_reused"
+    step = author.step("own")
+    runs = [author.submits(step, idempotency_key=f"{key}-own") for _ in range(2)]
+    assert runs[0].id == runs[1].id != first.id
