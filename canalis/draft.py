@@ -15,7 +15,7 @@ from canalis.contract.run import new_run_id
 from canalis.pipeline import Pipeline
 from canalis.pipeline_run import PipelineRun
 from canalis.published import PublishedPipeline
-from canalis.submission import as_json, as_texts, send_sources, tell_submitted, values_of
+from canalis.submission import as_json, as_texts, send_sources, tell_submitted, values_in, values_of
 from canalis.within import Within
 
 if TYPE_CHECKING:
@@ -152,6 +152,19 @@ class PipelineDraft(V1):
         from canalis.contract.graph import Graph
 
         return Graph.model_validate(self.workspace._client.get(f"{self._path}/graph"))
+
+    def save(self, path: str | None = None, overwrite: bool = False, **ignored: Any) -> str:
+        """Write it as YAML that Pipeline.load_yaml reads, with its source files beside it; the file's path.
+
+        path      a file, or a folder, where it gets the draft's name; None is the current folder
+        Raises    UserErrorException when something is there already, unless `overwrite`
+        """
+        from canalis.pipeline_yaml_saving import save_pipeline
+
+        values, said = values_in(self._view["parameters"]), f"Draft {self.id}"
+        return save_pipeline(
+            self.workspace, self.get_graph(), values, path, self.name, self.description, said, overwrite
+        )
 
     @property
     def _path(self) -> str:

@@ -55,7 +55,9 @@ def save_pipeline(
     there = [str(one) for one in (target, sources) if one.exists()]
     if there and not overwrite:
         is_are = "is" if len(there) == 1 else "are"
-        raise UserErrorException(f"{' and '.join(there)} {is_are} there already; pass overwrite=True to replace it")
+        raise UserErrorException(
+            f"{' and '.join(there)} {is_are} there already; pass overwrite=True (--overwrite) to replace it"
+        )
     _check_ids(graph)
     folders = _folders(graph)
     graph = with_defaults(graph, values)

@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from canalis.absent import V1
 from canalis.answers import answered, is_there
+from canalis.contract.errors import ScheduleInvalid
 from canalis.contract.recurring import Recurrence
 from canalis.contract.run import new_run_id
 from canalis.pipeline_run import PipelineRun
@@ -99,6 +100,22 @@ class Schedule(V1):
         body = {"experiment": "preview", "pipeline": str(pipeline_id), "trigger": trigger}
         found = answered(lambda: workspace._client.post("/schedules/preview", body, count=count))
         return _times(found["next"])
+
+    @staticmethod
+    def load_yaml(workspace: Within, filename: Any, **ignored: Any) -> dict[str, Any]:
+        """The arguments of `create` that a YAML file names, with v1's defaults for the others.
+
+        Raises   YamlInvalid or ScheduleInvalid, ValueErrors both, naming everything that is wrong with the file
+        """
+        from canalis.schedule_yaml import load_schedule_yaml
+
+        found = load_schedule_yaml(workspace, filename)
+        if found["recurrence"] is not None:
+            try:
+                found["recurrence"] = ScheduleRecurrence(**found["recurrence"])
+            except ValueError as error:
+                raise ScheduleInvalid("\n".join(f"{filename}: {fault}" for fault in str(error).splitlines())) from error
+        return found
 
     @classmethod
     def get(cls, workspace: Within, id: str, **ignored: Any) -> Schedule:

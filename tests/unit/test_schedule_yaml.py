@@ -7,7 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from canalis.contract.errors import YamlInvalid
+from canalis.contract.errors import ScheduleInvalid, YamlInvalid
+from canalis.schedule import Schedule
 from canalis.schedule_yaml import load_schedule_yaml
 
 BLOB = SimpleNamespace(name="workspaceblobstore", datastore_type="AzureBlob")
@@ -132,3 +133,14 @@ def test_a_time_of_day_is_no_number(tmp_path, said):
 )  # fmt: skip
 def test_what_is_wrong_with_a_schedule_is_told_all_at_once(tmp_path, text, faults):
     assert told(tmp_path, text) == [f"s.yml:1: {fault}" for fault in faults]
+
+
+def test_a_file_gives_the_arguments_of_create_with_the_recurrence_itself(tmp_path):
+    file = tmp_path / "s.yml"
+    file.write_text("Schedule: {recurrence: {frequency: Day, interval: 2, time_of_day: '6:30'}}")
+    found = Schedule.load_yaml(PLACE, file)
+    assert (found["recurrence"].frequency, found["recurrence"].hours, found["polling_interval"]) == ("Day", [6], 5)
+
+    file.write_text("Schedule: {recurrence: {frequency: Day, interval: 2, time_zone: Berlin}}")
+    with pytest.raises(ScheduleInvalid, match=r"s\.yml: time_zone is 'Berlin'.*Europe/Berlin"):
+        Schedule.load_yaml(PLACE, file)
