@@ -6,7 +6,7 @@ import sys
 
 
 def main() -> None:
-    """Run the command that was typed. What the author can mend is one line, not a trace."""
+    """Run the command that was typed. What the author can mend is a line for each fault, not a trace."""
     from canalis.cli import commands  # noqa: F401  the app has its commands once they are loaded
     from canalis.cli.words import app
     from canalis.contract.errors import CanalisError
@@ -14,10 +14,8 @@ def main() -> None:
 
     try:
         app()
-    except CanalisError as error:
-        print(f"canalis: {error.message} [{error.code}]", file=sys.stderr)
-        sys.exit(1)
-    except AzureMLException as error:
-        code = f" [{error.code}]" if error.code else ""
-        print(f"canalis: {error.message}{code}", file=sys.stderr)
+    except (CanalisError, AzureMLException) as error:
+        from canalis.cli.faults import told
+
+        print(told(error), file=sys.stderr)
         sys.exit(1)

@@ -33,16 +33,16 @@ def print_fault(error: Exception, script: Path, with_trace: bool = False) -> Non
         return
     frame, line = own[-1]
     file = frame.f_code.co_filename
-    print(_told(error), file=sys.stderr)
+    print(told(error), file=sys.stderr)
     print(f"  at {file}, line {line}: {linecache.getline(file, line).strip()}", file=sys.stderr)
     print("  (`canalis run --traceback` shows the way there)", file=sys.stderr)
 
 
-def _told(error: Exception) -> str:
+def told(error: Exception) -> str:
     """Our message: on one line with its code, or, of several faults, one on each."""
-    told = isinstance(error, (CanalisError, AzureMLException))
-    faults = (error.message if told else str(error)).splitlines() or [type(error).__name__]  # type: ignore[attr-defined]
-    code = getattr(error, "code", "") if told else type(error).__name__
+    is_ours = isinstance(error, (CanalisError, AzureMLException))
+    faults = (error.message if is_ours else str(error)).splitlines() or [type(error).__name__]  # type: ignore[attr-defined]
+    code = getattr(error, "code", "") if is_ours else type(error).__name__
     kind = f" [{code}]" if code else ""
     if len(faults) == 1:
         return f"canalis: {faults[0]}{kind}"
