@@ -13,7 +13,8 @@ import typer
 
 from canalis import host, local
 from canalis.cli import deploy, figures, here, kept, output, where  # noqa: F401  each brings its commands
-from canalis.cli.words import Json, RunId, WorkspaceName, app
+from canalis.cli.later import later
+from canalis.cli.words import EXIT_CODES, Json, RunId, WorkspaceName, app
 from canalis.contract.version import VERSION
 from canalis.exceptions import UserErrorException
 
@@ -22,8 +23,15 @@ if TYPE_CHECKING:
 
 compute = typer.Typer(help="Compute targets: here, how many steps run at once under a name.", no_args_is_help=True)
 app.add_typer(compute, name="compute")
-
-EXIT_CODES = {"Completed": 0, "Failed": 1, "Canceled": 3}
+later(
+    app, "pipeline", "canalis.cli.pipeline.groups", "Published pipelines, their endpoints, schedules, drafts and runs."
+)
+later(
+    app,
+    "ml",
+    "canalis.cli.pipeline.groups",
+    "What `az ml` had for pipelines: the verbs of `canalis pipeline`, by its words.",
+)
 
 
 @app.callback(invoke_without_command=True)

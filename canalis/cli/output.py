@@ -64,7 +64,12 @@ class Shown:
 
 def print_json(value: Any) -> None:
     """JSON, for programs."""
-    print(json.dumps(value, indent=2, ensure_ascii=False))
+    print(as_json_text(value))
+
+
+def as_json_text(value: Any) -> str:
+    """A value as text for programs."""
+    return json.dumps(value, indent=2, ensure_ascii=False)
 
 
 def prints_aside(is_aside: bool) -> AbstractContextManager[object]:

@@ -14,6 +14,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+# By how a run stands, as Run.status has it; nothing is wrong with one that has not ended.
+EXIT_CODES = {"Completed": 0, "Failed": 1, "Canceled": 3}
+
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or four characters or more of it.")]
 WorkspaceName = Annotated[

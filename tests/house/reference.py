@@ -9,6 +9,8 @@ from typing import Any
 
 import typer
 
+from canalis.cli.pipeline.words import COMMON_PANEL
+
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "docs" / "reference"
 _MADE = "<!-- Made from the code by `make docs`. -->\n"
@@ -69,26 +71,39 @@ def _command_line() -> str:
     group: Any = typer.main.get_command(app)
     parts = [
         f"# The command line\n\n{_MADE}\n`canalis COMMAND --help` says the same. Every command that shows "
-        "something takes `--json`.\n"
+        "something takes `--json`. `canalis ml pipeline` has the verbs of `canalis pipeline`, and `canalis ml run "
+        "submit-pipeline` is `canalis pipeline submit`: the words of `az ml`. All of these take the "
+        "[common options](#options-that-all-verbs-of-canalis-pipeline-have) as well. "
+        "[How to use them](../how-to/run-from-ci.md).\n"
     ]
+    common: list[Any] = []
     for name, command in sorted(_commands(group, "canalis")):
+        if name.startswith("canalis ml "):
+            continue
         parts.append(f"## {name}\n\n{(command.help or '').strip()}\n")
-        rows = []
-        for parameter in command.params:
-            words = ", ".join(f"`{word}`" for word in (*parameter.opts, *parameter.secondary_opts))
-            if getattr(parameter, "param_type_name", "") == "argument":
-                words = f"`{(parameter.metavar or parameter.name).upper()}`"
-            if parameter.name != "help":
-                rows.append(f"| {words} | {getattr(parameter, 'help', '') or ''} |")
-        if rows:
-            parts.append("| word | meaning |\n|---|---|\n" + "\n".join(rows) + "\n")
-    return "\n".join(parts)
+        own = [one for one in command.params if one.rich_help_panel != COMMON_PANEL]
+        common = max(common, [one for one in command.params if one not in own], key=len)
+        if rows := _rows(own):
+            parts.append(rows)
+    parts.append("## Options that all verbs of canalis pipeline have\n\nSave a letter that a verb uses otherwise.\n")
+    return "\n".join([*parts, _rows(common)])
+
+
+def _rows(parameters: Iterable[Any]) -> str:
+    rows = []
+    for parameter in parameters:
+        words = ", ".join(f"`{word}`" for word in (*parameter.opts, *parameter.secondary_opts))
+        if getattr(parameter, "param_type_name", "") == "argument":
+            words = f"`{(parameter.metavar or parameter.name).upper()}`"
+        if parameter.name != "help" and not parameter.hidden:
+            rows.append(f"| {words} | {getattr(parameter, 'help', '') or ''} |")
+    return "| word | meaning |\n|---|---|\n" + "\n".join(rows) + "\n" if rows else ""
 
 
 def _commands(group: Any, prefix: str) -> list[tuple[str, Any]]:
-    found = []
-    for name, command in group.commands.items():
-        full = f"{prefix} {name}"
+    found, context = [], typer.Context(group)
+    for name in group.list_commands(context):  # which loads those that are loaded late
+        full, command = f"{prefix} {name}", group.get_command(context, name)
         found += _commands(command, full) if hasattr(command, "commands") else [(full, command)]
     return found
 
