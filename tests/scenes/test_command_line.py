@@ -117,6 +117,17 @@ def test_cancel_stops_a_run_and_run_says_so_by_its_exit_code():
     assert json.loads(canalis("cancel", run["id"], "--json").stdout)["status"] == "cancelled", "again does no harm"
 
 
+def test_the_record_of_changes_says_who_did_what():
+    (run,) = json.loads(canalis("run", "--json", "pipeline.py").stdout)
+    canalis("cancel", run["id"])
+    head, *lines = canalis("audit", "-n", "200").stdout.splitlines()
+    assert cells(head) == ["when", "who", "what", "to", "which made", "from"]
+    done = [line for line in lines if run["id"] in line]
+    assert "cancelled a run" in done[0] and "started a run" in done[1]
+    newest = json.loads(canalis("audit", "--limit", "3", "--json").stdout)
+    assert len(newest) == 3 and newest[0]["at"] >= newest[2]["at"] and newest[0]["who"]
+
+
 def test_a_cluster_that_a_script_expects_can_be_made_beforehand():
     assert "runs 3 steps at once" in canalis("compute", "create", "team-cluster", "--max-nodes", "3").stdout
     assert ["team-cluster", "AmlCompute", "3"] in map(cells, canalis("compute", "list").stdout.splitlines())
