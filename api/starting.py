@@ -16,9 +16,9 @@ from typing import Annotated, Any, TypeVar
 from fastapi import Depends, Header, Request, Response
 
 from api.access import Caller
-from api.bodies import read_json
 from api.service import PREFIX, Asking, Service
 from canalis.contract.errors import BadRequest, NotFound
+from canalis.contract.json_text import read_json
 from canalis.contract.ports import Run
 from canalis.contract.run import StepRunId
 from canalis.contract.views import RunView
