@@ -9,7 +9,7 @@ import hashlib
 import json
 import re
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -35,6 +35,7 @@ BODY_BYTES_MAX = 200 * 2**10  # of 256 KiB in the Standard tier, which count the
 _STORED = "messages/"
 _CLAIM = re.compile(rb'\{"stored":"messages/([0-9a-f]{64})"\}')
 _REASON_MAX = 1000
+_OWN_PLACES = ("message_id", "correlation_id", "subject", "content_type")  # of what is said beside a body
 _RETRIES = 2  # by the client, of a send that failed
 _TIMEOUT_S = 20.0
 
@@ -42,10 +43,13 @@ _TIMEOUT_S = 20.0
 class AzureBus:
     """Sends messages to the queues of a namespace. Many threads may use it at once.
 
-    blobs   where messages lie that are too large to travel
+    blobs    where messages lie that are too large to travel
+    topics   names of what is published to that are no queues
     """
 
-    def __init__(self, where: str, blobs: BlobStore, credential: TokenCredential | None = None) -> None:
+    def __init__(
+        self, where: str, blobs: BlobStore, credential: TokenCredential | None = None, topics: Collection[str] = ()
+    ) -> None:
         """The namespace of that name (`<name>.servicebus.windows.net`), or of a connection string."""
         how: dict[str, Any] = {"retry_total": _RETRIES, "retry_backoff_factor": 0.3, "socket_timeout": 5.0}
         if credential is not None:
@@ -54,6 +58,7 @@ class AzureBus:
             self._client = ServiceBusClient.from_connection_string(where, **how)
         self._where = self._client.fully_qualified_namespace
         self._blobs = blobs
+        self._topics = topics
         self._lock = threading.Lock()
         self._queues: dict[str, _Queue] = {}
 
@@ -66,9 +71,29 @@ class AzureBus:
         for queue, messages in by_queue.items():
             self._queue(queue).send(messages)
 
-    def set_aside(self, body: bytes, reason: str) -> None:
-        """Keep a message that is none of ours where an operator finds it, with the reason."""
-        message = ServiceBusMessage(body[:BODY_BYTES_MAX], application_properties={"reason": reason[:_REASON_MAX]})
+    def publish(self, target: str, body: bytes, properties: Mapping[str, str]) -> None:
+        """Hand a message over that is for others; on return the bus has it."""
+        if len(body) > BODY_BYTES_MAX:
+            raise TooLarge(f"The message for {target} has {len(body)} bytes: at most {BODY_BYTES_MAX} are sent")
+        own: dict[str, Any] = {name: properties[name] for name in _OWN_PLACES if name in properties}
+        said: dict[str | bytes, Any] = {name: text for name, text in properties.items() if name not in own}
+        message = ServiceBusMessage(body, application_properties=said, **own)
+        try:
+            self._queue(target).send([message])
+        except StoreUnavailable as error:
+            if isinstance(error.__cause__, MessagingEntityNotFoundError):
+                with self._lock:
+                    self._queues.pop(target, None)  # the names of others have no end
+                raise NotFound(error.message, kind="queue", name=target) from error
+            raise
+
+    def set_aside(self, body: bytes, reason: str, message_id: str = "") -> None:
+        """Keep a message that is none of ours where an operator finds it, with the reason.
+
+        message_id   of the message, so that one which is set aside twice is kept once
+        """
+        said: dict[str | bytes, Any] = {"reason": reason[:_REASON_MAX]}
+        message = ServiceBusMessage(body[:BODY_BYTES_MAX], application_properties=said, message_id=message_id or None)
         self._queue(SET_ASIDE_QUEUE).send([message])
 
     def call(self, queue: str, times: Iterable[float]) -> None:
@@ -98,7 +123,8 @@ class AzureBus:
     def _queue(self, name: str) -> _Queue:
         with self._lock:
             if name not in self._queues:
-                self._queues[name] = _Queue(self._client, name, f"queue {name} of {self._where}")
+                what = "topic" if name in self._topics else "queue"
+                self._queues[name] = _Queue(self._client, name, f"{what} {name} of {self._where}", what == "topic")
             return self._queues[name]
 
     def _message(self, send: Send, message_id: str | None) -> ServiceBusMessage:
@@ -124,10 +150,11 @@ class AzureBus:
 
 
 class _Queue:
-    """The sender of one queue, opened when it is needed and again after it failed."""
+    """The sender of one queue or topic, opened when it is needed and again after it failed."""
 
-    def __init__(self, client: ServiceBusClient, name: str, where: str) -> None:
+    def __init__(self, client: ServiceBusClient, name: str, where: str, is_topic: bool = False) -> None:
         self._client = client
+        self._is_topic = is_topic
         self._name = name
         self._where = where
         self._lock = threading.Lock()  # a sender's link is for one thread at a time
@@ -138,7 +165,8 @@ class _Queue:
         with self._lock:
             try:
                 if self._sender is None:
-                    self._sender = self._client.get_queue_sender(self._name, socket_timeout=5.0)
+                    open_sender = self._client.get_topic_sender if self._is_topic else self._client.get_queue_sender
+                    self._sender = open_sender(self._name, socket_timeout=5.0)
                 for batch in _batches(self._sender, messages):
                     self._sender.send_messages(batch, timeout=_TIMEOUT_S)
             except Exception as error:

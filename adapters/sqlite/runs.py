@@ -54,7 +54,7 @@ class SqliteRuns:
                 ),
             ).rowcount
             kept = self._bus.insert(connection, sends) if created else []
-        self._bus.publish(kept)
+        self._bus.release(kept)
         return bool(created)
 
     def load(self, run_id: str, fresh: bool = True) -> Run:
@@ -95,7 +95,7 @@ class SqliteRuns:
             for fact in facts:
                 _merge(connection, AttemptKey(run.run_id, fact.node, fact.attempt), fact.facts, fact.ended)
             kept = self._bus.insert(connection, sends)
-        self._bus.publish(kept)
+        self._bus.release(kept)
         return self._remember(Run(run.run_id, run.request, state, run.version + 1, now, ended_at, stopping_since))
 
     def _remember(self, run: Run) -> Run:

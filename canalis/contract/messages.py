@@ -25,6 +25,8 @@ from canalis.contract.trace import parsed
 ORCHESTRATOR_QUEUE = "orchestrator"
 SET_ASIDE_QUEUE = "dead-letters"  # messages that are none of ours, with the reason
 WATCH_QUEUE = "watch"  # calls to look after open runs; whoever calls, and with what, is all the same
+SUBMISSIONS_QUEUE = "submissions"  # what others want started, in the words of canalis/contract/submissions.py
+NOTICES_QUEUE = "notices"  # that somebody is to hear of the end of a run
 DEAD_LETTERS = "/$deadletterqueue"  # behind a queue's name: what the bus itself has given up
 VERSION = 1  # of the schema; one that a reader of before would misunderstand, or refuse, is another
 BODY_BYTES_MAX = 2**20  # ours have a few hundred; the longest error is cut long before (steps/report.py)

@@ -292,6 +292,16 @@ class Bus(Protocol):
         """
         ...
 
+    def publish(self, target: str, body: bytes, properties: Mapping[str, str]) -> None:
+        """Hand over a message that is for others; on return it outlives any crash of ours.
+
+        target       name of a queue or topic of theirs
+        properties   said beside the body; `message_id`, `correlation_id`, `subject` and `content_type` where a bus has
+                     places of its own for them. Sent again under its message_id, the bus may drop it
+        Raises       NotFound where there is no such queue or topic, TooLarge
+        """
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:

@@ -24,8 +24,12 @@ QUEUES: dict[str, dict[str, Any]] = {
     "steps-process": {"duplicates_s": 600.0},
     "steps-stub": {"duplicates_s": 600.0},
     "watch": {"duplicates_s": 600.0},
-    "dead-letters": {},
+    "submissions": {"duplicates_s": 600.0},
+    "notices": {"duplicates_s": 600.0},
+    "replies": {"duplicates_s": 600.0},
+    "dead-letters": {"duplicates_s": 600.0},
 }
+TOPICS = {"run-events": ["somebody"]}
 TENANT = "11111111-1111-1111-1111-111111111111"
 LIBRARIES = (
     "azure-functions",
@@ -86,7 +90,7 @@ class Stack:
         """Start all parts, the host last. Raises what the part raises that does not start; the others are ended."""
         try:
             with ThreadPoolExecutor(2) as pool:
-                bus = pool.submit(BusPeer, self.queues)
+                bus = pool.submit(BusPeer, self.queues, 0, TOPICS)
                 storage = pool.submit(self._start_storage)
                 self.bus = bus.result()
                 self._started.append(self.bus)

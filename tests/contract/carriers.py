@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from adapters.clock import SystemClock
 from adapters.sqlite import Database, SqliteBus
 from canalis.contract.messages import Message, from_bytes
 from canalis.contract.ports import BlobStore, Bus
+from canalis.contract.submissions import ForOthers
 from tests.contract.planted import planted
+
+TOPIC = "news"
 
 
 class Carrier(Protocol):
@@ -20,6 +23,10 @@ class Carrier(Protocol):
 
     def received(self, queue: str, count: int, within_s: float) -> list[Message]:
         """Messages of a queue, taken off it: as soon as there are so many, else those that came in time."""
+        ...
+
+    def published(self, target: str, count: int, within_s: float) -> list[ForOthers]:
+        """Messages for others, taken as they take them."""
         ...
 
     def crash(self) -> None:
@@ -46,6 +53,13 @@ class SqliteCarrier:
             taken = self.bus.take(queue, count - len(found), left_s)
             self.bus.complete(taken)
             found += [from_bytes(message.body) for message in taken]
+        return found
+
+    def published(self, target: str, count: int, within_s: float) -> list[ForOthers]:
+        found: list[ForOthers] = []
+        until = time.monotonic() + within_s
+        while len(found) < count and time.monotonic() < until:
+            found += self.bus.receive(target, count - len(found)) or time.sleep(0.02) or []
         return found
 
     def crash(self) -> None:
@@ -81,6 +95,22 @@ class AzureCarrier:
                     found.append(from_bytes(opened(b"".join(message.body), self._blobs)))
         return found
 
+    def published(self, target: str, count: int, within_s: float) -> list[ForOthers]:
+        from azure.servicebus import ServiceBusClient, ServiceBusReceiveMode
+
+        how = {"receive_mode": ServiceBusReceiveMode.RECEIVE_AND_DELETE}
+        found: list[ForOthers] = []
+        with ServiceBusClient.from_connection_string(self._where) as client:
+            if target == TOPIC:
+                receiver = client.get_subscription_receiver(target, "one", **how)
+            else:
+                receiver = client.get_queue_receiver(target, **how)
+            with receiver:
+                until = time.monotonic() + within_s
+                while len(found) < count and (left_s := until - time.monotonic()) > 0:
+                    found += map(_for_others, receiver.receive_messages(count - len(found), max_wait_time=left_s))
+        return found
+
     def crash(self) -> None:
         self._open()
 
@@ -90,4 +120,11 @@ class AzureCarrier:
     def _open(self) -> None:
         from adapters.azure_bus import AzureBus
 
-        self.bus = planted(AzureBus)(self._where, self._blobs)
+        self.bus = planted(AzureBus)(self._where, self._blobs, topics=[TOPIC])
+
+
+def _for_others(message: Any) -> ForOthers:
+    said = {key.decode(): str(value.decode()) for key, value in (message.application_properties or {}).items()}
+    own = {name: getattr(message, name) for name in ("message_id", "correlation_id", "subject", "content_type")}
+    said |= {name: value for name, value in own.items() if value}
+    return ForOthers(properties=said, body=b"".join(message.body).decode())

@@ -94,7 +94,8 @@ def bus_peer():
     needs_stack()
     from tests.azure.bus_peer.client import BusPeer
 
-    with BusPeer({"q": {}, "other": {}, "once": {"duplicates_s": 600.0}}) as peer:
+    queues = {"q": {}, "other": {}, "once": {"duplicates_s": 600.0}}
+    with BusPeer(queues, topics={"news": ["one", "two"]}) as peer:
         yield peer
 
 

@@ -16,7 +16,7 @@ from azure.servicebus import ServiceBusClient, ServiceBusReceiveMode  # noqa: E4
 
 from adapters.azure_bus import BODY_BYTES_MAX, AzureBus, opened  # noqa: E402
 from adapters.files import FileBlobs  # noqa: E402
-from canalis.contract.errors import NotFound, StoreUnavailable  # noqa: E402
+from canalis.contract.errors import NotFound, StoreUnavailable, TooLarge  # noqa: E402
 from canalis.contract.messages import GoOn, Send, StepEnded, from_bytes  # noqa: E402
 from canalis.contract.status import Outcome  # noqa: E402
 
@@ -113,6 +113,22 @@ def test_a_queue_that_is_not_there_is_named_and_no_other_is_held_up(bus, peer):
         bus.send([go_on("1", "nothere")])
     bus.send([go_on("2")])
     assert peer.queue("q").messages == 1
+
+
+def test_what_is_published_where_nothing_is_says_so_and_holds_nobody_up(bus, peer):
+    for _ in range(2):
+        with pytest.raises(NotFound, match="no queue replies-x"):
+            bus.publish("replies-x", b"{}", {})
+    bus.publish("q", b"{}", {})
+    assert peer.queue("q").messages == 1
+    with pytest.raises(TooLarge):
+        bus.publish("q", b"x" * (BODY_BYTES_MAX + 1), {})
+
+
+def test_what_is_published_twice_under_its_id_is_kept_once(bus, peer):
+    for message_id in ("a", "a", "b"):
+        bus.publish("once", b"{}", {"message_id": message_id})
+    assert peer.queue("once").messages == 2
 
 
 def test_a_bus_that_nobody_answers_for_is_unavailable(blobs):

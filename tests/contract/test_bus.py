@@ -5,8 +5,12 @@ from __future__ import annotations
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from canalis.contract.messages import GoOn, Send, StepEnded
 from canalis.contract.status import Outcome
+from canalis.contract.submissions import BODY_BYTES_MAX
+from tests.contract.carriers import TOPIC
 
 SOON_S = 20.0  # how long a test waits for what must come
 QUIET_S = 0.5  # and for what must not
@@ -91,3 +95,38 @@ def test_many_threads_send_at_once(carrier):
 
     found = carrier.received("q", 20, SOON_S) + carrier.received("other", 20, SOON_S)
     assert names(found) == [f"r-{n:02d}" for n in range(40)]
+
+
+SAID = {
+    "message_id": "run-1-ended",
+    "correlation_id": "7",
+    "subject": "run-1",
+    "content_type": "application/json",
+    "type": "x",
+}
+
+
+@pytest.mark.parametrize("target", ["q", TOPIC])
+def test_what_is_published_comes_to_others_whole_and_with_what_is_said_of_it(carrier, target):
+    body = '{"text": "é\\n\\u2028 😀"}\n\n'
+    carrier.bus.publish(target, body.encode(), SAID)
+
+    (found,) = carrier.published(target, 1, SOON_S)
+    assert (found.body, found.properties) == (body, SAID)
+    assert carrier.published(target, 1, QUIET_S) == []
+
+
+def test_what_is_published_outlives_who_did_and_is_taken_in_order(carrier):
+    for number in range(3):
+        carrier.bus.publish("q", f"{number}".encode(), {})
+    carrier.crash()
+
+    assert [found.body for found in carrier.published("q", 2, SOON_S)] == ["0", "1"]
+    assert [found.body for found in carrier.published("q", 2, QUIET_S)] == ["2"]
+
+
+def test_as_much_can_be_published_as_a_submission_may_have(carrier):
+    body = "x" * BODY_BYTES_MAX
+    carrier.bus.publish("q", body.encode(), SAID)
+    (found,) = carrier.published("q", 1, SOON_S)
+    assert found.body == body

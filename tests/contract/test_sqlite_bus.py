@@ -8,7 +8,9 @@ import time
 from adapters.clock import SystemClock
 from adapters.sqlite import Database, SqliteBus
 from adapters.sqlite.bus import FAILURES_MAX
-from canalis.contract.messages import GoOn, Send, from_bytes
+from adapters.sqlite.others import unpacked
+from canalis.contract.messages import SUBMISSIONS_QUEUE, GoOn, Send, from_bytes
+from canalis.contract.submissions import KEPT_MAX
 
 
 def send(bus, *run_ids: str, queue: str = "q", delay_s: float = 0.0) -> None:
@@ -145,3 +147,36 @@ def test_who_waits_does_so_by_a_clock_that_nobody_can_set(tmp_path):
     assert names(bus.take("q", 1, wait_s=30)) == ["1"]
     assert time.monotonic() - before < 10
     database.close()
+
+
+def test_of_what_nobody_takes_the_last_thousand_are_kept_and_none_is_held_in_memory(bus, clock, database):
+    for number in range(KEPT_MAX + 3):
+        bus.publish("replies", b"%d" % number, {})
+    bus.publish("other", b"x", {})
+    assert bus.count("out/replies") == KEPT_MAX
+
+    again = SqliteBus(database, clock)
+    assert not any(again._due.values())
+    assert [found.body for found in again.receive("replies", 2)] == ["3", "4"]
+    assert bus.count("out/other") == 1
+
+
+def test_what_is_published_to_a_queue_of_ours_is_taken_from_it(bus, clock, database):
+    bus.publish(SUBMISSIONS_QUEUE, b'{"a":1}', {"message_id": "m-1"})
+    (taken,) = bus.take(SUBMISSIONS_QUEUE, 9, 0)
+    assert unpacked(taken.body) == (b'{"a":1}', {"message_id": "m-1"})
+    (again,) = SqliteBus(database, clock).take(SUBMISSIONS_QUEUE, 9, 0)
+    assert again.body == taken.body
+
+
+def test_what_is_set_aside_is_shown_with_the_reason_and_never_taken_again(bus, clock, database):
+    for number in range(2):
+        bus.publish(SUBMISSIONS_QUEUE, b"x" * 9_000 + b"%d" % number, {"message_id": f"m-{number}"})
+    for message in bus.take(SUBMISSIONS_QUEUE, 9, 0):
+        bus.set_aside(message, f"because {message.seq}")
+
+    again = SqliteBus(database, clock)
+    assert again.take(SUBMISSIONS_QUEUE, 9, 0) == [] and not any(again._due.values())
+    last, first = again.those_set_aside()
+    assert (last.id, first.id) == ("m-1", "m-0")
+    assert first.reason.startswith("because") and first.at == clock.now() and len(first.body) < 4_000

@@ -8,7 +8,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tests.azure.bus_peer.connections import Connection
@@ -17,10 +17,10 @@ from tests.azure.bus_peer.namespace import Namespace
 from tests.azure.bus_peer.settings import QueueSettings
 
 
-async def serve(host: str, port: int, queues: Mapping[str, QueueSettings]) -> None:
+async def serve(host: str, port: int, queues: Mapping[str, QueueSettings], topics: Mapping[str, Sequence[str]]) -> None:
     """Until the input closes, or SIGTERM or SIGINT comes."""
     loop = asyncio.get_running_loop()
-    namespace = Namespace(queues, loop)
+    namespace = Namespace(queues, loop, topics)
     bus = await loop.create_server(lambda: Connection(namespace), host, port)
     control = await loop.create_server(lambda: Control(namespace), host, 0)
     over = asyncio.Event()
@@ -53,15 +53,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.azure.bus_peer", description=__doc__)
     parser.add_argument("--listen", default="127.0.0.1:0", metavar="HOST:PORT")
     parser.add_argument("--queues", default="{}", metavar="JSON", help='{"<name>": {"lock_s": 60, ...}, ...}')
+    parser.add_argument("--topics", default="{}", metavar="JSON", help='{"<name>": ["<subscription>", ...], ...}')
     arguments = parser.parse_args()
     host, _, port = arguments.listen.rpartition(":")
     try:
         declared: dict[str, dict[str, Any]] = json.loads(arguments.queues)
         queues = {name: QueueSettings.read(name, given) for name, given in declared.items()}
+        topics: dict[str, list[str]] = json.loads(arguments.topics)
         number = int(port)
     except (ValueError, AttributeError) as error:
         parser.error(str(error))
-    asyncio.run(serve(host, number, queues))
+    asyncio.run(serve(host, number, queues, topics))
 
 
 if __name__ == "__main__":

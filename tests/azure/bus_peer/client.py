@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -126,11 +126,17 @@ class BusPeer(BusControl):
 
     queues   by name, with the settings of `QueueSettings`
     port     to listen at; 0 for any that is free
+    topics   by name, with the names of their subscriptions
     """
 
-    def __init__(self, queues: Mapping[str, Mapping[str, Any]], port: int = 0) -> None:
+    def __init__(
+        self,
+        queues: Mapping[str, Mapping[str, Any]],
+        port: int = 0,
+        topics: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
         command = [sys.executable, "-m", "tests.azure.bus_peer", "--listen", f"127.0.0.1:{port}"]
-        command += ["--queues", json.dumps(queues)]
+        command += ["--queues", json.dumps(queues), "--topics", json.dumps(topics or {})]
         # Its input is a pipe whose other end only this process has: the kernel closes it when this process dies.
         self.process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         try:

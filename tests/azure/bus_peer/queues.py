@@ -344,3 +344,16 @@ class Queue:
         self._seen.clear()
         if self.dead_letters is not None:
             self.dead_letters.purge()
+
+
+class Topic(Queue):
+    """What is sent to it goes to each of its subscriptions, which are queues."""
+
+    def __init__(self, name: str, subscriptions: Sequence[Queue], loop: AbstractEventLoop) -> None:
+        super().__init__(name, QueueSettings(duplicates_s=600.0), loop)
+        self._subscriptions = subscriptions
+
+    def _put(self, content: Content) -> int:
+        for subscription in self._subscriptions:
+            subscription.send([copy(content)])
+        return self._next_sequence()
