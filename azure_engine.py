@@ -20,15 +20,20 @@ from adapters.azure_bus import AzureBus, opened
 from adapters.azure_tables import AzureTable
 from adapters.clock import SystemClock
 from adapters.counted import Meter, asked, counted
+from adapters.sealed import SealedDocuments
 from adapters.tables import AskedTable, Table, TableDocuments, TableRuns
+from adapters.web import HttpWeb
 from azure_settings import Settings
 from azure_watch import Watch
 from canalis.contract import run_token
+from canalis.contract.announcements import EVENTS_TOPIC, Listening
 from canalis.contract.errors import MessageUnreadable, NotFound, WorldError
 from canalis.contract.health import Check, checked
 from canalis.contract.messages import (
+    NOTICES_QUEUE,
     ORCHESTRATOR_QUEUE,
     SET_ASIDE_QUEUE,
+    SUBMISSIONS_QUEUE,
     WATCH_QUEUE,
     Command,
     Event,
@@ -65,10 +70,11 @@ _log = logging.getLogger("canalis.azure")
 
 
 class Delivered(NamedTuple):
-    """A message as a trigger has it; `deliveries` counts this one too."""
+    """A message as a trigger has it; `deliveries` counts this one too. `name` is the same at each of them."""
 
     body: bytes
     deliveries: int
+    name: str = ""
 
 
 Maker = Callable[["Engine", Settings], Backend]
@@ -87,7 +93,7 @@ class Engine:
         table = AzureTable(settings.tables, STORE, credential, create_if_missing=credential is None)
         blobs = AzureBlobs.open(settings.blobs, STORE, credential, create_if_missing=credential is None)
         self.settings = settings
-        self.bus = AzureBus(settings.bus, blobs, credential)
+        self.bus = AzureBus(settings.bus, blobs, credential, [EVENTS_TOPIC, settings.events_topic])
         self.ports = self._ports(table, blobs, clock)
         self.meter = Meter(self.ports.documents)
         # What works for runs tells what it asks of the tables: how much of a call is answered from memory varies.
@@ -99,7 +105,7 @@ class Engine:
         self._lock = threading.Lock()
         self._side_by_side = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="runs")
         keeper = Keeper(self.counted, self.computes)
-        self.watcher = Watch(self.counted, self.bus, self.meter, self._side_by_side, keeper)
+        self.watcher = Watch(self.counted, self.ports, self.bus, self.meter, self._side_by_side, keeper)
         self._closing = threading.Event()
         self._in_hand = 0
 
@@ -112,18 +118,21 @@ class Engine:
             stores=AzureStores(blobs, lambda name: documents.get("datastores", name) is not None),
             bus=self.bus,
             clock=clock,
+            web=HttpWeb([*self.settings.webhook_hosts, *self.settings.callback_hosts]),
+            vault=SealedDocuments(documents, self.settings.vault_keys),
+            listening=Listening(self.settings.endpoint, self.settings.events_topic, self.settings.callback_hosts),
         )
 
     def advance_all(self, messages: Sequence[Delivered]) -> None:
         """Carry news into their runs; those for one run together. Raises when some must come again."""
         self.watcher.call()
-        with self._busy():
+        with self.busy():
             self._advance_all(messages)
 
     def _advance_all(self, messages: Sequence[Delivered]) -> None:
         by_run: dict[str, list[tuple[Delivered, Event, str]]] = defaultdict(list)
         for message in messages:
-            read = self._read(message)
+            read = self.read(message)
             if read is not None and isinstance(read.message, Event):
                 by_run[read.message.run_id].append((message, read.message, read.trace))
         carry = partial(_first_error, self._carry)
@@ -136,27 +145,27 @@ class Engine:
 
     def work(self, name: str, message: Delivered) -> None:
         """Carry out an order for a backend. Raises when it must come again."""
-        read = self._read(message)
+        read = self.read(message)
         if read is None or not isinstance(read.message, Command):
             return
         # Under a name of its own: another call may have the same order, since its lock was lost.
         owner = uuid.uuid4().hex
         self.watcher.call()
         handle = partial(worker.work, self.counted, self.backend(name), owner, read.message, read.trace)
-        with self._busy():
-            self._settle(message, handle, partial(self._give_up, name, read.message, read.trace))
+        with self.busy():
+            self.settle(message, handle, partial(self._give_up, name, read.message, read.trace))
 
     def bury(self, name: str, message: Delivered) -> None:
         """Turn what the bus has given up into something that its run shows. `name` is of a backend, or ""."""
-        read = self._read(message)
+        read = self.read(message)
         if read is None:
             return
         found, last = read.message, Delivered(message.body, TRIES)
         if isinstance(found, Command):
-            self._settle(last, partial(self._give_up, name, found, read.trace, _GIVEN_UP), _log.error)
-        else:
+            self.settle(last, partial(self._give_up, name, found, read.trace, _GIVEN_UP), _log.error)
+        elif isinstance(found, Event):
             handle = partial(advance, self.counted, found.run_id, [found], [read.trace])
-            self._settle(last, handle, partial(self._flag, found.run_id))
+            self.settle(last, handle, partial(self._flag, found.run_id))
 
     def watch(self) -> None:
         """Look after open runs, and see to it that somebody does so every 15 s for as long as there are any."""
@@ -188,7 +197,8 @@ class Engine:
 
     def checks(self) -> list[Check]:
         """Whether what the service depends on can be used, and else which right or part is missing."""
-        queues = [ORCHESTRATOR_QUEUE, SET_ASIDE_QUEUE, WATCH_QUEUE, *map(steps_queue, self._makers)]
+        queues = [ORCHESTRATOR_QUEUE, SET_ASIDE_QUEUE, WATCH_QUEUE, SUBMISSIONS_QUEUE, NOTICES_QUEUE]
+        queues += [*map(steps_queue, self._makers), *filter(None, [self.settings.events_topic])]
         return [
             checked("tables", lambda: self.ports.documents.get("settings", "health") and ""),
             checked("blobs", lambda: self.ports.blobs.info("health") and ""),
@@ -209,7 +219,8 @@ class Engine:
         self.meter.keep_but(())
 
     @contextmanager
-    def _busy(self) -> Iterator[None]:
+    def busy(self) -> Iterator[None]:
+        """Something is in hand until the end of the block: who drains this machine waits for it."""
         with self._lock:
             self._in_hand += 1
         try:
@@ -230,13 +241,13 @@ class Engine:
             errors = []
             for message, event, trace in group:
                 handle = partial(advance, self.counted, run_id, [event], [trace])
-                errors.append(_first_error(self._settle, message, handle, partial(self._flag, run_id)))
+                errors.append(_first_error(self.settle, message, handle, partial(self._flag, run_id)))
                 if isinstance(errors[-1], WorldError):
                     break
             for error in filter(None, errors):
                 raise error from None
 
-    def _settle(self, message: Delivered, handle: Callable[[], None], record: Callable[[str], None]) -> None:
+    def settle(self, message: Delivered, handle: Callable[[], None], record: Callable[[str], None]) -> None:
         """Handle a message; one that cannot be handled is recorded, and so done with.
 
         Raises what time or an operator can mend: then it is to come again.
@@ -269,7 +280,7 @@ class Engine:
     def _flag(self, run_id: str, reason: str) -> None:
         self.ports.runs.flag(run_id, f"What happened in it could not be carried into its record: {reason}")
 
-    def _read(self, message: Delivered) -> Received | None:
+    def read(self, message: Delivered) -> Received | None:
         """The message; None for one that is none of ours, which is set aside with the reason."""
         try:
             return received(opened(message.body, self.ports.blobs))

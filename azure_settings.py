@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hmac
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 from urllib.parse import urlsplit
 
+from canalis.contract.announcements import callback_hosts_of, topic_of, webhook_hosts_of
 from canalis.contract.errors import SettingInvalid
 
 BUS = "CANALIS_BUS"  # the connection of the queue triggers, in function_app.py and in host.json's terms
@@ -17,6 +20,7 @@ _SECONDS_MAX = 50.0
 _SECONDS_MOST = 1800.0  # what host.json's function time-out and lock renewal leave room for
 _LOG_BYTES_MAX = 100 * 2**20
 _NAME = re.compile(r"[a-zA-Z0-9][\w\-]{2,32}", re.ASCII)
+Read = TypeVar("Read")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,8 @@ class Settings:
     endpoint             where callers, and the scripts of steps, reach the service
     issuers              of access tokens beside Entra ID: where each has its keys, for tests
     run_keys             the first signs the tokens of runs; all of them are good
+    events_topic         to which the end of every run is published; "" for none
+    webhook_hosts, callback_hosts   hosts that webhooks may be on, and of Azure DevOps that may be called back
     serves               "control" for HTTP, news and time, and the names of the backends: all in one app, or in several
     """
 
@@ -47,6 +53,14 @@ class Settings:
     serves: tuple[str, ...]
     seconds_max: float
     log_bytes_max: int
+    events_topic: str
+    webhook_hosts: tuple[str, ...]
+    callback_hosts: tuple[str, ...]
+
+    @property
+    def vault_keys(self) -> list[bytes]:
+        """Keys that secrets are kept with, which say nothing of those that sign the tokens of runs."""
+        return [hmac.new(key, b"canalis: key of the vault", "sha256").digest() for key in self.run_keys]
 
     @property
     def backends(self) -> tuple[str, ...]:
@@ -75,6 +89,9 @@ def settings_of(environment: Mapping[str, str]) -> Settings:
         serves=read.served(),
         seconds_max=read.number("CANALIS_STEP_SECONDS_MAX", _SECONDS_MAX, 1.0, _SECONDS_MOST),
         log_bytes_max=int(read.number("CANALIS_LOG_MAX_BYTES", _LOG_BYTES_MAX, 2**16, 2**40)),
+        events_topic=read.by("CANALIS_EVENTS_TOPIC", topic_of) or "",
+        webhook_hosts=read.by("CANALIS_WEBHOOK_HOSTS", webhook_hosts_of) or (),
+        callback_hosts=read.by("CANALIS_CALLBACK_HOSTS", callback_hosts_of) or (),
     )
     if read.faults:
         raise SettingInvalid(f"Canalis cannot start: {'; '.join(read.faults)}", settings=sorted(read.named))
@@ -110,6 +127,14 @@ class _Reader:
     def several(self, name: str) -> tuple[str, ...]:
         """Values between commas, one at least."""
         return tuple(part.strip() for part in self.text(name).split(",") if part.strip())
+
+    def by(self, name: str, reader: Callable[[Mapping[str, str]], Read]) -> Read | None:
+        """A setting that the laptop has as well, by who reads it there; None when it is wrong."""
+        try:
+            return reader(self._environment)
+        except SettingInvalid as error:
+            self._fault(name, error.message.removeprefix(name).strip())
+            return None
 
     def number(self, name: str, default: float, least: float, most: float) -> float:
         """A number within limits."""

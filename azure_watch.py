@@ -17,6 +17,7 @@ from canalis.contract.costs import SERVICE
 from canalis.contract.errors import CanalisError
 from canalis.contract.messages import WATCH_QUEUE
 from canalis.contract.ports import Ports
+from orchestrator.notices.sweep import make_good
 from orchestrator.schedules.keeper import Keeper
 from orchestrator.sweep import SWEEP_S, Sweeper
 
@@ -29,13 +30,17 @@ _log = logging.getLogger("canalis.watch")
 class Watch:
     """Looks after open runs and schedules when it is called, one look at a time.
 
+    plain    the same ports, not counted: to tell others is not what a run costs
     keeper   of the schedules
     ports    counted by `meter`, of which it keeps what runs that have ended have cost
     aside    where calls are sent, since nobody waits for them
     """
 
-    def __init__(self, ports: Ports, bus: AzureBus, meter: Meter, aside: Executor, keeper: Keeper) -> None:
+    def __init__(
+        self, ports: Ports, plain: Ports, bus: AzureBus, meter: Meter, aside: Executor, keeper: Keeper
+    ) -> None:
         self._clock = ports.clock
+        self._plain = plain
         self._sweeper = Sweeper(ports)
         self._keeper = keeper
         self._bus = bus
@@ -55,8 +60,11 @@ class Watch:
         try:
             try:
                 due_at = self._keeper.look()
-            finally:
-                self._sweeper.sweep()
+            finally:  # what cannot be looked after keeps nobody from hearing of others
+                try:
+                    self._sweeper.sweep()
+                finally:
+                    make_good(self._plain, self._sweeper.opened)
                 self._meter.keep_but({*self._sweeper.opened, SERVICE})
         finally:
             self._looking.release()

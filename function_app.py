@@ -17,11 +17,19 @@ import azure.functions as func
 
 from azure_settings import BUS, CONTROL, settings_of
 from canalis.contract import logs, telemetry
-from canalis.contract.messages import DEAD_LETTERS, ORCHESTRATOR_QUEUE, WATCH_QUEUE, steps_queue
+from canalis.contract.messages import (
+    DEAD_LETTERS,
+    NOTICES_QUEUE,
+    ORCHESTRATOR_QUEUE,
+    SUBMISSIONS_QUEUE,
+    WATCH_QUEUE,
+    steps_queue,
+)
 from canalis.contract.version import VERSION
 
 if TYPE_CHECKING:
     from azure_engine import Delivered, Engine
+    from azure_events import Events
 
 logs.set_up(os.environ, default="json")
 SETTINGS = settings_of(os.environ)
@@ -52,6 +60,14 @@ def engine() -> Engine:
     telemetry.switch_on(os.environ, "servicebus")
     ENGINES.append(made)
     return made
+
+
+@once
+def events() -> Events:
+    """What others want started, and what they want to hear."""
+    from azure_events import Events
+
+    return Events(engine())
 
 
 def leave(*_: object) -> None:
@@ -118,7 +134,9 @@ def delivered(message: func.ServiceBusMessage) -> Delivered:
     """A message as the engine knows it."""
     from azure_engine import Delivered
 
-    return Delivered(message.get_body(), message.delivery_count or 1)
+    # A sender need not name its message. What the bus numbers it is the same each time that it comes.
+    name = message.message_id or f"sequence {message.sequence_number}"
+    return Delivered(message.get_body(), message.delivery_count or 1, name)
 
 
 app = func.AsgiFunctionApp(http, func.AuthLevel.ANONYMOUS) if CONTROL in SETTINGS.serves else func.FunctionApp()
@@ -136,6 +154,30 @@ if CONTROL in SETTINGS.serves:
     def orchestrator_dead(message: func.ServiceBusMessage) -> None:
         """News that nobody could carry into its run."""
         engine().bury("", delivered(message))
+
+    @app.function_name("submissions")
+    @queue(app, "message", queue_name=SUBMISSIONS_QUEUE)
+    def submissions(message: func.ServiceBusMessage) -> None:
+        """What others want started."""
+        events().start(delivered(message))
+
+    @app.function_name("submissions-dead")
+    @queue(app, "message", queue_name=SUBMISSIONS_QUEUE + DEAD_LETTERS)
+    def submissions_dead(message: func.ServiceBusMessage) -> None:
+        """The same, where something had to be mended first."""
+        events().start_again(delivered(message))
+
+    @app.function_name("notices")
+    @queue(app, "message", queue_name=NOTICES_QUEUE)
+    def notices(message: func.ServiceBusMessage) -> None:
+        """That somebody is to hear of the end of a run."""
+        events().tell(delivered(message))
+
+    @app.function_name("notices-dead")
+    @queue(app, "message", queue_name=NOTICES_QUEUE + DEAD_LETTERS)
+    def notices_dead(message: func.ServiceBusMessage) -> None:
+        """The same, where something had to be mended first."""
+        events().tell_again(delivered(message))
 
     @app.function_name("watch")
     @app.timer_trigger("timer", schedule="0 * * * * *")

@@ -77,6 +77,8 @@ class Door:
             trouble=self.engine.trouble,
             checks=self.engine.checks,
             call=self._called.set,
+            receive=self.engine.bus.receive,
+            set_aside=self.engine.bus.those_set_aside,
         )
         self.app = make_app(service, KeptToken(self.token, name=os.environ.get("USER", "author")))
 

@@ -7,23 +7,28 @@ import math
 import os
 import threading
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
 from adapters.clock import SystemClock
 from adapters.counted import Meter, counted
 from adapters.files import FileBlobs, FileStores
+from adapters.sealed import FolderVault
 from adapters.sqlite import Database, SqliteBus, SqliteDocuments, SqliteRuns, Taken, dead
+from adapters.web import HttpWeb
+from canalis.contract.announcements import Listening, callback_hosts_of, topic_of, webhook_hosts_of
 from canalis.contract.costs import SERVICE
 from canalis.contract.errors import CanalisError, MessageUnreadable, NotFound
 from canalis.contract.health import Check, checked
 from canalis.contract.messages import ORCHESTRATOR_QUEUE, Command, Event, Received, StartStep, received, steps_queue
 from canalis.contract.ports import Ports
 from canalis.contract.run import ComputeChoice
+from local_events import Events
 from orchestrator.advance import EVENTS_MAX, advance
 from orchestrator.computes import choices
 from orchestrator.furnish import register_datastores
+from orchestrator.notices.sweep import make_good
 from orchestrator.schedules.keeper import Keeper
 from orchestrator.sweep import Sweeper
 from steps import worker
@@ -39,7 +44,8 @@ WAIT_S = 15.0
 _LAST_S = 2.0
 _SHOWN_BYTES = 500  # of a message that is none of ours, in the log
 TOGETHER_MAX = 90  # messages of a queue that are carried together; of events no more fit into a commit
-_QUEUES = (ORCHESTRATOR_QUEUE, steps_queue(BACKEND))
+_STEPS = steps_queue(BACKEND)
+_QUEUES = (ORCHESTRATOR_QUEUE, _STEPS)
 assert TOGETHER_MAX <= EVENTS_MAX
 
 _log = logging.getLogger("canalis.local")
@@ -55,20 +61,25 @@ class Engine:
         clock = SystemClock()
         self.database = Database(root / "canalis.db")
         self.bus = SqliteBus(self.database, clock)
+        documents, callback_hosts = SqliteDocuments(self.database), callback_hosts_of(os.environ)
         self.ports = Ports(
             runs=SqliteRuns(self.database, self.bus, clock),
-            documents=SqliteDocuments(self.database),
+            documents=documents,
             blobs=FileBlobs(root / "blobs"),
             stores=FileStores(root / "datastores"),
             bus=self.bus,
             clock=clock,
+            web=HttpWeb([*webhook_hosts_of(os.environ), *callback_hosts], may_reach_this_machine=True),
+            vault=FolderVault(documents, root),
+            listening=Listening(site.endpoint, topic_of(os.environ), callback_hosts),
         )
         self.meter = Meter(self.ports.documents)
         # People look through self.ports. What works for runs is counted; delivering is a part of the commit here.
         self.counted = counted(self.ports, self.meter, free=("deliver",))
         self.backend = ProcessBackend(self.counted, site, root / "work", PortsDesk(self.counted))
         self.sweeper = Sweeper(self.counted, OWNER)
-        self.pump = Pump(self.counted, self.bus, self.backend)
+        self.events = Events(self.ports, self.counted, self.bus, self.computes)
+        self.pump = Pump(self.counted, self.bus, self.backend, self.events.takers)
         self.keeper = Keeper(self.counted, self.computes)
         self._due_at: float | None = None  # of the schedule that is due next
         for name in register_datastores(self.ports.documents):
@@ -98,8 +109,12 @@ class Engine:
 
     def tick(self) -> None:
         """What is to be done every SWEEP_S: look after what was lost, set aside or left behind."""
-        self.sweeper.sweep(self.backend.held())
+        try:
+            self.sweeper.sweep(self.backend.held())
+        finally:  # a run that cannot be looked after keeps nobody from hearing of others
+            make_good(self.ports, self.sweeper.opened)
         self.pump.face_dead_letters()
+        self.events.face_dead_letters()
         self.meter.keep_but({*self.ports.runs.open_runs(), SERVICE})
         self.backend.tidy()
 
@@ -137,17 +152,28 @@ class Engine:
     def close(self) -> None:
         """Take nothing further. Steps that run go on, and the next service finds them."""
         self.pump.close()
+        self.events.close()
         self.backend.close()
         self.meter.keep_but(())
 
 
 class Pump:
-    """Carries messages from the bus to those they are for, until it is closed."""
+    """Carries messages from the bus to those they are for, until it is closed.
 
-    def __init__(self, ports: Ports, bus: SqliteBus, backend: Backend) -> None:
+    others   by queue: who takes messages that the pump has nothing to do with, and does not keep it waiting
+    """
+
+    def __init__(
+        self,
+        ports: Ports,
+        bus: SqliteBus,
+        backend: Backend,
+        others: Mapping[str, Callable[[Taken], None]] | None = None,
+    ) -> None:
         self._ports = ports
         self._bus = bus
         self._backend = backend
+        self._others = others or {}
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._carry, name="pump", daemon=True)
 
@@ -166,11 +192,14 @@ class Pump:
     def _carry(self) -> None:
         while not self._closing.is_set():
             try:
-                taken = self._bus.take(_QUEUES, TOGETHER_MAX, WAIT_S)
+                taken = self._bus.take((*_QUEUES, *self._others), TOGETHER_MAX, WAIT_S)
+                for message in taken:
+                    if message.queue in self._others:
+                        self._others[message.queue](message)
                 try:
                     self._advance_all([message for message in taken if message.queue == ORCHESTRATOR_QUEUE])
                 finally:
-                    self._work_all([message for message in taken if message.queue != ORCHESTRATOR_QUEUE])
+                    self._work_all([message for message in taken if message.queue == _STEPS])
             except CanalisError as error:  # the store itself refuses: the messages stay where they are
                 _log.warning("%s", error)
                 self._closing.wait(1.0)
@@ -184,7 +213,7 @@ class Pump:
             if isinstance(event, Event):
                 why = f"What happened in it could not be carried into its record: {message.reason}"
                 self._settle([message], partial(self._ports.runs.flag, event.run_id, why))
-        for message, (command, trace) in self._read_all(self._bus.take(dead(steps_queue(BACKEND)), TOGETHER_MAX, 0.0)):
+        for message, (command, trace) in self._read_all(self._bus.take(dead(_STEPS), TOGETHER_MAX, 0.0)):
             if isinstance(command, Command):
                 give_up = partial(worker.give_up, self._ports, self._backend, OWNER, command, message.reason, trace)
                 self._settle([message], give_up)

@@ -104,6 +104,34 @@ class SealedDocuments:
         raise SecretUnreadable(f"The secret '{name}' was changed where it is stored: keep it anew", name=name)
 
 
+class FolderVault:
+    """Keeps secrets with the key of a folder, which is made when a secret is first kept or asked for."""
+
+    def __init__(self, documents: DocumentStore, folder: Path) -> None:
+        self._documents = documents
+        self._folder = folder
+
+    def keep(self, name: str, secret: str) -> None:
+        """Keep it under that name. Raises as SealedDocuments and kept_key do."""
+        self._sealed.keep(name, secret)
+
+    def read(self, name: str) -> str | None:
+        """The secret, or None. Raises as SealedDocuments and kept_key do."""
+        return self._sealed.read(name) if self._documents.get(KIND, name) is not None else None
+
+    def forget(self, name: str) -> bool:
+        """Whether there was one to forget."""
+        return self._documents.delete(KIND, name)
+
+    def names(self) -> list[str]:
+        """Of all that are kept, in order."""
+        return [stored.name for stored in self._documents.list(KIND)]
+
+    @functools.cached_property
+    def _sealed(self) -> SealedDocuments:
+        return SealedDocuments(self._documents, [kept_key(self._folder)])
+
+
 class _Key:
     """A key that was given, and what is made from it when a secret is first sealed or opened."""
 

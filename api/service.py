@@ -15,6 +15,7 @@ from canalis.contract.costs import Counts
 from canalis.contract.health import Check
 from canalis.contract.ports import Ports
 from canalis.contract.run import ComputeChoice
+from canalis.contract.submissions import ForOthers, SetAside
 
 PREFIX = "/api/v1"  # of every path but the front page's
 
@@ -48,6 +49,8 @@ class Service:
     is_local     whether compute targets are served by this machine
     default_slots   steps at once for steps that name no compute target
     machines     what the machines of this service can do for a step
+    receive      takes so many messages of a queue or topic of others; None where they take them themselves
+    set_aside    submissions that started nothing; None where they lie on a queue of the bus
     """
 
     ports: Ports
@@ -65,6 +68,8 @@ class Service:
     authority: str = ""
     checks: Callable[[], list[Check]] | None = None
     call: Callable[[], None] = lambda: None
+    receive: Callable[[str, int], list[ForOthers]] | None = None
+    set_aside: Callable[[], list[SetAside]] | None = None
 
     @property
     def v1_url(self) -> str:

@@ -14,7 +14,9 @@ from pathlib import Path
 from adapters.clock import SystemClock
 from adapters.counted import Meter, counted
 from adapters.files import FileBlobs, FileStores
+from adapters.sealed import SealedDocuments
 from adapters.sqlite import Database, SqliteBus, SqliteDocuments, SqliteRuns
+from adapters.web import HttpWeb
 from benchmarks import workloads
 from benchmarks.workloads import Edges
 from canalis.contract.graph import CommandWork, Graph, Node
@@ -80,6 +82,8 @@ def run_s(edges: Edges, folder: Path) -> float:
         FileStores(folder / "stores"),
         bus,
         clock,
+        HttpWeb(()),
+        SealedDocuments(SqliteDocuments(database), [bytes(32)]),
     )
     ports = counted(plain, Meter(plain.documents), free=("deliver",))  # as the door has it
     pump = Pump(ports, bus, StubBackend())

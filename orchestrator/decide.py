@@ -9,11 +9,13 @@ from __future__ import annotations
 import struct
 
 from canalis.contract.messages import (
+    NOTICES_QUEUE,
     ORCHESTRATOR_QUEUE,
     CancelRequested,
     Event,
     GoOn,
     RecallStep,
+    RunEnded,
     Send,
     StartStep,
     StepAbandoned,
@@ -197,6 +199,8 @@ class _Draft:
             self.status = RunStatus.CANCELLED
         else:
             self.status = RunStatus.FAILED if StepStatus.FAILED in self.steps else RunStatus.COMPLETED
+        if self.plan.announces:
+            self.sends.append(Send(queue=NOTICES_QUEUE, message=RunEnded(run_id=self.plan.run_id)))
 
     def result(self) -> tuple[RunState, list[Send]]:
         """The next state and its orders; the state that came in when nothing changed."""

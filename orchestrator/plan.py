@@ -30,6 +30,7 @@ class Plan:
     waiting      how many steps each step waits for at the beginning
     queues       where the orders for each step go
     settings     how hard each step is tried
+    announces    whether somebody may want to hear of the run's end
     """
 
     run_id: str
@@ -40,6 +41,7 @@ class Plan:
     queues: tuple[str, ...]
     settings: tuple[Settings, ...]
     continue_on_step_failure: bool
+    announces: bool = False
 
 
 def make_plan(run_id: str, request: RunRequest, graph: Graph) -> Plan:
@@ -63,6 +65,7 @@ def make_plan(run_id: str, request: RunRequest, graph: Graph) -> Plan:
         ),
         settings=tuple(node.settings for node in graph.nodes),
         continue_on_step_failure=request.continue_on_step_failure,
+        announces=request.announce,
     )
 
 

@@ -100,6 +100,8 @@ def _resume(
             "number": next_number(ports, original.request.experiment),
             "resumed_from": original.run_id,
             "trace": current(),
+            "announce": False,  # who wants to hear of this one is asked anew
+            "reply": None,
             "kept": {key: str(original.maker(key, graph.places[key])) for key in kept},
         }
     )

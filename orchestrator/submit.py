@@ -17,6 +17,7 @@ from canalis.contract.run import (
     OWN,
     ComputeChoice,
     Origin,
+    Reply,
     RunRequest,
     StepRunId,
     check_experiment_name,
@@ -25,6 +26,7 @@ from canalis.contract.run import (
 )
 from canalis.contract.trace import current, span
 from orchestrator.decide import decide
+from orchestrator.notices.announce import prepared
 from orchestrator.plan import first_state, make_plan
 from orchestrator.settled import settle
 
@@ -65,11 +67,13 @@ class Behind:
     graph_id      of the graph, when it is stored already
     origin        what the run is started from
     fingerprint   of all that was asked for under an idempotency key; "" without one
+    reply         where who asked for it wants to hear of its end
     """
 
     graph_id: str | None = None
     origin: Origin = OWN
     fingerprint: str = ""
+    reply: Reply | None = None
 
 
 OF_ITS_OWN = Behind()
@@ -122,6 +126,7 @@ def _submit(
         trace=current(),
         origin=behind.origin,
         fingerprint=behind.fingerprint,
+        reply=behind.reply,
     )
     return create(ports, run_id, request, asked.graph)
 
@@ -139,6 +144,7 @@ def create(ports: Ports, run_id: str, request: RunRequest, graph: Graph) -> Run:
 
     Raises AlreadyExists for a run_id that belongs to a run of something else, KeyReused for an idempotency key's
     """
+    request = prepared(ports, run_id, request)
     plan = make_plan(run_id, request, graph)
     # The first tick happens here: the first steps need not wait for the orchestrator's queue.
     state, sends = decide(plan, first_state(plan, request.kept))

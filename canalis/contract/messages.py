@@ -36,6 +36,7 @@ _WHY_MAX = 500
 RunId = Annotated[str, Field(pattern="^[0-9a-z][0-9a-z-]{0,62}$")]
 NodeKey = Annotated[str, Field(pattern="^[A-Za-z0-9][A-Za-z0-9_-]{0,79}$")]
 Number = Annotated[int, Field(ge=0, le=ATTEMPTS_MAX)]
+Listener = Annotated[str, Field(pattern="^[a-z]{1,20}(:[0-9a-z][0-9a-z-]{2,62})?$")]
 
 
 class _Message(Part):
@@ -140,9 +141,29 @@ class StopStep(_Message):
     attempt: Number
 
 
+class RunEnded(_Message):
+    """A run has ended, and somebody may want to hear of it."""
+
+    kind: Literal["run_ended"] = "run_ended"
+    run_id: RunId
+
+
+class DeliverNotice(_Message):
+    """Tell one listener of the end of a run.
+
+    turn   of the tries and rests; what is of an earlier turn than the record says ends by itself
+    """
+
+    kind: Literal["deliver_notice"] = "deliver_notice"
+    run_id: RunId
+    listener: Listener
+    turn: Annotated[int, Field(ge=0)] = 0
+
+
 Event = RunSubmitted | StepEnded | StepAbandoned | CancelRequested | GoOn
 Command = StartStep | CheckStep | RecallStep | StopStep
-Message = Event | Command
+Telling = RunEnded | DeliverNotice
+Message = Event | Command | Telling
 
 _MESSAGE: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="kind")])
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
+from canalis.contract.announcements import Listening
 from canalis.contract.messages import Send
 from canalis.contract.run import RunRequest, RunState, StepRunId
 
@@ -369,6 +370,9 @@ class Ports:
     stores: Stores
     bus: Bus
     clock: Clock
+    web: Web
+    vault: Vault
+    listening: Listening | None = None  # what a door knows of who may want to hear of runs; None: nobody does
 
     def with_changes(self, **ports: Any) -> Ports:
         """The same with some ports exchanged."""

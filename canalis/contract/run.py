@@ -45,7 +45,7 @@ class Origin(Part):
     endpoint      id of the pipeline endpoint through which that was started, with its `version` there
     schedule      id of the schedule that started it, for the moment `tick`, in seconds since 1970
     changed       paths of the files whose change started it, for a schedule that watches a datastore
-    source, kind  v1's RunSource, which is free text, and RunType: HTTP, SDK, Schedule, Portal
+    source, kind  v1's RunSource, which is free text, and RunType: HTTP, SDK, Schedule, Portal, and our Queue
     """
 
     pipeline: str | None = None
@@ -61,6 +61,17 @@ class Origin(Part):
 OWN = Origin()  # somebody has submitted a graph of their own
 
 
+class Reply(Part):
+    """Where the sender of a message hears of the end of its run.
+
+    queue   of the sender's own; its name is checked by canalis/contract/submissions.py
+    to      id of the message to which that is the answer
+    """
+
+    queue: str
+    to: str
+
+
 class RunRequest(Part):
     """Everything that was asked for when a run was submitted. It does not change afterwards.
 
@@ -74,6 +85,8 @@ class RunRequest(Part):
     kept          by node, the step run that stands in for the step here: the one that truly made its outputs
     origin        what it was started from
     fingerprint   of all that was asked for under an idempotency key: asked for otherwise, the key is another run's
+    announce      whether somebody may want to hear of its end
+    reply         where who asked for it wants to hear of its end
     """
 
     schema_version: Literal[1] = 1
@@ -99,6 +112,8 @@ class RunRequest(Part):
     kept: dict[str, str] = Field(default_factory=dict)
     origin: Origin = OWN
     fingerprint: str = ""
+    announce: bool = False
+    reply: Reply | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from canalis.contract.errors import Disabled
 from canalis.contract.ports import Ports, Run
 from canalis.contract.published import Published
-from canalis.contract.run import OWN, ComputeChoice, Origin
+from canalis.contract.run import OWN, ComputeChoice, Origin, Reply
 from orchestrator.pipelines.publish import graph_of
 from orchestrator.submit import Asked, Behind, Submission, submit
 
@@ -29,12 +29,14 @@ def launch(
     by: str = "",
     origin: Origin = OWN,
     fingerprint: str = "",
+    reply: Reply | None = None,
 ) -> Run:
     """Start a run of a published pipeline. On return it outlives any crash.
 
     computes      what each compute target is just now, "" for steps that name none
     origin        what else it is started from: an endpoint, a schedule
     fingerprint   of all that was asked for under an idempotency key
+    reply         where who asked for it wants to hear of its end
     Returns       the run as it is now: with a run_id that was asked for before, that run
     Raises        Disabled, and what `submit` raises
     """
@@ -56,4 +58,4 @@ def launch(
         interpreter=pipeline.interpreter,
     )
     origin = origin.model_copy(update={"pipeline": pipeline.id})
-    return submit(ports, submission, computes, by, Behind(pipeline.graph, origin, fingerprint))
+    return submit(ports, submission, computes, by, Behind(pipeline.graph, origin, fingerprint, reply))

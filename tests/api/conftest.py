@@ -17,9 +17,12 @@ from adapters.sqlite import Database, SqliteBus, SqliteDocuments, SqliteRuns
 from api.access import Guard, KeptToken
 from api.app import PREFIX, make_app
 from api.service import Service, WorkspaceView
+from canalis.contract.announcements import Listening
 from canalis.contract.ports import Ports
+from tests.outside import outside
 
 TOKEN = "the-token"
+SOURCE = "https://here.example.com"
 # Where v1's contract is of the workspace that these tests have.
 V1_PATH = "/pipelines/v1.0/subscriptions/s/resourceGroups/r/providers/Microsoft.MachineLearningServices/workspaces/w"
 V1 = f"http://test{V1_PATH}"
@@ -47,9 +50,12 @@ def an_app(folder: Path, guard: Guard) -> Iterator[FastAPI]:
         FileStores(folder / "stores"),
         bus,
         clock,
+        **outside(documents, may_reach_this_machine=True),
+        listening=Listening(SOURCE),
     )
     workspace = WorkspaceView(name="w", subscription_id="s", resource_group="r", location="l")
-    yield make_app(Service(ports, workspace, "i", True, 2, "0"), guard)
+    kept = {"receive": bus.receive, "set_aside": bus.those_set_aside}
+    yield make_app(Service(ports, workspace, "i", True, 2, "0", **kept), guard)
     database.close()
 
 

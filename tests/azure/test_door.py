@@ -51,6 +51,8 @@ def test_the_app_declares_a_function_for_each_thing_that_can_happen(door):
         "orchestrator",
         "orchestrator-dead",
         *("watch", "watch-on"),
+        *("submissions", "submissions-dead"),
+        *("notices", "notices-dead"),
         *("steps-process", "steps-process-dead"),
         *("steps-stub", "steps-stub-dead"),
     }

@@ -117,13 +117,15 @@ def _http() -> str:
     from api.service import Service, WorkspaceView
     from api.v1.base import V1_PREFIX
     from canalis.contract.ports import Ports
+    from tests.outside import outside
 
     with TemporaryDirectory() as folder:
         root, clock = Path(folder), SystemClock()
         database = Database(root / "canalis.db")
         bus = SqliteBus(database, clock)
         runs = SqliteRuns(database, bus, clock)
-        ports = Ports(runs, SqliteDocuments(database), FileBlobs(root), FileStores(root), bus, clock)
+        documents = SqliteDocuments(database)
+        ports = Ports(runs, documents, FileBlobs(root), FileStores(root), bus, clock, **outside(documents))
         workspace = WorkspaceView(name="w", subscription_id="s", resource_group="r", location="l")
         app = make_app(Service(ports, workspace, "i", True, 1, "0"), KeptToken("t", "n"))
         spec = app.openapi()

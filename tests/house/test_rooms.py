@@ -20,11 +20,13 @@ MAY_KNOW = {
     "steps": {"canalis/contract"},
     "adapters": {"canalis/contract"},
     "api": {"canalis/contract", "orchestrator"},
-    "local_engine": {"canalis/contract", "orchestrator", "steps", "adapters"},
+    "local_events": {"canalis/contract", "orchestrator", "adapters"},
+    "local_engine": {"canalis/contract", "orchestrator", "steps", "adapters", "local_events"},
     "azure_settings": {"canalis/contract"},
     "azure_watch": {"canalis/contract", "orchestrator", "adapters"},
     "azure_engine": {"canalis/contract", "orchestrator", "steps", "adapters", "azure_settings", "azure_watch"},
-    "function_app": {"canalis/contract", "api", "azure_engine", "azure_settings"},
+    "azure_events": {"canalis/contract", "orchestrator", "azure_engine"},
+    "function_app": {"canalis/contract", "api", "azure_engine", "azure_events", "azure_settings"},
     "local_app": {"canalis/contract", "api", "orchestrator", "steps", "local_engine"},
 }
 NEVER_SHIPPED = ("tests", "benchmarks", "examples")
@@ -108,7 +110,7 @@ def test_no_modules_import_each_other_in_a_circle():
 def test_a_wrong_import_is_found_wherever_it_is_planted(tmp_path, file, line, said):
     for room in ("api", "orchestrator", "steps", "adapters", "canalis"):
         shutil.copytree(ROOT / room, tmp_path / room, ignore=shutil.ignore_patterns("__pycache__"))
-    for door in ("local_app.py", "local_engine.py"):
+    for door in ("local_app.py", "local_engine.py", "local_events.py"):
         shutil.copy(ROOT / door, tmp_path)
     assert wrong_imports(tmp_path) == []
 

@@ -155,6 +155,8 @@ class _Ticking:
             stores=None,  # type: ignore
             bus=bus,  # type: ignore
             clock=clock,  # type: ignore
+            web=None,  # type: ignore
+            vault=None,  # type: ignore
         )
 
     def _start(self, host: Host) -> None:

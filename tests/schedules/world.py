@@ -21,6 +21,7 @@ from orchestrator.pipelines import endpoints
 from orchestrator.pipelines.publish import publish
 from orchestrator.schedules import kept
 from orchestrator.schedules.keeper import Keeper
+from tests.outside import outside
 
 COMPUTES = {"": ComputeChoice(backend="process")}
 GRAPH = Graph(
@@ -71,6 +72,7 @@ class Workspace:
             FileStores(folder / "stores"),
             bus,
             self.clock,
+            **outside(SqliteDocuments(self.database)),
         )
         self.ports.documents.put("datastores", "store", {"type": "AzureBlob"})
         self.keeper = Keeper(self.ports, lambda: COMPUTES)

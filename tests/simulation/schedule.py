@@ -120,6 +120,8 @@ class Service:
             stores=None,  # type: ignore[arg-type]
             bus=bus,  # type: ignore[arg-type]
             clock=host,
+            web=None,  # type: ignore[arg-type]
+            vault=None,  # type: ignore[arg-type]
         )
         self.is_laptop = schedule.scenario.is_laptop
         self.backend: Backend

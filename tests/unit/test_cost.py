@@ -26,6 +26,7 @@ from orchestrator.submit import Submission, submit
 from orchestrator.sweep import Sweeper
 from orchestrator.views import run_view
 from steps import worker
+from tests.outside import outside
 
 TABLE_OPERATIONS_MAX = 4  # of a step: its claim, the look at its run, and the load and the commit that end it
 MESSAGES_MAX = 2  # of a step: its order, and the news of its end
@@ -45,6 +46,7 @@ class Engine:
             FileStores(folder / "stores"),
             self.bus,
             clock,
+            **outside(SqliteDocuments(self.database)),
         )
         self.meter = Meter(self.plain.documents)
         self.ports = counted(self.plain, self.meter, free=("deliver",))

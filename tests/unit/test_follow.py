@@ -20,6 +20,7 @@ from steps.backend import Ended, Pending, Work
 from steps.follow import KILL_S, LEASE_S
 from steps.worker import work
 from tests.contract.conftest import StoryClock
+from tests.outside import outside
 from tests.simulation.stores import MemoryBlobs
 from tests.stories import RUN, a_graph, a_request
 
@@ -106,7 +107,8 @@ def tell(tmp_path):
         opened.append(database)
         bus = SqliteBus(database, clock)
         runs = SqliteRuns(database, bus, clock)
-        ports = Ports(runs, SqliteDocuments(database), MemoryBlobs(), None, bus, clock)
+        documents = SqliteDocuments(database)
+        ports = Ports(runs, documents, MemoryBlobs(), None, bus, clock, **outside(documents))
         return Story(ports, bus, clock, timeout_s)
 
     yield told

@@ -31,6 +31,7 @@ from steps.instance import MARKER, InstanceBackend, Limits, Marker
 from steps.report import PortsDesk
 from steps.scratch import Scratch
 from steps.surroundings import Site
+from tests.outside import outside
 from tests.scenes.conftest import is_alive, until
 from tests.unit.conftest import id_of, parent_of, traceparent_of
 
@@ -89,6 +90,7 @@ class Service:
             StoresElsewhere(folder / "stores"),
             self.bus,
             clock,
+            **outside(SqliteDocuments(self.database)),
         )
         self.machines: list[Machine] = []
 

@@ -48,7 +48,7 @@ def why(forged: bytes) -> str:
 
 
 def one_of_each() -> list[Message]:
-    known = {"run_id": RUN, "node": "train", "attempt": 1, "outcome": "succeeded", "fence": 3}
+    known = {"run_id": RUN, "node": "train", "attempt": 1, "outcome": "succeeded", "fence": 3, "listener": "topic"}
     return [kind(**{name: known[name] for name in kind.model_fields if name in known}) for kind in get_args(Message)]
 
 

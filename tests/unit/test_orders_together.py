@@ -22,6 +22,7 @@ from local_engine import OWNER, Pump
 from orchestrator.submit import Submission, submit
 from steps import worker
 from steps.backend import Ended, Work
+from tests.outside import outside
 
 
 class Picky(StubBackend):
@@ -43,7 +44,8 @@ def ports(tmp_path: Path) -> Iterator[Ports]:
     bus = SqliteBus(database, clock)
     runs = SqliteRuns(database, bus, clock)
     blobs, stores = FileBlobs(tmp_path / "blobs"), FileStores(tmp_path / "stores")
-    yield Ports(runs, SqliteDocuments(database), blobs, stores, bus, clock)
+    documents = SqliteDocuments(database)
+    yield Ports(runs, documents, blobs, stores, bus, clock, **outside(documents))
     database.close()
 
 

@@ -20,6 +20,7 @@ from orchestrator.plan import first_state, make_plan
 from orchestrator.step_views import step_views
 from orchestrator.sweep import Sweeper
 from steps.backend import Ended, Work
+from tests.outside import outside
 from tests.scenes.conftest import until
 from tests.simulation.stores import MemoryBlobs
 from tests.stories import a_graph, a_request
@@ -83,7 +84,8 @@ def here(tmp_path, monkeypatch):
     def begun(backend: Picky) -> Workspace:
         database = Database(tmp_path / "canalis.db")
         bus = SqliteBus(database, clock)
-        ports = Ports(SqliteRuns(database, bus, clock), SqliteDocuments(database), MemoryBlobs(), None, bus, clock)
+        runs, documents = SqliteRuns(database, bus, clock), SqliteDocuments(database)
+        ports = Ports(runs, documents, MemoryBlobs(), None, bus, clock, **outside(documents))
         opened.append((Workspace(ports, bus, backend), database))
         return opened[-1][0]
 

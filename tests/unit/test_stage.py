@@ -21,6 +21,7 @@ from canalis.contract.ports import Attempt, AttemptKey, Ports
 from canalis.contract.run import ComputeChoice
 from steps.backend import Work
 from steps.stage import Spares, StagingFailed, local_path, make_folder, put_tree, stage
+from tests.outside import outside
 from tests.stories import RUN, a_request
 
 
@@ -33,7 +34,8 @@ def ports(tmp_path):
         (tmp_path / "stores" / name).mkdir(parents=True)
     stores = FileStores(tmp_path / "stores")
     blobs = FileBlobs(tmp_path / "blobs")
-    yield Ports(SqliteRuns(database, bus, clock), SqliteDocuments(database), blobs, stores, bus, clock)
+    runs, documents = SqliteRuns(database, bus, clock), SqliteDocuments(database)
+    yield Ports(runs, documents, blobs, stores, bus, clock, **outside(documents))
     database.close()
 
 

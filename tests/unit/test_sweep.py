@@ -19,6 +19,7 @@ from orchestrator.decide import decide
 from orchestrator.plan import first_state, make_plan
 from orchestrator.sweep import KILL_S, SWEEP_S, Sweeper
 from tests.contract.conftest import StoryClock
+from tests.outside import outside
 from tests.simulation.stores import MemoryBlobs
 from tests.stories import a_graph, a_request, ended
 
@@ -59,9 +60,11 @@ def here(tmp_path, monkeypatch):
     monkeypatch.setattr("orchestrator.plan._kept", OrderedDict())  # run ids are used once, but for here
     clock = StoryClock()
     database = Database(tmp_path / "canalis.db")
-    bus = SqliteBus(database, clock)
+    bus, documents = SqliteBus(database, clock), SqliteDocuments(database)
     yield Workspace(
-        Ports(SqliteRuns(database, bus, clock), SqliteDocuments(database), MemoryBlobs(), None, bus, clock), bus, clock
+        Ports(SqliteRuns(database, bus, clock), documents, MemoryBlobs(), None, bus, clock, **outside(documents)),
+        bus,
+        clock,
     )
     database.close()
 

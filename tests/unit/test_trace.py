@@ -27,6 +27,7 @@ from orchestrator.resume import Resumption, resume
 from orchestrator.submit import Submission, submit
 from orchestrator.sweep import Sweeper
 from steps import worker
+from tests.outside import outside
 from tests.unit.conftest import id_of, parent_of, traceparent_of
 
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
@@ -139,6 +140,7 @@ class Engine:
             FileStores(folder / "stores"),
             self.bus,
             clock,
+            **outside(SqliteDocuments(self.database)),
         )
         self.ports = counted(plain, Meter(plain.documents))
 
