@@ -20,6 +20,8 @@ from api import (
     runs,
     schedules,
     snapshots,
+    submissions,
+    webhooks,
     workspace,
 )
 from api.access import Guard, GuardedRoute
@@ -47,6 +49,8 @@ _NOUNS = (
     computes,
     named,
     changes,
+    submissions,
+    webhooks,
 )
 
 

@@ -1,7 +1,7 @@
 """Which door the scenes go through: the laptop's, or with CANALIS_DOOR=azure the whole stack that stands for Azure.
 
-One service is started for a session, by the process that hands out the tests; its workers learn of it by CANALIS_DOOR_URL
-and CANALIS_DOOR_TOKEN. A scene that is about the laptop (mark `laptop`, or a home folder of its own) is left out there.
+One service is started for a session, by the process that hands out the tests; its workers learn of it by CANALIS_DOOR_URL,
+CANALIS_DOOR_TOKEN and CANALIS_DOOR_BUS. A scene that is about the laptop (mark `laptop`, or a home folder of its own) is left out there.
 """
 
 from __future__ import annotations
@@ -42,7 +42,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
     folder = config.stash[_FOLDER] = Path(tempfile.mkdtemp(prefix="canalis-door-"))
     door = config.stash[_DOOR] = AzureDoor(folder, _SETTINGS).start()
-    os.environ.update(CANALIS_DOOR_URL=door.url, CANALIS_DOOR_TOKEN=door.token("Admin"))
+    os.environ.update(
+        CANALIS_DOOR_URL=door.url,
+        CANALIS_DOOR_TOKEN=door.token("Admin"),
+        CANALIS_DOOR_BUS=door.stack.bus.connection_string,
+    )
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

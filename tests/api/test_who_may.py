@@ -28,6 +28,7 @@ from tests.api.test_tokens import guard_of
 A_POINT = {"id": "1", "time": 1.0, "name": "x", "kind": "scalar", "value": 1}
 A_SHA256 = "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"  # of b"x"
 STORE = "/datastores/workspaceblobstore"
+HOOK = "http://127.0.0.1:65535/nobody"
 PIPE, END, DRAFT = "/pipelines/pipe-one", "/endpoints/end-one", "/drafts/draft-one"
 SCHEDULE = "/schedules/schedule-one"
 NIGHTLY = {"experiment": "e", "pipeline": "pipe-one", "trigger": {"kind": "cron", "expression": "0 2 * * *"}}
@@ -104,6 +105,7 @@ def world(tmp_path_factory):
         made.admin(
             "POST", "/drafts", json={"id": "draft-one", "name": "one", "pipeline": "pipe-one", "experiment": "e"}
         )
+        made.admin("POST", "/webhooks", json={"id": "hook-one", "url": HOOK, "enabled": False})
         yield made
 
 
@@ -200,6 +202,13 @@ def a_request(world: World, method: str, path: str) -> tuple[str, dict[str, Any]
         ("DELETE", "/schedules/{identity}"): ("/schedules/schedule-none", {}),
         ("GET", "/schedules/{identity}/firings"): (f"{SCHEDULE}/firings", {}),
         **v1_requests(),
+        ("POST", "/submissions"): ("/submissions", {"json": {"pipeline": "pipe-one"}}),
+        ("POST", "/queues/{name}/receive"): ("/queues/replies/receive", {}),
+        ("POST", "/webhooks"): ("/webhooks", {"json": {"url": HOOK}}),
+        ("GET", "/webhooks/{identity}"): ("/webhooks/hook-one", {}),
+        ("PATCH", "/webhooks/{identity}"): ("/webhooks/hook-one", {"json": {"name": "x"}}),
+        ("DELETE", "/webhooks/{identity}"): ("/webhooks/hook-none", {}),
+        ("POST", "/webhooks/{identity}/test"): ("/webhooks/hook-one/test", {}),
         ("GET", "/computes/{name}"): ("/computes/cpu", {}),
         ("PUT", "/computes/{name}"): ("/computes/gpu", {"json": {}}),
         ("DELETE", "/computes/{name}"): ("/computes/none", {}),
@@ -345,8 +354,13 @@ def test_what_is_refused_to_scripts_is_what_would_reach_others(world):
         *(
             (method, route)
             for method, route, _, _, _ in every_request(world)
-            if route.startswith(("/drafts", "/schedules", "/Schedules", "/PipelineDrafts", "/PipelineRuns/Schedule"))
+            if route.startswith(
+                ("/drafts", "/schedules", "/webhooks", "/Schedules", "/PipelineDrafts", "/PipelineRuns/Schedule")
+            )
         ),
+        ("POST", "/submissions"),
+        ("GET", "/submissions/dead"),
+        ("POST", "/queues/{name}/receive"),
         ("GET", "/PipelineRuns/Pipeline/{pipeline}"),
         ("GET", "/Graphs/{identity}"),
         ("PUT", "/Pipelines/{identity}/status"),
