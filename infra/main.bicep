@@ -37,8 +37,29 @@ param queues array = [
   'orchestrator'
   'steps-process'
   'watch'
+  'submissions'
+  'notices'
   'dead-letters'
 ]
+
+@description('Queues of others, for answers to what they have put on the queue submissions. Every name begins with replies.')
+param replyQueues array = [
+  'replies'
+]
+
+@description('Topics of others. Whoever wants to hear of runs subscribes; the service reads none of them.')
+param topics array = [
+  'run-events'
+]
+
+@description('The topic to which the end of every run is published; empty for none, which costs less.')
+param eventsTopic string = ''
+
+@description('Hosts that webhooks may be on, with commas between them: names, *.<suffix>, or * for all that are public.')
+param webhookHosts string = '*'
+
+@description('Hosts of Azure DevOps that may be called back, with commas between them; nobody is when empty.')
+param callbackHosts string = ''
 
 @description('Make the key that signs the tokens of runs. Once: another key ends every token that is under way.')
 param makeRunKey bool = false
@@ -122,6 +143,8 @@ module bus 'modules/bus.bicep' = {
     location: location
     tags: tags
     queues: queues
+    replyQueues: replyQueues
+    topics: topics
     controlPrincipalId: identities.outputs.controlPrincipalId
     logsId: logs.outputs.workspaceId
   }
@@ -161,6 +184,9 @@ module app 'modules/app.bicep' = {
     packagesUrl: storage.outputs.packagesUrl
     busHost: bus.outputs.host
     runKeyUri: vault.outputs.runKeyUri
+    eventsTopic: eventsTopic
+    webhookHosts: webhookHosts
+    callbackHosts: callbackHosts
     insightsConnection: logs.outputs.insightsConnection
   }
 }

@@ -18,7 +18,7 @@ var alerts = [
   }
   {
     name: 'not-ours'
-    said: 'The queue dead-letters has messages that are none of ours: who can send on this bus?'
+    said: 'The queue dead-letters has messages that start nothing, or are none of ours: each has its reason. Who has sent them?'
     metric: 'ActiveMessages'
     queue: 'dead-letters'
     over: 0

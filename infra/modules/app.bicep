@@ -23,6 +23,9 @@ param packagesUrl string
 param busHost string
 param runKeyUri string
 param insightsConnection string
+param eventsTopic string
+param webhookHosts string
+param callbackHosts string
 
 @description('The function that carries news into runs, as function_app.py names it.')
 param orchestratorFunction string = 'orchestrator'
@@ -168,6 +171,18 @@ resource site 'Microsoft.Web/sites@2024-04-01' = {
         {
           name: 'CANALIS_RUN_KEY'
           value: '@Microsoft.KeyVault(SecretUri=${runKeyUri})'
+        }
+        {
+          name: 'CANALIS_EVENTS_TOPIC'
+          value: eventsTopic
+        }
+        {
+          name: 'CANALIS_WEBHOOK_HOSTS'
+          value: webhookHosts
+        }
+        {
+          name: 'CANALIS_CALLBACK_HOSTS'
+          value: callbackHosts
         }
       ]
     }

@@ -5,6 +5,8 @@ param name string
 param location string
 param tags object
 param queues array
+param replyQueues array
+param topics array
 param controlPrincipalId string
 param logsId string
 
@@ -50,6 +52,32 @@ resource queue 'Microsoft.ServiceBus/namespaces/queues@2024-01-01' = [for item i
     maxSizeInMegabytes: 1024
     requiresSession: false // order is not needed, and a session would hold all news of a run in one line
     enablePartitioning: false
+  }
+}]
+
+// What is for others. Nobody may ever read it: it goes after a while and leaves no dead letters, which would wake people.
+resource reply 'Microsoft.ServiceBus/namespaces/queues@2024-01-01' = [for answers in replyQueues: {
+  parent: namespace
+  name: answers
+  properties: {
+    // An answer that was sent again, since nobody knew whether it had come, arrives once.
+    requiresDuplicateDetection: true
+    duplicateDetectionHistoryTimeWindow: 'PT10M'
+    defaultMessageTimeToLive: 'P14D'
+    deadLetteringOnMessageExpiration: false
+    maxSizeInMegabytes: 1024
+  }
+}]
+
+// Without a subscription what is published goes nowhere, and costs as much as a message that is sent.
+resource topic 'Microsoft.ServiceBus/namespaces/topics@2024-01-01' = [for news in topics: {
+  parent: namespace
+  name: news
+  properties: {
+    requiresDuplicateDetection: true
+    duplicateDetectionHistoryTimeWindow: 'PT10M'
+    defaultMessageTimeToLive: 'P14D'
+    maxSizeInMegabytes: 1024
   }
 }]
 

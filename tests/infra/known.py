@@ -17,6 +17,7 @@ RESOURCES = {
     "Microsoft.OperationalInsights/workspaces": {"2023-09-01"},
     "Microsoft.ServiceBus/namespaces": {"2024-01-01"},
     "Microsoft.ServiceBus/namespaces/queues": {"2024-01-01"},
+    "Microsoft.ServiceBus/namespaces/topics": {"2024-01-01"},
     "Microsoft.Storage/storageAccounts": {"2023-05-01"},
     "Microsoft.Storage/storageAccounts/blobServices": {"2023-05-01"},
     "Microsoft.Storage/storageAccounts/blobServices/containers": {"2023-05-01"},

@@ -38,7 +38,7 @@ def test_every_name_leads_somewhere():
     [
         ("main.bicep", "queues: queues\n", "queues: quues\n", "main.bicep: bus names quues, which nothing declares"),
         ("main.bicep", "    queues: queues\n", "", "main.bicep: bus is not given queues, which it needs"),
-        ("main.bicep", "    queues: queues\n", "    queues: queues\n    topics: queues\n", "bus is given topics, which it"),
+        ("main.bicep", "    queues: queues\n", "    queues: queues\n    spares: queues\n", "bus is given spares, which it"),
         ("main.bicep", "busHost: bus.outputs.host", "busHost: bus.outputs.hst", "names bus.outputs.hst, which bus.bicep"),
         ("main.bicep", "busHost: bus.outputs.host", "busHost: bus.host", "names bus.host., which bus.bicep does not give"),
         ("main.bicep", "'modules/bus.bicep'", "'modules/buss.bicep'", "bus is in modules/buss.bicep, which is not there"),
@@ -46,7 +46,7 @@ def test_every_name_leads_somewhere():
         ("main.bicep", "var watched = !empty(alertEmail)", "var watched = !emty(alertEmail)", "watched calls emty()"),
         ("main.bicep", "var watched =", "var queues = 1\nvar watched =", "queues is declared twice"),
         ("modules/bus.bicep", "  name: item\n", "  name: itm\n", "queue names itm, which nothing declares"),
-        ("modules/bus.bicep", "namespaces/queues@2024-01-01", "namespaces/queues@2024-13-01", "which is not on the list"),
+        ("modules/bus.bicep", "resource queue 'Microsoft.ServiceBus/namespaces/queues@2024-01-01'", "resource queue 'Microsoft.ServiceBus/namespaces/queues@2024-13-01'", "which is not on the list"),
         ("modules/storage.bicep", "parent: tableService", "parent: blobs", "which cannot be in a Microsoft.Storage"),
         ("modules/storage.bicep", "  parent: tableService\n", "", "tables without a parent"),
         ("modules/app.bicep", "param workspace string\n", "param workspace string\nparam spare string = ''\n", "spare is never"),

@@ -8,7 +8,16 @@ import re
 import pytest
 
 from azure_settings import settings_of
-from canalis.contract.messages import ORCHESTRATOR_QUEUE, SET_ASIDE_QUEUE, WATCH_QUEUE, steps_queue
+from canalis.contract.announcements import EVENTS_TOPIC
+from canalis.contract.messages import (
+    NOTICES_QUEUE,
+    ORCHESTRATOR_QUEUE,
+    SET_ASIDE_QUEUE,
+    SUBMISSIONS_QUEUE,
+    WATCH_QUEUE,
+    steps_queue,
+)
+from canalis.contract.submissions import is_reply_queue
 from tests.infra import bicep
 from tests.infra.conftest import INFRA, ROOT
 from tests.infra.known import ROLES
@@ -18,8 +27,8 @@ BACKENDS = ("process",)  # those whose workers are in the cloud; each has a queu
 HOSTS_OWN = re.compile(r"AzureWebJobsStorage__|APPLICATIONINSIGHTS_|AZURE_CLIENT_ID$")
 
 
-def queues(folder):
-    value = bicep.read(folder / "main.bicep").of_kind("param")["queues"].value
+def queues(folder, param="queues"):
+    value = bicep.read(folder / "main.bicep").of_kind("param")[param].value
     return re.findall(r"'([^']+)'", value)
 
 
@@ -30,7 +39,8 @@ def settings(folder):
 
 
 def wrong_queues(folder):
-    return sorted({ORCHESTRATOR_QUEUE, SET_ASIDE_QUEUE, WATCH_QUEUE, *map(steps_queue, BACKENDS)} ^ set(queues(folder)))
+    own = {ORCHESTRATOR_QUEUE, SET_ASIDE_QUEUE, WATCH_QUEUE, SUBMISSIONS_QUEUE, NOTICES_QUEUE}
+    return sorted({*own, *map(steps_queue, BACKENDS)} ^ set(queues(folder)))
 
 
 def unread_settings(folder):
@@ -43,6 +53,13 @@ def unread_settings(folder):
 def test_the_queues_are_those_that_the_code_names():
     assert wrong_queues(INFRA) == []
     assert queues(INFRA) == PLAN["queues"]
+
+
+def test_what_is_for_others_is_where_the_code_may_send_to_and_nothing_of_ours_is():
+    assert queues(INFRA, "replyQueues") == PLAN["queues_of_others"]
+    assert all(map(is_reply_queue, PLAN["queues_of_others"]))
+    assert not any(map(is_reply_queue, [*PLAN["queues"], *PLAN["topics"]]))
+    assert queues(INFRA, "topics") == PLAN["topics"] == [EVENTS_TOPIC]
 
 
 def test_a_queue_of_another_name_is_found(planted):
@@ -125,6 +142,12 @@ def test_the_plan_counts_what_the_engine_is_held_to():
     assert "profile == 'responsive' ? warm : []" in app.of_kind("resource")["site"].value
 
 
+def test_the_plan_counts_an_alert_for_each_queue_and_topic_that_it_watches():
+    watched = [*PLAN["queues"], *PLAN["queues_of_others"], *PLAN["topics"]]
+    alerts = re.findall(r"queue: '([^']+)'", (INFRA / "modules" / "alerts.bicep").read_text())
+    assert PLAN["counts"]["alert_series"] == sum(len(watched) if one == "*" else 1 for one in alerts)
+
+
 def test_the_application_has_the_roles_that_the_service_knows():
     from api.entra import ROLES, SCOPE
     from canalis.deployment import actions
@@ -144,7 +167,8 @@ def test_the_page_about_emulators_has_the_same_queues_and_settings():
     page = (ROOT / "docs" / "how-to" / "run-with-core-tools.md").read_text()
     emulator, local = (json.loads(block) for block in re.findall(r"```json\n(.*?)```", page, re.DOTALL))
     (namespace,) = emulator["UserConfig"]["Namespaces"]
-    assert [queue["Name"] for queue in namespace["Queues"]] == PLAN["queues"]
+    assert [queue["Name"] for queue in namespace["Queues"]] == [*PLAN["queues"], *PLAN["queues_of_others"]]
+    assert [topic["Name"] for topic in namespace["Topics"]] == PLAN["topics"]
     ours = {name for name in local["Values"] if name.startswith("CANALIS_")}
     known = {name.partition("__")[0] for name in settings(INFRA)}
     assert ours - {"CANALIS_ENDPOINT"} <= known
