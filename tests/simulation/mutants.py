@@ -106,7 +106,9 @@ def _everywhere(original: Callable[..., Any]) -> list[tuple[Any, str]]:
 
 _D, _A, _S = "orchestrator.decide", "orchestrator.advance", "orchestrator.sweep"
 _W, _F, _T = "steps.worker", "steps.follow", "adapters.tables.runs:TableRuns"
+_N = "orchestrator.notices"
 _UNIT = "tests/unit/test_decide.py"
+_HEARS = "tests/simulation/test_notices.py"
 
 MUTANTS = (
     # What an event means
@@ -427,6 +429,68 @@ MUTANTS = (
         "return [Insert(f",
         "from adapters.tables.table import Merge; return [Merge(f",
         "a run is created over another",
+    ),
+    # Who hears of the end of a run
+    Mutant("nobody says that a run has ended", f"{_D}:_Draft.roll_up", "if self.plan.announces:", "if False:", _HEARS),
+    Mutant(
+        "what is to be told is not on record",
+        f"{_N}.announce:prepared",
+        "expect(ports, run_id)",
+        "pass",
+        "tests/unit/test_notices.py",
+    ),
+    Mutant(
+        "who could not be told at once is forgotten",
+        f"{_N}.announce:_told_at_once",
+        "elif not is_told(ports, run, listener):",
+        "elif is_told(ports, run, listener) is None:",
+        _HEARS,
+    ),
+    Mutant(
+        "the record goes with the first who has heard", f"{_N}.announce:announce", "if not owed:", "if True:", _HEARS
+    ),
+    Mutant(
+        "what goes on is told as ended",
+        f"{_N}.announce:announce",
+        "if not run.state.status.is_terminal:",
+        "if False:",
+        "tests/unit/test_notices.py",
+    ),
+    Mutant(
+        "a listener is told once and never again",
+        f"{_N}.deliver:deliver",
+        "next_try(owed, now)",
+        "None",
+        _HEARS,
+    ),
+    Mutant(
+        "any turn is carried out",
+        f"{_N}.deliver:deliver",
+        "or owed.turn != turn",
+        "",
+        "tests/unit/test_notices.py",
+    ),
+    Mutant("a lost notice is not made again", f"{_N}.sweep:_look_after", "if not late:", "if True:", _HEARS),
+    Mutant(
+        "a lost end is not made again",
+        f"{_N}.sweep:_remind",
+        'if not _is_written(ports, stored, record.model_copy(update={"asked_at": now})):',
+        "if True:",
+        _HEARS,
+    ),
+    Mutant(
+        "what is on its way is made again",
+        f"{_N}.sweep:_is_late",
+        "return not -_AHEAD_S_MAX < now - due_at < LATE_S",
+        "return True",
+        "tests/unit/test_notices.py",
+    ),
+    Mutant(
+        "a message that comes again is looked at anew",
+        "orchestrator.requests:start",
+        "_known(ports, run_id, fingerprint) or ",
+        "",
+        "tests/unit/test_requests.py",
     ),
     # Names of jobs
     Mutant("a job has no name", "tests.simulation.jobs:JobService.submit", "if token in self.jobs:", "if False:"),

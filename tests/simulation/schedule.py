@@ -236,6 +236,12 @@ class Service:
 class Schedule:
     """Everything of one schedule."""
 
+    service = Service
+    bus_of = MemoryBus
+    oracle_of = Oracle
+    end_s = END_S
+    runs_are = "run"  # plans are kept by the ids of runs, so other requests are made under other ids
+
     def __init__(self, scenario: Scenario, choices: Choices, swarm: Swarm | None, with_log: bool) -> None:
         self.scenario = scenario
         self.world = world = World(choices)
@@ -244,10 +250,10 @@ class Schedule:
         self.table = MemoryTable()
         self.documents = MemoryDocuments()
         self.blobs = MemoryBlobs()
-        self.bus = MemoryBus(world, self._deliver)
+        self.bus = self.bus_of(world, self._deliver)
         self.jobs = JobService(world)
-        self.run_id = f"run-{scenario.name}"
-        self.oracle = Oracle(world, scenario.graph, self.run_id, self.table, self.jobs)
+        self.run_id = f"{self.runs_are}-{scenario.name}"
+        self.oracle = self.oracle_of(world, scenario.graph, self.run_id, self.table, self.jobs)
         self.bus.on_send = self.oracle.on_send
         self.swept = 0
         self.services: dict[str, Service] = {}
@@ -269,7 +275,7 @@ class Schedule:
         if cancel_after_s is not None:
             world.at(cancel_after_s, lambda: self._as_author(self._cancel))
         try:
-            world.run(self._is_over, END_S)
+            world.run(self._is_over, self.end_s)
             self.oracle.check_end(self.swept, len(self.bus.dead))
         except Violation as violation:
             self.violation = violation
@@ -299,7 +305,7 @@ class Schedule:
         )
 
     def _start(self, host: Host) -> None:
-        self.services[host.name] = Service(self, host)
+        self.services[host.name] = self.service(self, host)
 
     def _deliver(self, host: Host, queue: str, messages: list[Held]) -> None:
         self.services[host.name].handle(queue, messages)

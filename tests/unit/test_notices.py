@@ -335,6 +335,17 @@ def test_a_test_seals_a_webhooks_secret_under_the_key_that_is_new(town, receiver
     assert not failed.ok and "sealed with a key that the service does not have" in failed.why
 
 
+def test_a_message_of_an_earlier_turn_ends_by_itself(town, receiver):
+    receiver.answer = (500, {}, b"")
+    hook, _ = town.hook(receiver)
+    town.runs()
+    for turn in (0, 7):
+        carry.tell(town.ports, DeliverNotice(run_id="run-one", listener=f"webhook:{hook.id}", turn=turn))
+    assert len(receiver.came) == 1
+    carry.tell(town.ports, DeliverNotice(run_id="run-one", listener=f"webhook:{hook.id}", turn=1))
+    assert len(receiver.came) == 2
+
+
 # --- what gets lost
 
 
