@@ -35,7 +35,14 @@ _STOP_S = 20.0
 _JOIN_S = 10.0  # how long a service that somebody else started may take to answer
 _IDLE_EXIT_S = 3600.0  # a service that was started by itself ends by itself after so long with nothing to do
 # Of a service, which it has from whoever starts it.
-_SETTINGS = ("CANALIS_WARM", "CANALIS_LOG_MAX_BYTES", "CANALIS_LOG_FORMAT")
+_SETTINGS = (
+    "CANALIS_WARM",
+    "CANALIS_LOG_MAX_BYTES",
+    "CANALIS_LOG_FORMAT",
+    "CANALIS_EVENTS_TOPIC",
+    "CANALIS_WEBHOOK_HOSTS",
+    "CANALIS_CALLBACK_HOSTS",
+)
 _DOOR = Path(__file__).resolve().parent.parent / "local_app.py"
 
 
