@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
+import socket
+import subprocess
+import sys
+import time
 
+import httpx2
 import pytest
 from standardwebhooks import Webhook
 
 from canalis import local
 from canalis.workspace import Workspace
 from tests.cloud_events import data_of, read_event
+from tests.house.test_docs import ROOT
 from tests.receivers import Receiver
 from tests.scenes.conftest import Author, process_of, until
 
@@ -44,6 +51,32 @@ def test_a_program_of_this_machine_hears_of_the_runs_of_its_experiment(author, r
         assert last["ok"] and last["run"] == heard.id
     finally:
         client.delete(f"/webhooks/{made['id']}")
+
+
+def test_the_receiver_that_the_how_to_shows_believes_us_and_nobody_else(author, tmp_path):
+    page = (ROOT / "docs" / "how-to" / "hear-of-runs-that-end.md").read_text()
+    (script,) = re.findall(r"```python\n# receiver.py\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "receiver.py").write_text(script)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    client = author.ws._client
+    made = client.post("/webhooks", {"url": f"http://127.0.0.1:{port}/", "experiment": "how-to"})
+    environment = {**os.environ, "HOOK_SECRET": made["secret"], "PORT": str(port)}
+    line = [sys.executable, "receiver.py"]
+    with subprocess.Popen(
+        line, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as receiver:
+        try:
+            until(lambda: client.post(f"/webhooks/{made['id']}/test")["status"])
+            forged = {"webhook-id": "x", "webhook-timestamp": str(int(time.time())), "webhook-signature": "v1,AAAA"}
+            assert httpx2.post(f"http://127.0.0.1:{port}/", content=b"{}", headers=forged).status_code == 401
+            run = author.runs(author.step("quick", "print('done')"), experiment="how-to")
+            kinds = {"io.canalis.webhook.test": made["id"], "io.canalis.run.completed": run.id}
+            said = [receiver.stdout.readline().split() for _ in kinds]
+            assert dict(said) == kinds
+        finally:
+            receiver.kill()
+            client.delete(f"/webhooks/{made['id']}")
 
 
 def test_what_a_receiver_did_not_take_is_told_by_the_next_service_when_this_one_is_killed(own_home, project, receiver):
