@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from adapters.files import FileBlobs
 from adapters.sealed import KEY_BYTES, SealedDocuments
 from adapters.sqlite import Database, SqliteBus, SqliteDocuments, SqliteRuns
 from adapters.web import HttpWeb
@@ -25,7 +26,6 @@ from orchestrator.notices.sweep import make_good
 from orchestrator.submit import create
 from tests.contract.conftest import StoryClock
 from tests.receivers import Receiver
-from tests.simulation.stores import MemoryBlobs
 
 SOURCE = "https://ws.example.com"
 GRAPH = Graph(nodes=(Node(key="a", name="a", work=CommandWork(line=("true",))),))
@@ -44,7 +44,7 @@ class Town:
         self.ports = Ports(
             SqliteRuns(self.database, self.bus, self.clock),
             self.documents,
-            MemoryBlobs(),
+            FileBlobs(folder / "blobs"),
             None,
             self.bus,
             self.clock,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from adapters.web import HttpWeb
 from azure_settings import settings_of
 from canalis.contract.errors import SettingInvalid
 
@@ -38,6 +39,27 @@ def test_what_is_given_is_what_is_read():
     assert (settings.endpoint, settings.tenants) == ("https://team.azurewebsites.net", ("t-1", "t-2"))
     assert (settings.serves, settings.backends, settings.seconds_max) == (("control", "process"), ("process",), 50.0)
     assert settings.run_keys == (KEY.encode(),)
+    assert (settings.events_topic, settings.webhook_hosts, settings.callback_hosts) == ("", ("*",), ())
+
+
+def test_who_may_hear_of_runs_is_named():
+    given = {
+        "CANALIS_EVENTS_TOPIC": "run-events",
+        "CANALIS_WEBHOOK_HOSTS": "*, hooks.corp.internal,10.1.2.3 , fd00::2",
+        "CANALIS_CALLBACK_HOSTS": "dev.azure.com, *.visualstudio.com",
+    }
+    settings = settings_of(IN_AZURE | given)
+    assert settings.events_topic == "run-events"
+    assert settings.webhook_hosts == ("*", "hooks.corp.internal", "10.1.2.3", "fd00::2")
+    assert settings.callback_hosts == ("dev.azure.com", "*.visualstudio.com")
+    HttpWeb([*settings.webhook_hosts, *settings.callback_hosts])  # raises for what is no host
+
+
+def test_the_key_of_secrets_is_another_one_than_that_of_tokens():
+    first, second = KEY.encode(), KEY.encode()[::-1]
+    keys = settings_of(IN_AZURE | {"CANALIS_RUN_KEY": f"{first.decode()},{second.decode()}"}).vault_keys
+    assert len(set(keys)) == 2 and all(len(key) == 32 for key in keys) and not {first, second} & set(keys)
+    assert keys == settings_of(IN_AZURE | {"CANALIS_RUN_KEY": f"{first.decode()},{second.decode()}"}).vault_keys
 
 
 def test_everything_that_is_missing_is_named_at_once():
@@ -74,6 +96,13 @@ def test_connection_strings_are_for_services_on_this_machine():
         ("CANALIS_ISSUERS", "https://issuer"),
         ("CANALIS_ISSUERS", "https://issuer=http://elsewhere/keys"),
         ("CANALIS_ENDPOINT", "http://elsewhere"),
+        ("CANALIS_EVENTS_TOPIC", "run events"),
+        ("CANALIS_EVENTS_TOPIC", "a/b"),
+        ("CANALIS_WEBHOOK_HOSTS", "https://hooks.example.com"),
+        ("CANALIS_WEBHOOK_HOSTS", "hooks.example.com:443"),
+        ("CANALIS_WEBHOOK_HOSTS", "*.*.com"),
+        ("CANALIS_CALLBACK_HOSTS", "*"),
+        ("CANALIS_CALLBACK_HOSTS", "dev.azure.com/org"),
     ],
 )
 def test_a_wrong_setting_is_named(name, value):

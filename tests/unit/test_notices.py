@@ -8,6 +8,7 @@ import time
 import pytest
 from standardwebhooks import Webhook
 
+from adapters.counted import Meter, counted
 from adapters.sealed import KEY_BYTES, SealedDocuments
 from canalis.contract import graphs
 from canalis.contract.errors import AddressRefused, NotFound, StoreUnavailable
@@ -60,6 +61,26 @@ def test_a_run_of_which_nobody_wants_to_hear_leaves_nothing_behind(town):
     town.runs()
     assert not town.ports.runs.load("run-one").request.announce
     assert (town.owed(), town.looks(), town.documents.list("announcements")) == (None, 0, [])
+
+
+def test_a_run_of_which_nobody_wants_to_hear_costs_what_it_did_and_one_that_is_told_a_message_more(tmp_path, receiver):
+    spent = {}
+    for case in ("nobody could", "nobody does", "somebody does"):
+        folder = tmp_path / case
+        folder.mkdir()
+        town = Town(folder)
+        if case == "somebody does":
+            town.hook(receiver)
+        meter = Meter(town.documents)
+        plain = town.ports if case != "nobody could" else town.ports.with_changes(listening=None)
+        town.ports = counted(plain, meter, free=("deliver",))
+        town.submits()
+        town.ends()
+        spent[case] = {kind: calls for kind, (calls, _) in meter.counts("run-one").items()}
+        town.close()
+    assert spent["nobody does"] == spent["nobody could"]
+    more = {kind: calls - spent["nobody does"].get(kind, 0) for kind, calls in spent["somebody does"].items()}
+    assert {kind: calls for kind, calls in more.items() if calls} == {"message.run_ended": 1, "table.load": 1}
 
 
 def test_who_asked_for_a_run_by_a_message_hears_of_its_end_once(town):
@@ -182,7 +203,7 @@ def test_an_event_fits_into_a_message_whatever_people_have_written(town):
 def test_a_run_whose_graph_is_gone_is_told_all_the_same(town):
     town.submits(reply="replies")
     town.ends(outcome=Outcome.FAILED)
-    town.ports.blobs._kept.clear()
+    town.ports.blobs.delete("graphs")
     graphs._kept.clear()
     town.carries()
     (told,) = town.heard("replies")
