@@ -68,12 +68,14 @@ class Behind:
     origin        what the run is started from
     fingerprint   of all that was asked for under an idempotency key; "" without one
     reply         where who asked for it wants to hear of its end
+    announce      whether somebody may want to hear of it of whom nothing is on record yet
     """
 
     graph_id: str | None = None
     origin: Origin = OWN
     fingerprint: str = ""
     reply: Reply | None = None
+    announce: bool = False
 
 
 OF_ITS_OWN = Behind()
@@ -127,6 +129,7 @@ def _submit(
         origin=behind.origin,
         fingerprint=behind.fingerprint,
         reply=behind.reply,
+        announce=behind.announce,
     )
     return create(ports, run_id, request, asked.graph)
 

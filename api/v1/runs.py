@@ -26,6 +26,7 @@ from canalis.contract.run import Origin, StepRunId, split_step_run_id
 from canalis.contract.views import StepView
 from orchestrator import step_views, views
 from orchestrator.advance import advance
+from orchestrator.notices.callback import may_call_back, remember_callback
 from orchestrator.pipelines.endpoints import behind, endpoint, endpoint_named
 from orchestrator.pipelines.launch import Launch, launch
 from orchestrator.pipelines.publish import graph_of, published
@@ -235,8 +236,13 @@ def _started(
         update={"source": asked.run_source or "", "kind": str(asked.run_type) if asked.run_type is not None else "HTTP"}
     )
     wish = prepared(wish, who, once)
-    run = launch(here.engine, pipeline, wish, choices(here), who.name, origin, once.fingerprint)
-    return entity(here, run, assigned.warnings)
+    waits = asked.az_dev_ops_call_back_info
+    announce = waits is not None and may_call_back(here.ports)
+    run = launch(here.engine, pipeline, wish, choices(here), who.name, origin, once.fingerprint, announce=announce)
+    warnings = list(assigned.warnings)
+    if waits is not None:  # after the run is there: what is refused must leave no token behind
+        warnings += filter(None, [remember_callback(here.ports, run.run_id, waits)])
+    return entity(here, run, warnings)
 
 
 def _behind(here: Service, identity: str, version: str | None) -> tuple[Published, Origin]:

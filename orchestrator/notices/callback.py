@@ -68,11 +68,12 @@ _PARTS = {
 def remember_callback(ports: Ports, run_id: str, info: Mapping[str, Any]) -> str:
     """Have Azure DevOps called back when this run ends, as `info` (AzDevOpsCallBackInfo) says.
 
-    Best before the run is submitted, under an id that was chosen for it; later is good as well.
+    Before the run is submitted, under an id that was chosen for it, or later: of one that was not announced the task
+    hears half a minute after its end.
     Returns   why nobody will be called, in words for the caller; "" when somebody will
     """
     check_run_id(run_id)
-    hosts = ports.listening.callback_hosts if ports.listening is not None else ()
+    hosts = _hosts(ports)
     if not hosts:
         return f"{_IGNORED}an operator has to allow it ({CALLBACK_HOSTS_SETTING})"
     token, uri = info.get("AuthToken"), info.get("PlanUri")
@@ -96,21 +97,24 @@ def remember_callback(ports: Ports, run_id: str, info: Mapping[str, Any]) -> str
     return ""
 
 
+def may_call_back(ports: Ports) -> bool:
+    """Whether an operator allows anybody to be called back."""
+    return bool(_hosts(ports))
+
+
 def is_called_back(ports: Ports, run_id: str) -> bool:
     """Whether somebody waits to be called back when that run ends."""
-    if ports.listening is None or not ports.listening.callback_hosts:
-        return False
-    return ports.documents.get(CALLBACKS, run_id) is not None
+    return may_call_back(ports) and ports.documents.get(CALLBACKS, run_id) is not None
 
 
 def call_back(ports: Ports, run: Run) -> bool:
     """Tell the task in Azure DevOps how the run ended; whether it took it. Raises as the port Web does."""
     stored = ports.documents.get(CALLBACKS, run.run_id)
     token = ports.vault.read(_token_of(run.run_id)) if stored is not None else None
-    if stored is None or token is None or ports.listening is None:
+    if stored is None or token is None:
         return True  # it was told, or is no longer to be
     made = Callback.model_validate(stored.body)
-    if not _is_named(made.plan_uri, ports.listening.callback_hosts):
+    if not _is_named(made.plan_uri, _hosts(ports)):
         raise AddressRefused("The host that Azure DevOps wants to be called back at is not allowed any more")
     result = "succeeded" if run.state.status is RunStatus.COMPLETED else "failed"
     body = {"name": "TaskCompleted", "taskId": made.task, "jobId": made.job, "result": result}
@@ -138,6 +142,10 @@ def _expect(ports: Ports, run_id: str) -> None:
             record = Announcement(since=ports.clock.now(), owed={CALLBACK: Owed(due_at=ports.clock.now())})
     with suppress(Conflict):
         ports.documents.put(ANNOUNCEMENTS, run_id, record.model_dump(mode="json"), if_absent=True)
+
+
+def _hosts(ports: Ports) -> tuple[str, ...]:
+    return ports.listening.callback_hosts if ports.listening is not None else ()
 
 
 def _is_plain(value: object) -> bool:

@@ -30,6 +30,7 @@ def launch(
     origin: Origin = OWN,
     fingerprint: str = "",
     reply: Reply | None = None,
+    announce: bool = False,
 ) -> Run:
     """Start a run of a published pipeline. On return it outlives any crash.
 
@@ -37,6 +38,7 @@ def launch(
     origin        what else it is started from: an endpoint, a schedule
     fingerprint   of all that was asked for under an idempotency key
     reply         where who asked for it wants to hear of its end
+    announce      whether somebody may want to hear of it of whom nothing is on record yet
     Returns       the run as it is now: with a run_id that was asked for before, that run
     Raises        Disabled, and what `submit` raises
     """
@@ -58,4 +60,4 @@ def launch(
         interpreter=pipeline.interpreter,
     )
     origin = origin.model_copy(update={"pipeline": pipeline.id})
-    return submit(ports, submission, computes, by, Behind(pipeline.graph, origin, fingerprint, reply))
+    return submit(ports, submission, computes, by, Behind(pipeline.graph, origin, fingerprint, reply, announce))
