@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StrictBool
 
 from api.access import Caller, Role
 from canalis.contract.errors import BadRequest, Forbidden
@@ -28,7 +28,7 @@ class LinksAsked(BaseModel):
 
     paths: Annotated[list[str], Field(max_length=PATHS_MAX)]
     purpose: Annotated[Literal["read", "write"], Field(alias="for")] = "read"
-    overwrite: bool = False
+    overwrite: StrictBool = False
 
 
 class LinkView(BaseModel):

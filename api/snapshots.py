@@ -8,7 +8,7 @@ from typing import Annotated, BinaryIO
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field, StrictBool, StrictInt
 
 from api.access import GuardedRoute, Role, needs
 from api.files import BYTES_GIVEN, BYTES_SENT, no_file, receive, send_file
@@ -37,8 +37,8 @@ class SnapshotFile(BaseModel):
     """One file of a snapshot."""
 
     sha256: Annotated[str, Field(pattern=f"^{_SHA256.pattern}$")]
-    size: Annotated[int, Field(ge=0)]
-    executable: bool = False
+    size: Annotated[StrictInt, Field(ge=0)]
+    executable: StrictBool = False
 
 
 class Snapshot(BaseModel):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, StrictBool
 
 from canalis.contract.errors import NameInvalid
 from canalis.contract.graph import DataPathValue, DatasetValue, Part, Registered
@@ -33,7 +33,7 @@ class DatasetRegistration(Part):
     places: Places
     description: Annotated[str, Field(max_length=5_000)] = ""
     tags: Annotated[dict[str, str], Field(max_length=50)] = Field(default_factory=dict)
-    create_new_version: bool = False
+    create_new_version: StrictBool = False
 
 
 class RegisteredDataset(Registered):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, StrictBool, model_validator
 
 from canalis.contract.graph import Graph, ParameterValue, Part
 from canalis.contract.published import Description, Id, Name, Tags
@@ -26,7 +26,7 @@ class DraftContent(Part):
     description: Description | None = None
     experiment: str | None = None
     parameters: dict[str, ParameterValue] | None = None
-    continue_on_step_failure: bool | None = None
+    continue_on_step_failure: StrictBool | None = None
     interpreter: str | None = None
     tags: Tags | None = None
     properties: dict[str, str] | None = None
@@ -68,7 +68,7 @@ class Draft(Part):
     experiment: str
     graph: str
     parameters: dict[str, ParameterValue] = Field(default_factory=dict)
-    continue_on_step_failure: bool = False
+    continue_on_step_failure: StrictBool = False
     interpreter: str | None = None
     tags: dict[str, str] = Field(default_factory=dict)
     properties: dict[str, str] = Field(default_factory=dict)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt
 
 from canalis.contract.memory import collection_paused
 
@@ -51,7 +51,7 @@ class Registered(Part):
     """Which version of a registered dataset something is. The id names it alone, and what it is never changes."""
 
     name: str
-    version: int
+    version: StrictInt
     id: str
 
 
@@ -143,7 +143,7 @@ class Input(Part):
     mode: Literal["mount", "download", "direct"] = "mount"
     style: Style = "reference"
     path_on_compute: str | None = None
-    overwrite: bool = False
+    overwrite: StrictBool = False
 
 
 class Output(Part):
@@ -161,7 +161,7 @@ class Output(Part):
     mode: Literal["mount", "upload"] = "mount"
     style: Style = "reference"
     path_on_compute: str | None = None
-    overwrite: bool = False
+    overwrite: StrictBool = False
     pipeline_output: str | None = None
 
 
@@ -220,10 +220,10 @@ class Settings(Part):
     reuse           whether an earlier result may stand in for this node
     """
 
-    retries: int = Field(default=0, ge=0, le=100)
-    retry_rest_s: float = Field(default=0.0, ge=0.0, le=REST_S_MAX)
-    timeout_s: float | None = Field(default=None, gt=0.0)
-    reuse: bool = True
+    retries: StrictInt = Field(default=0, ge=0, le=100)
+    retry_rest_s: StrictFloat = Field(default=0.0, ge=0.0, le=REST_S_MAX)
+    timeout_s: StrictFloat | None = Field(default=None, gt=0.0)
+    reuse: StrictBool = True
 
     def rest_s(self, attempt: int) -> float:
         """How long the step rests after that attempt, counted from 1, before the next.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, StrictBool, model_validator
 
 from canalis.contract.errors import NotFound
 from canalis.contract.graph import Graph, ParameterValue, Part
@@ -47,7 +47,7 @@ class Publication(Part):
     name: Name = ""
     description: Description = ""
     version: Annotated[str, Field(max_length=VERSION_MAX)] = ""
-    continue_on_step_failure: bool | None = None
+    continue_on_step_failure: StrictBool | None = None
     parameters: dict[str, ParameterValue] = Field(default_factory=dict)
     interpreter: str | None = None
     tags: Tags = Field(default_factory=dict)

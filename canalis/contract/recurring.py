@@ -13,7 +13,7 @@ from datetime import datetime
 from operator import index
 from typing import Annotated, Literal, SupportsIndex, get_args
 
-from pydantic import Field
+from pydantic import Field, StrictInt
 
 from canalis.contract.crontab import cron_faults
 from canalis.contract.faults import Fault
@@ -44,11 +44,11 @@ class Recurrence(Kinded):
 
     kind: Literal["recurrence"] = "recurrence"
     frequency: Frequency
-    interval: int = Field(ge=1)
+    interval: StrictInt = Field(ge=1)
     start_time: str | None = None
     time_zone: str | None = None
-    hours: tuple[int, ...] = ()
-    minutes: tuple[int, ...] = ()
+    hours: tuple[StrictInt, ...] = ()
+    minutes: tuple[StrictInt, ...] = ()
     week_days: tuple[str, ...] = ()
 
     @property

@@ -10,7 +10,7 @@ import zlib
 from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, StrictBool, StrictInt
 
 from canalis.contract.errors import NameInvalid, NotFound
 from canalis.contract.graph import ParameterValue, Part
@@ -95,15 +95,15 @@ class RunRequest(Part):
     display_name: str = ""
     description: str = ""
     parameters: dict[str, ParameterValue] = Field(default_factory=dict)
-    continue_on_step_failure: bool = False
-    regenerate_outputs: bool = False
+    continue_on_step_failure: StrictBool = False
+    regenerate_outputs: StrictBool = False
     interpreter: str | None = None
     computes: dict[str, ComputeChoice] = Field(default_factory=dict)
     default_datastore: str = "workspaceblobstore"
     tags: dict[str, str] = Field(default_factory=dict)
     properties: dict[str, str] = Field(default_factory=dict)
     parent: str | None = None
-    depth: int = Field(default=0, ge=0)
+    depth: StrictInt = Field(default=0, ge=0)
     submitted_by: str = ""
     submitted_at: float = 0.0
     number: int = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, StrictBool, StrictInt, model_validator
 
 from canalis.contract.graph import Kinded, ParameterValue, Part
 from canalis.contract.published import Description, EntityStatus, Id, Name
@@ -38,11 +38,11 @@ class DataChanges(Kinded):
     kind: Literal["changes"] = "changes"
     datastore: str
     path: str = ""
-    polling_minutes: Annotated[int, Field(ge=1, le=POLLING_MINUTES_MAX)] = 5
+    polling_minutes: Annotated[StrictInt, Field(ge=1, le=POLLING_MINUTES_MAX)] = 5
     parameter: str | None = None
-    subfolders: bool = False
-    batch: bool = False
-    quiet_minutes: Annotated[int, Field(ge=0, le=24 * 60)] = BATCH_QUIET_MINUTES
+    subfolders: StrictBool = False
+    batch: StrictBool = False
+    quiet_minutes: Annotated[StrictInt, Field(ge=0, le=24 * 60)] = BATCH_QUIET_MINUTES
 
     @property
     def fires_at_once(self) -> bool:
@@ -67,10 +67,10 @@ class _Terms(Part):
     description: Description = ""
     experiment: str
     parameters: dict[str, ParameterValue] = Field(default_factory=dict)
-    continue_on_step_failure: bool | None = None
+    continue_on_step_failure: StrictBool | None = None
     trigger: Trigger
     missed: MissedPolicy = "last"
-    missed_max: Annotated[int, Field(ge=1, le=MISSED_MAX)] = 10
+    missed_max: Annotated[StrictInt, Field(ge=1, le=MISSED_MAX)] = 10
     overlap: OverlapPolicy = "allow"
 
 
@@ -98,10 +98,10 @@ class ScheduleChange(Part):
     description: Description | None = None
     experiment: str | None = None
     parameters: dict[str, ParameterValue] | None = None
-    continue_on_step_failure: bool | None = None
+    continue_on_step_failure: StrictBool | None = None
     trigger: Trigger | None = None
     missed: MissedPolicy | None = None
-    missed_max: Annotated[int, Field(ge=1, le=MISSED_MAX)] | None = None
+    missed_max: Annotated[StrictInt, Field(ge=1, le=MISSED_MAX)] | None = None
     overlap: OverlapPolicy | None = None
     status: EntityStatus | None = None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, StrictFloat, StrictInt
 
 from canalis.contract.graph import ParameterValue, Part
 from canalis.contract.run import OWN, Origin
@@ -170,9 +170,9 @@ class MetricPoint(Part):
     """
 
     id: str
-    time: float
+    time: StrictFloat
     name: str
     kind: str
     value: Any
-    step: int | None = None
+    step: StrictInt | None = None
     description: str = ""

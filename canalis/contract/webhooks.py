@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, StrictBool
 
 from canalis.contract.graph import Part
 from canalis.contract.published import Id, Name
@@ -36,7 +36,7 @@ class WebhookRequest(Part):
     experiment: Experiment | None = None
     pipeline: Id | None = None
     status: Endings = ()
-    enabled: bool = True
+    enabled: StrictBool = True
 
 
 class Webhook(Part):
@@ -48,7 +48,7 @@ class Webhook(Part):
     experiment: str | None = None
     pipeline: str | None = None
     status: tuple[Ending, ...] = ()
-    enabled: bool = True
+    enabled: StrictBool = True
     created_at: float
     created_by: str = ""
     updated_at: float
@@ -118,4 +118,4 @@ class WebhookChange(Part):
     experiment: Experiment | None = None
     pipeline: Id | None = None
     status: Endings | None = None
-    enabled: bool | None = None
+    enabled: StrictBool | None = None

@@ -1,0 +1,65 @@
+"""Whatever is sent to a route, its answer is one that its description promises, and none says that we are broken."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from fastapi import APIRouter
+
+from api.access import GuardedRoute, Role, needs
+from api.app import PREFIX
+from tests.fuzz.__main__ import ask_on_cores
+from tests.fuzz.cases import ask_all
+
+SLICES = 8
+CASES = 112  # asked of each route; of some there are not so many
+CASES_MIN = 1_250  # in a slice: 10,000 in all
+
+
+class Unfurnished:
+    """A workspace that has nothing, so that requests stay as they were made up."""
+
+    @staticmethod
+    def in_path(path: str, values: dict[str, Any], chance: object) -> dict[str, Any]:
+        return values
+
+    @staticmethod
+    def in_body(value: Any, chance: object) -> Any:
+        return value
+
+
+@pytest.mark.parametrize("number", range(SLICES))
+def test_no_request_is_answered_otherwise_than_described(tmp_path: Path, number: int):
+    answers = ask_all(tmp_path, number, SLICES, CASES, first_seed=1)
+    print(answers.line())
+    assert answers.wrong == [], "\n\n".join(answers.wrong)
+    assert answers.cases >= CASES_MIN and answers.statuses[200] > 100, answers.line()
+
+
+@pytest.mark.soak
+def test_no_request_of_a_hundred_thousand_is_answered_otherwise_than_described():
+    answers = ask_on_cores(100_000, 1_000, processes=2)
+    print(f"\n{answers.line()}")
+    assert answers.wrong == [], "\n\n".join(answers.wrong)
+    assert answers.cases >= 100_000
+
+
+def test_an_answer_that_is_not_described_and_one_of_a_broken_service_are_noticed(tmp_path: Path, monkeypatch):
+    router = APIRouter(prefix=PREFIX, route_class=GuardedRoute, tags=["broken"])
+
+    @router.get("/a-number", dependencies=[needs(Role.READER)], response_model=None, responses={200: {"model": int}})
+    def a_number() -> str:
+        return "seven"
+
+    @router.get("/breaks", dependencies=[needs(Role.READER)])
+    def breaks(divisor: int) -> float:
+        return 1 / (divisor * 0)
+
+    monkeypatch.setattr("api.app._NOUNS", (SimpleNamespace(router=router),))
+    monkeypatch.setattr("tests.fuzz.cases.Furnished", lambda app: Unfurnished)
+    answers = ask_all(tmp_path, 0, 1, 6, first_seed=1)
+    said = "\n".join(answers.wrong)
+    assert "/a-number" in said and "is not of type" in said and "/breaks" in said and "ZeroDivisionError" in said
