@@ -22,14 +22,15 @@ pytestmark = pytest.mark.laptop("sets the clock of the service of a laptop")
 
 # Writes down when it was alive, by a clock that nobody can set.
 ALIVE = """
-    import sys, time
+    import os, sys, time
     begun = time.monotonic()
     with open(sys.argv[1], "a") as file:
         file.write("begun\\n")
     while time.monotonic() - begun < float(sys.argv[2]):
         time.sleep(0.02)
-        with open(sys.argv[1] + ".alive", "w") as file:
+        with open(sys.argv[1] + ".new", "w") as file:
             file.write(str(time.monotonic() - begun))
+        os.replace(file.name, sys.argv[1] + ".alive")  # it may be ended at any place
     print("worked to the end")
     sys.exit(int(sys.argv[3]) if open(sys.argv[1]).read().count("begun") == 1 else 0)
 """

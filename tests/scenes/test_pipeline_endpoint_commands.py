@@ -10,6 +10,10 @@ from canalis.pipeline_run import PipelineRun
 from tests.scenes.conftest import canalis, cells, log_of
 from tests.scenes.files import answer, published, written
 
+pytestmark = pytest.mark.laptop(
+    "the command line asks as it does in test_run_from_ci.py, which runs through both doors"
+)
+
 
 @pytest.fixture(autouse=True)
 def sources(project, ws, monkeypatch):

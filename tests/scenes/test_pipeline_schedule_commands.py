@@ -33,6 +33,10 @@ Schedule:
   polling_interval: 15
 """
 
+pytestmark = pytest.mark.laptop(
+    "the command line asks as it does in test_run_from_ci.py, which runs through both doors"
+)
+
 
 @pytest.fixture(autouse=True)
 def sources(project, ws, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 
 import pytest
@@ -43,20 +44,17 @@ def a_command(*line: object, arguments: tuple[str, ...] = ()) -> Node:
 def run(node: Node, values: Values, folder) -> list[str]:
     """What a program sees as its arguments when the step is really run."""
     line, extra = command_line(node, "python3", values)
-    program = "import sys, json; print(json.dumps(sys.argv[1:]))"
-    (folder / "show.py").write_text(program)
-    import json
-    import os
-
+    (folder / "show.py").write_text("import sys; print(*sys.argv[1:], sep='\\0', end='\\0')")
+    (folder / "show.sh").write_text("""printf '%s\\0' "$@" """)  # as well, in a twentieth of the time
     done = subprocess.run(line, cwd=folder, env={**os.environ, **extra}, capture_output=True, text=True, check=True)
-    return json.loads(done.stdout)
+    return done.stdout.split("\0")[:-1]
 
 
 @pytest.mark.parametrize("value", NASTY)
 @pytest.mark.parametrize(("before", "after"), [("", ""), ('"', '"'), ("--x=", ""), ("'", "'"), ("pre'", "'post")])
 @pytest.mark.parametrize("rest", ["", " && true", " | cat"])
 def test_a_value_reaches_the_program_as_it_is_whatever_quotes_are_around_it(tmp_path, value, before, after, rest):
-    node = a_command(f"python3 show.py {before}", ParameterText(name="p"), f"{after}{rest}")
+    node = a_command(f"sh show.sh {before}", ParameterText(name="p"), f"{after}{rest}")
     found = run(node, Values({}, {}, {"p": value}), tmp_path)
 
     assert found == [f"{before.strip(chr(34) + chr(39))}{value}{after.strip(chr(34) + chr(39))}"]
@@ -79,7 +77,7 @@ def test_a_value_reaches_the_program_as_it_is_whatever_quotes_are_around_it(tmp_
 )
 @pytest.mark.parametrize(("opening", "closing"), [("", ""), ('"', '"'), ("'", "'"), ('"$(printf %s ', ')"')])
 def test_a_shell_reads_a_value_as_one_word_whatever_stands_before_it(tmp_path, value, before, opening, closing):
-    node = a_command(f"python3 show.py {before}{opening}", ParameterText(name="p"), f"{closing} && true")
+    node = a_command(f"sh show.sh {before}{opening}", ParameterText(name="p"), f"{closing} && true")
     found = run(node, Values({}, {}, {"p": value}), tmp_path)
 
     assert found[-1] == (value.rstrip("\n") if "printf" in opening else value)
