@@ -165,6 +165,6 @@ class GuardedRoute(APIRoute):
 
 async def _read_carefully(request: Request) -> Request:
     careful = JsonRequest(request.scope, request.receive)
-    if careful.is_json:
+    if careful.is_json and await careful.body():  # who sends none may still say of which type it would be
         await careful.json()
     return careful

@@ -30,6 +30,9 @@ class NewId(Part):
     id: Id | None = None
 
 
+_NO_ID = NewId()  # what is meant by no body
+
+
 @router.post("", dependencies=[needs(Role.SUBMITTER)], status_code=201)
 def create_draft(here: Here, who: Asking, asked: DraftRequest, response: Response) -> Draft:
     """Keep a draft of a graph, of a published pipeline, of what a run ran, or of another draft."""
@@ -71,20 +74,18 @@ def get_draft_graph(here: Here, identity: str) -> Graph:
 
 @router.post("/{identity}/runs", dependencies=[needs(Role.SUBMITTER)], status_code=201)
 def run_draft(
-    here: Here, who: Asking, once: OnlyOnce, identity: str, response: Response, asked: NewId | None = None
+    here: Here, who: Asking, once: OnlyOnce, identity: str, response: Response, asked: NewId = _NO_ID
 ) -> RunView:
     """Start a run of a draft as it is now. Its first steps have been ordered when this returns."""
-    run_id = once.run_id or (asked.id if asked else None)
+    run_id = once.run_id or asked.id
     run = kept.run_draft(here.engine, identity, run_id, choices(here), who.name, once.fingerprint)
     return made(here, run, response)
 
 
 @router.post("/{identity}/publish", dependencies=[needs(Role.SUBMITTER)], status_code=201)
-def publish_draft(
-    here: Here, who: Asking, identity: str, response: Response, asked: NewId | None = None
-) -> PublishedView:
+def publish_draft(here: Here, who: Asking, identity: str, response: Response, asked: NewId = _NO_ID) -> PublishedView:
     """Publish a draft as it is now."""
-    found = kept.publish_draft(here.ports, identity, asked.id if asked else None, choices(here), by=who.name)
+    found = kept.publish_draft(here.ports, identity, asked.id, choices(here), by=who.name)
     response.headers["Location"] = f"{PREFIX}/pipelines/{found.id}"
     return shown_pipeline(here, found)
 

@@ -47,6 +47,7 @@ from orchestrator.submit import Behind, Submission, submit
 router = APIRouter(prefix="/runs", route_class=GuardedRoute, tags=["runs"])
 
 _TRIES = 8
+_AS_IT_WAS = Resumption()  # what is meant by no body
 _POINTS_MAX = 10_000
 _METRICS_BYTES_MAX = 64 * 2**20
 
@@ -129,10 +130,10 @@ def cancel_run(here: Here, who: Asking, name: str) -> RunView:
 
 
 @router.post("/{name}/resume", dependencies=[needs(Role.SUBMITTER)], status_code=201)
-def resume_run(here: Here, who: Asking, name: str, response: Response, asked: Resumption | None = None) -> RunView:
+def resume_run(here: Here, who: Asking, name: str, response: Response, asked: Resumption = _AS_IT_WAS) -> RunView:
     """Start a new run that keeps what has succeeded in an ended run and is still valid, and runs the rest."""
     run = views.find_run(here.ports, name)
-    return made(here, resume(here.ports, run, asked or Resumption(), choices(here), by=who.name), response)
+    return made(here, resume(here.ports, run, asked, choices(here), by=who.name), response)
 
 
 @router.get("/{name}/steps", dependencies=[needs(Role.READER, step=Reach.RUNS)])

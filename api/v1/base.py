@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import Depends, Request
+from fastapi import Depends, Path
 
 from api.service import Here, Service
 from canalis.contract.errors import NotFound
@@ -57,19 +57,22 @@ class V1Paths:
         await self._app(scope, receive, send)
 
 
-def _meant(here: Here, request: Request) -> Service:
+_Part = Annotated[str, Path()]  # its value is compared and nothing else
+
+
+def _meant(here: Here, subscription: _Part, group: _Part, workspace: _Part) -> Service:
     """The service, for who means the workspace that it serves. Raises NotFound for another one.
 
     A caller that was made for another workspace must not start its pipelines in this one.
     """
-    w, asked = here.workspace, request.path_params
-    said = tuple(str(asked[name]).lower() for name in ("subscription", "group", "workspace"))
+    w = here.workspace
+    said = (subscription.lower(), group.lower(), workspace.lower())
     if said != (w.subscription_id.lower(), w.resource_group.lower(), w.name.lower()):
         raise NotFound(
             f"This service serves workspace '{w.name}' of resource group '{w.resource_group}' in subscription "
             f"{w.subscription_id}: use that in the address",
             kind="workspace",
-            name=str(asked["workspace"])[:80],
+            name=workspace[:80],
         )
     return here
 

@@ -69,7 +69,7 @@ class Client:
     """Speaks to an app in this process, as any HTTP client would."""
 
     def __init__(self, app: FastAPI, token: str | None = TOKEN) -> None:
-        self._app = app
+        self._app, self.token = app, token
         self._headers = {"Authorization": f"Bearer {token}"} if token is not None else {}
 
     def __call__(self, method: str, path: str, **parts: object) -> httpx2.Response:
