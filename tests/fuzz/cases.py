@@ -99,9 +99,11 @@ def _asked(app: FastAPI, furnished: Furnished, operation: Any, cases: int, first
                 settings(_SETTINGS, max_examples=cases // len(modes))(seed(first_seed)(given_so(ask)))()
             except Unsatisfiable:
                 pass  # nothing that could be sent to it is forbidden
-            except Exception as error:
+            except (Exception, BaseExceptionGroup) as error:
                 leaves = _leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
-                answers.wrong += [f"{operation.label} ({mode.value}, seed {first_seed}): {one!r}" for one in leaves]
+                answers.wrong += [
+                    f"{operation.label} ({mode.value}, seed {first_seed}): {one!r}: {one}" for one in leaves
+                ]
     return answers
 
 
