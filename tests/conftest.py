@@ -49,6 +49,11 @@ def pytest_configure(config: pytest.Config) -> None:
     )
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Twice as many as there are cores: half of what the tests do is to wait."""
+    return 2 * (os.cpu_count() or 1)
+
+
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     if _DOOR in session.config.stash and exitstatus in (0, pytest.ExitCode.NO_TESTS_COLLECTED):
         session.config.stash[_IS_WELL] = True
