@@ -24,7 +24,7 @@ from functools import partial
 from itertools import count as numbers
 from pathlib import Path
 
-from benchmarks import azure, engine, floors, moments
+from benchmarks import azure, engine, floors, moments, starts
 from benchmarks.figures import Line, against, import_s, in_turn, machine, per_step, say
 from benchmarks.laptop import Laptop
 from benchmarks.workloads import HEAVY_IMPORTS, SLOTS, Edges, chain, fan_out, layered
@@ -164,6 +164,16 @@ def _waits(folder: Path, rounds: int, quick: bool) -> Iterator[Line]:
         laptop.close()
 
 
+def _starts(folder: Path, rounds: int, quick: bool) -> Iterator[Line]:
+    """What callers of the REST contract wait for."""
+    laptop = Laptop(folder)
+    try:
+        laptop.run_s(chain(2))
+        yield from starts.measures(laptop, 4.0 if quick else 60.0)
+    finally:
+        laptop.close()
+
+
 def _desk(folder: Path, rounds: int, quick: bool) -> Iterator[Line]:
     """What an author waits for before anything is sent."""
     yield _validation(1_000 if quick else 10_000)
@@ -175,6 +185,7 @@ _PARTS: dict[str, Callable[[Path, int, bool], Iterator[Line]]] = {
     "engine": _engine,
     "syncs": _syncs,
     "waits": _waits,
+    "starts": _starts,
     "desk": _desk,
     "azure": azure.measures,
 }
