@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from canalis.contract.graph import Argument, InputPath, Node, OutputPath, ParameterText, Piece, Style
-from canalis.wiring import pieces_of
+from canalis.wiring import split_at_names
 from canalis.yaml_reading import Faults, Item
 from canalis.yaml_sections import near
 
@@ -62,7 +62,7 @@ class Names:
                 port = name
             return InputPath(name=port) if port is not None else None
 
-        return pieces_of(text, named)
+        return split_at_names(text, named)
 
 
 def words_of(parameters: Iterable[str]) -> dict[str, str]:

@@ -136,7 +136,7 @@ class Wiring:
         return OutputPath(name=given.name)
 
     def _text(self, text: str) -> Argument:
-        return pieces_of(text, self._named)
+        return split_at_names(text, self._named)
 
     def _named(self, match: re.Match[str]) -> Piece | None:
         parameter = match["braced"] or match["parameter"]
@@ -210,7 +210,7 @@ class Wiring:
         raise ValueError(f"{given!r} among the outputs of step '{self.step}' is nothing that a step can write")
 
 
-def pieces_of(text: str, named: Callable[[re.Match[str]], Piece | None]) -> Argument:
+def split_at_names(text: str, named: Callable[[re.Match[str]], Piece | None]) -> Argument:
     """A text with the placeholders that authors embed in longer ones.
 
     named   what a placeholder stands for, by the group of its match that has the name; None for the author's own text
