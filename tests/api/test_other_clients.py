@@ -14,6 +14,7 @@ import sys
 import threading
 import typing
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
 from types import ModuleType
@@ -62,7 +63,8 @@ def asked_of_all(world: World) -> Iterator[tuple[str, str, str, dict[str, Any]]]
         yield method, whole, said.replace("{run}", "run-mine"), parts
 
 
-def by_curl(address: str, token: str) -> Send:
+@contextmanager
+def by_curl(address: str, token: str) -> Iterator[Send]:
     def send(method: str, path: str, parts: dict[str, Any]) -> int:
         body = (
             parts["content"] if "content" in parts else json.dumps(parts["json"]).encode() if "json" in parts else None
@@ -74,24 +76,26 @@ def by_curl(address: str, token: str) -> Send:
         done = subprocess.run([*words, address + path], input=body, capture_output=True, timeout=30, check=True)
         return int(done.stderr)
 
-    return send
+    yield send
 
 
-def by_requests(address: str, token: str) -> Send:
-    session = requests.Session()
-    session.headers["Authorization"] = f"Bearer {token}"
+@contextmanager
+def by_requests(address: str, token: str) -> Iterator[Send]:
+    with requests.Session() as session:
+        session.headers["Authorization"] = f"Bearer {token}"
 
-    def send(method: str, path: str, parts: dict[str, Any]) -> int:
-        answer = session.request(method, address + path, json=parts.get("json"), data=parts.get("content"), timeout=30)
-        return answer.status_code
+        def send(method: str, path: str, parts: dict[str, Any]) -> int:
+            body = {"json": parts.get("json"), "data": parts.get("content")}
+            with session.request(method, address + path, timeout=30, **body) as answer:
+                return answer.status_code
 
-    return send
+        yield send
 
 
 @pytest.mark.parametrize("client", [by_curl, by_requests])
 def test_every_route_is_driven_by(world, address, client):  # noqa: F811
-    send = client(address, world.admin.token)
-    answered = {(method, route): send(method, path, parts) for method, route, path, parts in asked_of_all(world)}
+    with client(address, world.admin.token) as send:
+        answered = {(method, route): send(method, path, parts) for method, route, path, parts in asked_of_all(world)}
     assert {asked: status for asked, status in answered.items() if not 200 <= status < 300} == {}
     assert len(answered) > 100
 
