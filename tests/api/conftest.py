@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
 import pytest
+import uvicorn
 from fastapi import FastAPI
 
 from adapters.clock import SystemClock
@@ -63,6 +66,19 @@ def an_app(folder: Path, guard: Guard) -> Iterator[FastAPI]:
 def app(tmp_path: Path):
     with an_app(tmp_path, KeptToken(TOKEN, "me")) as made:
         yield made
+
+
+@contextlib.contextmanager
+def served(app: FastAPI) -> Iterator[tuple[str, int]]:
+    """Where an app listens, over real HTTP."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))
+    thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
+    thread.start()
+    yield listening.getsockname()
+    server.should_exit = True
+    thread.join(10)
+    listening.close()
 
 
 class Client:

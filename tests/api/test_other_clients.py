@@ -8,10 +8,8 @@ import io
 import json
 import pkgutil
 import re
-import socket
 import subprocess
 import sys
-import threading
 import typing
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,12 +22,11 @@ from urllib.parse import parse_qsl, urlsplit
 import openapi_python_client as generator
 import pytest
 import requests
-import uvicorn
 from openapi_python_client.config import Config, ConfigFile, MetaType
 
 from api.app import PREFIX
 from api.v1.base import V1_PREFIX
-from tests.api.conftest import V1
+from tests.api.conftest import V1, served
 from tests.api.test_routes import routes
 from tests.api.test_who_may import World, a_request, world  # noqa: F401  a fixture
 
@@ -39,14 +36,8 @@ Send = Callable[[str, str, dict[str, Any]], int]
 @pytest.fixture
 def address(world: World) -> Iterator[str]:  # noqa: F811
     """Where the world's service listens."""
-    listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(world.app, log_level="error", lifespan="off"))
-    thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-    server.should_exit = True
-    thread.join(10)
-    listening.close()
+    with served(world.app) as (host, port):
+        yield f"http://{host}:{port}"
 
 
 def asked_of_all(world: World) -> Iterator[tuple[str, str, str, dict[str, Any]]]:  # noqa: F811

@@ -6,14 +6,12 @@ import asyncio
 import http.client
 import json
 import logging
-import socket
 import subprocess
 import sys
 import threading
 import time
 
 import pytest
-import uvicorn
 from fastapi import FastAPI
 from starlette.requests import Request
 
@@ -25,7 +23,7 @@ from api.keyset import BYTES_MAX, REST_S, KeySet, read_keys
 from canalis.contract import run_token
 from canalis.contract.errors import NotAllowed, SettingInvalid, StoreUnavailable
 from canalis.contract.run import StepRunId
-from tests.api.conftest import Client, an_app, path_of
+from tests.api.conftest import Client, an_app, path_of, served
 from tests.api.forged import FORGED, OWNER, RUN_KEY
 from tests.api.issuer import AUDIENCE, TENANT, Issuer
 from tests.api.test_routes import routes
@@ -64,14 +62,8 @@ def forged(issuer):
 @pytest.fixture(scope="module")
 def address(app):
     """Where the app listens, over real HTTP."""
-    listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))
-    thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
-    thread.start()
-    yield listening.getsockname()
-    server.should_exit = True
-    thread.join(10)
-    listening.close()
+    with served(app) as found:
+        yield found
 
 
 def ask(address, method, path, headers=(), body=None):

@@ -10,7 +10,7 @@ from tests.simulation.notices import ALONE, LISTENERS, run_told, run_told_seed, 
 from tests.simulation.world import Swarm
 
 SLICE = 250
-SEEDS = 1_000
+SEEDS = 2_000
 
 
 @pytest.mark.parametrize("scenario", ALONE, ids=lambda scenario: scenario.name)
