@@ -27,7 +27,6 @@ from adapters.tables.table import (
     TRANSACTION_BYTES_MAX,
     Delete,
     Insert,
-    Merge,
     Operation,
     Replace,
     Row,
@@ -101,7 +100,7 @@ class AzureTable:
             yield from map(_to_row, page)
 
     def transact(self, partition: str, operations: Sequence[Operation]) -> list[str]:
-        """Do all of it or nothing; the new entity tags."""
+        """Do all of it or nothing; the new entity tags, "" where there is none that is ours."""
         check_limits(operations)
         write_id = uuid.uuid4().hex
         try:
@@ -151,11 +150,16 @@ class AzureTable:
     def _done_before(
         self, partition: str, operations: Sequence[Operation], write_id: str, refused: _Refused
     ) -> list[str]:
-        """The entity tags, if what was refused had been done by the same request before. Raises Conflict."""
+        """The entity tags, if what was refused had been done by the same request before. Raises Conflict.
+
+        Somebody else may have written over some of it since: the tags of those rows are theirs, and would let us write
+        over what we have never read.
+        """
         found = [self._get(partition, operation.key) for operation in operations]
-        if not any(entity is not None and entity.get(_WRITE) == write_id for entity in found):
+        ours = [entity is not None and entity.get(_WRITE) == write_id for entity in found]
+        if not any(ours):
             raise self._reason(refused) from refused
-        return [str(entity.metadata["etag"]) if entity is not None else "" for entity in found]
+        return [str(entity.metadata["etag"]) if entity and own else "" for entity, own in zip(found, ours, strict=True)]
 
     def _get(self, partition: str, key: str) -> TableEntity | None:
         try:
@@ -232,15 +236,14 @@ def _to_part(partition: str, operation: Operation, write_id: str) -> tuple[str, 
 
 
 def _to_entity(partition: str, operation: Operation, write_id: str) -> dict[str, Any]:
-    """The row as the client takes it; marked as ours when the write fails if somebody else wrote first."""
+    """The row as the client takes it, marked as ours: who was not answered sees by the mark who wrote last."""
     entity: dict[str, Any] = {"PartitionKey": encoded(partition), "RowKey": encoded(operation.key)}
     if isinstance(operation, Delete):
         return entity
     for name, value in operation.properties.items():
         is_long = isinstance(value, int) and not -_INT32 <= value < _INT32
         entity[name] = EntityProperty(value, EdmType.INT64) if is_long else value
-    if not isinstance(operation, Merge) or operation.etag is not None:
-        entity[_WRITE] = write_id
+    entity[_WRITE] = write_id
     return entity
 
 

@@ -93,7 +93,10 @@ class TableRuns:
         assert len(rows) <= OPERATIONS_MAX, (run.run_id, len(rows))
         etag = self._table.transact(run.run_id, rows)[0]
         after = changed(run, state, version, now, stopping_since)
-        self._remember(after, etag)
+        if etag:
+            self._remember(after, etag)
+        else:  # somebody has gone on from it before we were told
+            self._seen.pop(run.run_id, None)
         if sends:
             self._outboxes[run.run_id] = (version, sends)
         else:

@@ -84,7 +84,7 @@ class Table(Protocol):
         ...
 
     def transact(self, partition: str, operations: Sequence[Operation]) -> list[str]:
-        """Do all of it or nothing; the new entity tags, "" for deletions.
+        """Do all of it or nothing; the new entity tags, "" for deletions and for rows that others wrote before it told.
 
         Raises   Conflict when a row is there that should not be, or has another entity tag; TooLarge over a limit
         """

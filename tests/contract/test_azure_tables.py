@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 
 import pytest
 
@@ -15,11 +17,14 @@ from tests.azure.conftest import needs_stack
 
 needs_stack()
 
+from adapters import azure_tables  # noqa: E402
 from adapters.azure_tables import AzureTable  # noqa: E402
 from adapters.clock import SystemClock  # noqa: E402
 from adapters.tables import Delete, Insert, Merge, Replace, TableRuns  # noqa: E402
 from canalis.contract.errors import Conflict, SettingInvalid, StoreUnavailable  # noqa: E402
+from canalis.contract.messages import GoOn, Send  # noqa: E402
 from canalis.contract.ports import AttemptKey, RunQuery  # noqa: E402
+from canalis.contract.status import RunStatus  # noqa: E402
 from orchestrator.plan import first_state  # noqa: E402
 from tests.azure.storage.azurite import KEY, Azurite, connection_string  # noqa: E402
 from tests.azure.storage.client import FaultProxy  # noqa: E402
@@ -32,6 +37,7 @@ PART = (
     b"--changesetresponse_1\r\nContent-Type: application/http\r\n\r\nHTTP/1.1 204 No Content\r\n"
 )
 STATE = first_state(a_plan(a_graph("a > b")))
+DONE = dataclasses.replace(STATE, status=RunStatus.COMPLETED)
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +52,16 @@ def table(azure_table, azurite, proxy):
     proxy.have()
     proxy.reset()
     return AzureTable(connection_string(azurite.blob_url, proxy.url), azure_table._name)
+
+
+@pytest.fixture
+def meanwhile(monkeypatch):
+    """Has something done while a table that was not answered rests, before it asks again."""
+
+    def have(done: Callable[[], object]) -> None:
+        monkeypatch.setattr(azure_tables, "time", SimpleNamespace(sleep=lambda _: done()))
+
+    return have
 
 
 @contextmanager
@@ -106,6 +122,30 @@ def test_the_write_of_another_is_not_taken_for_our_own(table, azure_table, proxy
             with pytest.raises(Conflict):
                 table.transact("p", operations)
     assert [(row.key, row.properties) for row in table.rows("p")] == [("one", {"n": 2})]
+
+
+@pytest.mark.parametrize("over", [lambda tag: Replace("one", {"n": 3}, tag), lambda _: Merge("one", {"n": 3})])
+def test_what_another_wrote_after_a_lost_answer_is_not_ours_to_write_over(table, azure_table, proxy, meanwhile, over):
+    (tag,) = table.transact("p", [Insert("one", {"n": 1})])
+    meanwhile(lambda: azure_table.transact("p", [over(azure_table.get("p", "one").etag)]))
+    proxy.have(reset_after=1.0, count=1, only=WRITES)
+    tags = table.transact("p", [Replace("one", {"n": 2}, tag), Insert("two", {})])
+
+    assert tags == ["", table.get("p", "two").etag]
+    assert table.get("p", "one").properties == {"n": 3}
+
+
+def test_a_commit_whose_answer_was_lost_does_not_undo_those_of_others(table, azure_table, proxy, meanwhile):
+    ours, theirs = (TableRuns(one, None, SystemClock()) for one in (table, azure_table))
+    ours.create("r-1", a_request(), STATE, [])
+    first = ours.load("r-1")
+    meanwhile(lambda: theirs.commit(theirs.load("r-1"), DONE))
+    proxy.have(reset_after=1.0, count=1, only=WRITES)
+    after = ours.commit(first, STATE, [Send(queue="orchestrator", message=GoOn(run_id="r-1"))])
+
+    with pytest.raises(Conflict):
+        ours.commit(after, STATE)
+    assert ours.load("r-1", fresh=False).state == theirs.load("r-1").state == DONE
 
 
 def test_of_many_writers_one_wins_though_answers_are_lost(table, proxy):
