@@ -23,7 +23,18 @@ from orchestrator.audit import keep
 
 _log = logging.getLogger("canalis.audit")
 _READS = ("GET", "HEAD", "OPTIONS")
-_ONLY_LOGGED = ("/content/{sha256}", "/snapshots")
+_ONLY_LOGGED = (
+    # Source files change nothing until somebody runs them.
+    "/content/{sha256}",
+    "/snapshots",
+    # These ask with a body, and change nothing.
+    "/schedules/preview",
+    "/runs/{name}/links",
+    "/PipelineRuns/{name}/Graph/AllNodes/Status",
+    "/PipelineRuns/{name}/Graph/Node/StatusCode",
+    "/PipelineRuns/{name}/Graph/Shareable/{log}",
+    "/PipelineRuns/{name}/Outputs",
+)
 _TEXT_MAX = 256
 
 
@@ -46,7 +57,7 @@ async def note(request: Request, caller: Caller, route: str, response: Response)
     line |= {"made": made[:_TEXT_MAX]} if made else {}
     # JSON in ASCII: no name of anybody's choosing can begin a line of its own.
     _log.info(json.dumps({"event": "audit"} | line))
-    # What a script says of its own run stands there; source files change nothing until somebody runs them.
+    # What a script says of its own run stands there.
     if caller.run is None and route not in _ONLY_LOGGED:
         await run_in_threadpool(_keep, request.app.state.service.ports, line)
 

@@ -13,6 +13,7 @@ from canalis.cli.words import Json, WorkspaceName, app
 
 _NOUNS = {
     "computes": "compute target",
+    "datasets": "dataset",
     "datastores": "datastore",
     "drafts": "draft",
     "endpoints": "endpoint",
@@ -21,6 +22,7 @@ _NOUNS = {
     "pipelines": "published pipeline",
     "runs": "run",
     "schedules": "schedule",
+    "webhooks": "webhook",
 }
 _V1_NOUNS = {"Pipelines": "pipelines", "PipelineEndpoints": "endpoints", "Schedules": "schedules"}
 _VERBS = {"POST": "made", "PUT": "made or changed", "PATCH": "changed", "DELETE": "deleted"}
@@ -29,6 +31,10 @@ _ENDS = {
     "Execution": "cancelled a run",
     "resume": "resumed a run",
     "publish": "published a draft",
+    "receive": "took messages from a queue",
+    "submissions": "put a message on the queue",
+    "test": "tested a webhook",
+    "tick": "started a run",
     "versions": "added a version to an endpoint",
 }
 
@@ -45,7 +51,7 @@ def audit(
         output.print_json(found)
         return
     rows = [
-        (_when(line["at"]), line["who"], deed(line), line["name"], line.get("made", ""), line["client"])
+        (_when(line["at"]), line["who"], deed(line), line["name"], line.get("made", ""), line.get("client", ""))
         for line in found
     ]
     if rows:
@@ -55,14 +61,14 @@ def audit(
 
 
 def deed(line: Mapping[str, Any]) -> str:
-    """What somebody did, in words.
+    """What somebody did, in words; a line of a schedule has no method, since nobody sent a request.
 
     >>> deed({"method": "POST", "route": "/pipelines/{identity}/runs"})
     'started a run of a published pipeline'
     >>> deed({"method": "PATCH", "route": "/schedules/{identity}"}), deed({"method": "PUT", "route": "/new/{thing}"})
     ('changed a schedule', 'PUT /new/{thing}')
     """
-    method, route = str(line["method"]), str(line["route"])
+    method, route = str(line.get("method", "")), str(line["route"])
     parts = [part for part in route.split("/") if part and not part.startswith("{")]
     last, first = parts[-1], _V1_NOUNS.get(parts[0], parts[0])
     noun = _NOUNS.get(first, "")

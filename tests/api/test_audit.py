@@ -32,6 +32,16 @@ def test_changes_are_paged_newest_first(ask):
     assert ask("GET", "/audit?limit=0").status_code == 400
 
 
+def test_what_asks_with_a_body_and_changes_nothing_is_not_in_it(ask):
+    run = a_run(ask)["id"]
+    published = ask("POST", "/pipelines", json={"run": run, "name": "train"}).json()["id"]
+    before = ask("GET", "/audit").json()
+    trigger = {"kind": "cron", "expression": "0 2 * * *"}
+    asked = {"experiment": "e", "pipeline": published, "trigger": trigger}
+    assert ask("POST", "/schedules/preview", json=asked).status_code == 200
+    assert ask("GET", "/audit").json() == before
+
+
 def test_scripts_and_readers_do_not_see_it_and_what_scripts_log_is_not_in_it(world):  # noqa: F811
     for role, client in world.people.items():
         assert client("GET", "/audit").status_code == (200 if role.name in ("OPERATOR", "ADMIN") else 403)

@@ -126,6 +126,8 @@ def test_a_schedule_without_a_start_time_has_its_first_run_at_once(identity, ws)
     assert cells(head) == ["tick", "outcome", "run"] and cells(line)[1:] == ["started", run["Id"]]
     (firing,) = answer("pipeline", "firings", "-s", schedule, "--json")
     assert datetime.now(UTC) - datetime.fromtimestamp(firing["at"], UTC) < timedelta(minutes=10)
+    (told,) = [line for line in canalis("audit", "-n", "200").stdout.splitlines() if run["Id"] in line]
+    assert cells(told)[1:] == ["schedule at_once", "started a run", schedule, run["Id"]]
 
 
 def test_an_endpoint_is_scheduled_by_a_cron_expression(identity, project, ws):
