@@ -8,6 +8,7 @@ from __future__ import annotations
 _SERVING = "serve what a run leaves with a web framework of your choice"
 _AUTOML = "search with a library of your choice in a PythonScriptStep"
 _ESTIMATOR = "use PythonScriptStep, whose environment and arguments say the same"
+_RSCRIPT = "call Rscript in a CommandStep"
 _REST = "it has nothing to do with running pipelines: take it out"
 
 _PLANNED = """
@@ -23,7 +24,7 @@ _PLANNED = """
 _NEVER = {
     "AutoMLStep AutoMLStepRun AutoMLConfig": _AUTOML,
     "EstimatorStep Estimator": _ESTIMATOR,
-    "RScriptStep": "call Rscript in a CommandStep",
+    "RScriptStep": _RSCRIPT,
     "NotebookRunnerStep": "call a notebook runner such as papermill in a CommandStep",
     "AksCompute Webservice": _SERVING,
 }
@@ -32,9 +33,16 @@ _PLANNED_MODULES = """
     azureml.core.model azureml.core.keyvault azureml.core.databricks azureml.data.sql_data_reference
     azureml.data.tabular_dataset azureml.data.pipeline_output_dataset
     azureml.pipeline.core.module
-    azureml.pipeline.steps azureml.contrib.pipeline.steps azureml.train.hyperdrive azureml_user.parallel_run
+    azureml.pipeline.steps.adla_step azureml.pipeline.steps.azurebatch_step azureml.pipeline.steps.data_transfer_step
+    azureml.pipeline.steps.databricks_step azureml.pipeline.steps.hyper_drive_step azureml.pipeline.steps.kusto_step
+    azureml.pipeline.steps.module_step azureml.pipeline.steps.mpi_step azureml.pipeline.steps.parallel_run_config
+    azureml.pipeline.steps.parallel_run_step azureml.pipeline.steps.synapse_spark_step
+    azureml.contrib.pipeline.steps azureml.train.hyperdrive azureml_user.parallel_run
 """
 _NEVER_MODULES = {
+    "azureml.pipeline.steps.automl_step": _AUTOML,
+    "azureml.pipeline.steps.estimator_step": _ESTIMATOR,
+    "azureml.pipeline.steps.r_script_step": _RSCRIPT,
     "azureml.train.automl": _AUTOML,
     "azureml.automl": _AUTOML,
     "azureml.train.estimator": _ESTIMATOR,

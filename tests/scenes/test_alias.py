@@ -124,6 +124,8 @@ def test_a_member_that_is_not_there_yet_says_so_when_it_is_asked_for(line, name)
         ("from azureml.core import Model", "azureml.core.Model is not in Canalis 0.1.0 and is planned;"),
         ("import azureml.train.automl", "azureml.train is not in Canalis 0.1.0; "),
         ("from azureml.pipeline.steps import EstimatorStep", "and will not come: use PythonScriptStep, whose"),
+        ("import azureml.pipeline.steps.parallel_run_step", "parallel_run_step is not in Canalis 0.1.0 and is planned"),
+        ("from azureml.pipeline.steps import PythonScriptStp", "PythonScriptStp is not in Canalis 0.1.0; `canalis"),
         (
             "from azureml.core import Workspace\nWorkspace.models",
             "Workspace.models is not in Canalis 0.1.0 and is planned",
@@ -138,10 +140,11 @@ def test_a_name_that_is_not_there_says_whether_it_will_be(line, said):
 
 def test_what_is_called_absent_is_absent():
     import canalis
-    from canalis.planned import MEMBERS, NAMES
+    from canalis.planned import _MODULES, MEMBERS, NAMES
 
     covered = {name.partition(":")[0] for _, name in PATHS}
     assert covered & NAMES.keys() == set() and MEMBERS.keys() <= covered
+    assert {module for module, _ in PATHS} & _MODULES.keys() == set(), "a misspelt name in it would have a fate"
     for name, members in MEMBERS.items():
         assert [member for member in members if hasattr(getattr(canalis, name), member)] == [], name
 
