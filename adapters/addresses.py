@@ -114,6 +114,10 @@ def read(url: str) -> Address:
     authority = _AUTHORITY.fullmatch(parts.netloc.lower())
     if authority is None:
         raise AddressRefused(_NO_HOST)
+    if parts.scheme == "http" and not authority["port"]:
+        raise AddressRefused(
+            f"The address must begin with https://; http:// is for this machine alone, with a port from {_PORT_MIN} on"
+        )
     port = int(authority["port"] or _PORTS[parts.scheme])
     if port != _PORTS["https"] and not _PORT_MIN <= port <= _PORT_MAX:
         raise AddressRefused(f"The address has port {port}: it can be 443, or {_PORT_MIN} to {_PORT_MAX}")

@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 from api.v1.base import is_v1
 from canalis.contract.errors import BadRequest, CanalisError, NotAllowed
 from canalis.contract.trace import continued
+from canalis.contract.unreadable import in_words
 
 _log = logging.getLogger("canalis.api")
 _FAULTS_MAX = 100  # of a body that cannot be read; a graph's own faults are all told
@@ -54,9 +55,7 @@ async def _ours(request: Request, error: Exception) -> JSONResponse:
 
 async def _unreadable(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, (RequestValidationError, ValidationError)), error
-    found = [
-        f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in error.errors()[:_FAULTS_MAX]
-    ]
+    found = [in_words(fault) for fault in error.errors()[:_FAULTS_MAX]]
     return JSONResponse(body_of(request, BadRequest.code, "; ".join(found)), BadRequest.http_status)
 
 

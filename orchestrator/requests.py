@@ -28,8 +28,9 @@ from canalis.contract.parameters import value_from
 from canalis.contract.ports import Ports, Run
 from canalis.contract.published import Published, check_id
 from canalis.contract.run import ComputeChoice, Origin, Reply
-from canalis.contract.submissions import BODY_BYTES_MAX, SENDER, RunWanted, is_reply_queue
+from canalis.contract.submissions import BODY_BYTES_MAX, REPLIES, SENDER, RunWanted, is_reply_queue
 from canalis.contract.trace import CONSUMER, span
+from canalis.contract.unreadable import in_words
 from orchestrator.notices.event import REFUSED, event
 from orchestrator.pipelines.endpoints import behind, endpoint, endpoint_named
 from orchestrator.pipelines.launch import Launch, launch
@@ -39,6 +40,11 @@ KIND = "Queue"  # of the origin of such runs
 _RUNS = uuid.UUID("0d8d6a0b-7a0e-5c0f-8f39-6f5f1c1d5b52")  # of ids of runs that are made of keys and of ids of messages
 _FAULTS_MAX = 10
 _WHY_MAX = 1_000
+_FORMS = {
+    "idempotency_key": "it has 1 to 255 visible ASCII characters",
+    "pipeline": "this is no id of a published pipeline",
+    "reply_to": f"it is '{REPLIES}', or begins with '{REPLIES}-'",
+}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _OF_MESSAGES: dict[str, str | int] = {
     "messaging.operation.type": "process",
@@ -114,8 +120,7 @@ def _read(body: bytes) -> tuple[RunWanted, str]:
         wanted = RunWanted.model_validate(value)
     except ValidationError as error:
         faults = error.errors(include_url=False, include_context=False, include_input=False)[:_FAULTS_MAX]
-        said = [f"{'.'.join(map(str, fault['loc'])) or 'the message'}: {fault['msg']}" for fault in faults]
-        raise BadRequest("; ".join(said)) from None
+        raise BadRequest("; ".join(in_words(fault, _FORMS) for fault in faults)) from None
     return wanted, hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 

@@ -125,7 +125,7 @@ class ScheduleInvalid(AuthorError, ValueError):
 
 
 class TooMany(AuthorError):
-    """There are as many of them as there may be, or they come faster than is allowed."""
+    """There are as many of them as there may be."""
 
     code = "too_many"
     http_status = 429

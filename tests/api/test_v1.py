@@ -41,6 +41,14 @@ def submit(ask, published):
     return submit
 
 
+def test_a_body_that_does_not_say_that_it_is_json_is_told_which_header_says_so(ask, published):
+    url = published["url"].replace("/pipelines", f"{HOST}/pipelines", 1)
+    answer = ask("POST", url, content=b'{"ExperimentName": "e"}')
+    assert answer.status_code == 400
+    assert "must be a JSON object, sent with Content-Type: application/json" in answer.json()["error"]["message"]
+    assert "body.ExperimentName: it must be there" in ask("POST", url, json={}).json()["error"]["message"]
+
+
 def test_a_run_is_started_as_every_caller_of_v1_starts_one(ask, submit, published):
     run = submit(ParameterAssignments={"n": 20}, Description="from the ERP", RunSource="ERP", tags={"team": "red"})
 

@@ -141,9 +141,9 @@ def _http() -> str:
             rows[shown != path].append(f"| `{method.upper()}` | `{shown}` | {who} | {script} | {said} |")
     return (
         f"# The HTTP API\n\n{_MADE}\nJSON over HTTP, described by OpenAPI at `/api/v1/openapi.json`. Every request but "
-        "`/health` and `/ready` carries `Authorization: Bearer <token>`; on a laptop the token is in "
-        "`.canalis/token`. Every request may be sent twice without harm; one that makes a run must bring its "
-        "`run_id` for that. A JSON body has at most 64 MiB and no key twice in an object; files have no limit. "
+        "those that anybody may send carries `Authorization: Bearer <token>`; on a laptop the token is in "
+        "`.canalis/token`. Every request may be sent twice without harm; one that makes a run must bring an "
+        "`Idempotency-Key`, or its `run_id`, for that. A JSON body has at most 64 MiB and no key twice in an object; files have no limit. "
         "Errors are in [errors.md](errors.md). Who may use a route is the least role that people need; a script that runs "
         "reaches so far by its token, whatever its author's role ([what that means](../why/0013-who-may-do-what.md)).\n\n"
         + head

@@ -116,6 +116,7 @@ def test_where_this_machine_may_be_reached_the_others_are_refused_all_the_same(u
     ("url", "said"),
     [
         ("ftp://hooks.example.com/", "must begin with https://"),
+        ("http://hooks.example.com/", "must begin with https://; http:// is for this machine alone"),
         ("http://hooks.example.com:8080/", "open to all on the way"),
         ("https://ann:secret@hooks.example.com/", "no user or password"),
         ("https://hooks.example.com/#part", "no fragment"),

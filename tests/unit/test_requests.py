@@ -232,6 +232,13 @@ def test_a_message_that_cannot_be_carried_out_starts_nothing_and_says_why(desk, 
     assert 0 < len(said) <= 1_000 and "\n" not in said and "\x00" not in said
 
 
+def test_what_is_wrong_with_a_message_is_said_in_words_and_all_of_it(desk):
+    said = why(desk.refuses(b'{"pipeline": "<id>", "parametres": {}, "reply_to": "other"}'))
+    assert "pipeline: this is no id of a published pipeline" in said
+    assert "parametres: there is no such key here" in said
+    assert "reply_to: it is 'replies', or begins with 'replies-'" in said
+
+
 def test_who_sent_a_message_that_starts_nothing_hears_of_it_where_he_said(desk):
     body = {"pipeline": "pipe-none", "reply_to": "replies-erp", "idempotency_key": "order-7"}
     came = desk.came(body, "m-7")

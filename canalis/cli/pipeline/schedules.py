@@ -45,7 +45,7 @@ def create_schedule(
     parameters: Parameters = None,
     parameter: OneParameter = None,
 ) -> Any:
-    """Make a schedule of a published pipeline or of an endpoint. Without a start time its first run is at once.
+    """Make a schedule of a published pipeline or of an endpoint. A recurrence without a start time runs at once.
 
     `canalis pipeline preview-schedule` takes the same and makes nothing.
     """
