@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -216,6 +217,7 @@ class Client:
                 timeout=_TIMEOUT_S,
                 trust_env=not is_here(self.endpoint.url),  # a company's proxy must not be asked for 127.0.0.1
             )
+            weakref.finalize(self, self._http.close)  # v1's Workspace has no close(), so nobody will call ours
         return self._http
 
     def _look_again(self, event: str, info: Any) -> None:
