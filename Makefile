@@ -4,6 +4,9 @@
 
 python := .venv/bin/python
 
+# The tests start thousands of processes; where Python may keep nothing, each would compile all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 help:
 	@echo "make demo    set up, then run a real pipeline on this machine and show its result"
 	@echo "             with DOOR=azure, through all that stands for Azure on this machine"
