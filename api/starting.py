@@ -37,14 +37,17 @@ class Once:
     """Which run a request with an idempotency key starts; without one, `run_id` is None.
 
     fingerprint   of all that was asked for: method, path, query and body
+    response      to the request
     """
 
+    response: Response
     run_id: str | None = None
     fingerprint: str = ""
 
 
 async def _once(
     request: Request,
+    response: Response,
     who: Asking,
     key: Annotated[
         str | None,
@@ -56,11 +59,11 @@ async def _once(
     ] = None,
 ) -> Once:
     if key is None:
-        return Once()
+        return Once(response)
     if not _KEY.fullmatch(key):
         raise BadRequest(f"An Idempotency-Key has 1 to {CHARACTERS_MAX} visible ASCII characters")
     body = await request.body()
-    return Once(run_id_of(who, key), fingerprint_of(request, read_json(body) if body else None))
+    return Once(response, run_id_of(who, key), fingerprint_of(request, read_json(body) if body else None))
 
 
 def run_id_of(who: Caller, key: str) -> str:
@@ -87,8 +90,13 @@ def prepared(asked: Wish, who: Caller, once: Once) -> Wish:
 
 def made(here: Service, run: Run, response: Response) -> RunView:
     """A run that was asked for, and where it is found from now on."""
-    response.headers["Location"] = f"{PREFIX}/runs/{run.run_id}"
+    locate(run, response)
     return views.run_view(here.ports, run)
+
+
+def locate(run: Run, response: Response) -> None:
+    """Say in the headers where a run that was asked for is found, which the record of changes takes it from."""
+    response.headers["Location"] = f"{PREFIX}/runs/{run.run_id}"
 
 
 def _as_child(asked: Wish, mine: StepRunId) -> Wish:

@@ -31,6 +31,7 @@ from canalis.contract.run import ComputeChoice, Origin, Reply
 from canalis.contract.submissions import BODY_BYTES_MAX, REPLIES, SENDER, RunWanted, is_reply_queue
 from canalis.contract.trace import CONSUMER, span
 from canalis.contract.unreadable import in_words
+from orchestrator.audit import keep
 from orchestrator.notices.event import REFUSED, event
 from orchestrator.pipelines.endpoints import behind, endpoint, endpoint_named
 from orchestrator.pipelines.launch import Launch, launch
@@ -156,7 +157,9 @@ def _launched(
         continue_on_step_failure=wanted.continue_on_step_failure,
     )
     reply = Reply(queue=wanted.reply_to, to=came.message_id) if wanted.reply_to is not None else None
-    return launch(ports, pipeline, asked, computes, SENDER, origin, fingerprint, reply)
+    run = launch(ports, pipeline, asked, computes, SENDER, origin, fingerprint, reply)
+    keep(ports, {"who": SENDER, "route": "message", "name": pipeline.id, "made": run.run_id})
+    return run
 
 
 def _resolved(ports: Ports, wanted: RunWanted) -> tuple[Published, Origin]:

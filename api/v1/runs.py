@@ -13,7 +13,7 @@ from api.access import Caller, GuardedRoute, Role, needs
 from api.computes import choices
 from api.reach import Reach
 from api.service import Asking, Service
-from api.starting import Once, OnlyOnce, prepared
+from api.starting import Once, OnlyOnce, locate, prepared
 from api.v1.base import V1Here
 from api.v1.shapes import RunEntity, Status, StoredPath, SubmitRequest, moment, status_of
 from api.v1.values import shown, values_of
@@ -239,6 +239,7 @@ def _started(
     waits = asked.az_dev_ops_call_back_info
     announce = waits is not None and may_call_back(here.ports)
     run = launch(here.engine, pipeline, wish, choices(here), who.name, origin, once.fingerprint, announce=announce)
+    locate(run, once.response)
     warnings = list(assigned.warnings)
     if waits is not None:  # after the run is there: what is refused must leave no token behind
         warnings += filter(None, [remember_callback(here.ports, run.run_id, waits)])

@@ -28,6 +28,7 @@ _V1_NOUNS = {"Pipelines": "pipelines", "PipelineEndpoints": "endpoints", "Schedu
 _VERBS = {"POST": "made", "PUT": "made or changed", "PATCH": "changed", "DELETE": "deleted"}
 _ENDS = {
     "cancel": "cancelled a run",
+    "message": "started a run",
     "Execution": "cancelled a run",
     "resume": "resumed a run",
     "publish": "published a draft",

@@ -88,7 +88,7 @@ def brief(logged: Mapping[str, Any]) -> list[str]:
     """Each metric in short.
 
     >>> brief({"loss": [0.5, 0.25], "confusion": {"a": [1, 2], "b": [3, 4]}, "roc": "aml://artifactId/roc.png"})
-    ['loss 0.25 (last of 2)', 'confusion (table, 2 columns of 2)', 'roc (file roc.png)']
+    ['loss 0.25 (last of 2)', 'confusion (table of 2 columns, 2 rows)', 'roc (file roc.png)']
     """
     return [f"{name} {_said(value)}" for name, value in logged.items()]
 
@@ -98,7 +98,7 @@ def _said(value: Any) -> str:
         return f"{_said(value[-1])} (last of {len(value)})" if value else "(empty)"
     if isinstance(value, dict):
         rows = max((len(column) if isinstance(column, list) else 1 for column in value.values()), default=0)
-        return f"(table, {len(value)} columns of {rows})"
+        return f"(table of {len(value)} columns, {rows} rows)"
     if isinstance(value, float):
         return f"{value:.4g}"
     text = str(value)

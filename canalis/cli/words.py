@@ -10,6 +10,7 @@ app = typer.Typer(
     name="canalis",
     help="Runs machine-learning pipelines written for Azure ML v1, unchanged.",
     no_args_is_help=True,
+    context_settings={"help_option_names": ["--help", "-h"]},
     add_completion=False,
     pretty_exceptions_enable=False,
 )

@@ -12,7 +12,7 @@ from canalis.contract.errors import (
     Conflict,
     NotFound,
     SecretUnreadable,
-    TooLarge,
+    TooMany,
     Unreachable,
 )
 from canalis.contract.logs import masked, one_line
@@ -42,7 +42,7 @@ _REST_S_MAX = 300.0
 def create(ports: Ports, asked: WebhookRequest, by: str = "") -> tuple[Webhook, str | None]:
     """Make a webhook; with its secret, which nobody is told again. Asked again under the same id it is the same one.
 
-    Raises   AddressRefused, TooLarge for too many, AlreadyExists for an id that is another's
+    Raises   AddressRefused, TooMany, AlreadyExists for an id that is another's
     """
     url, now = ports.web.check(asked.url), ports.clock.now()
     given = asked.model_dump(exclude={"id", "url"})
@@ -53,7 +53,7 @@ def create(ports: Ports, asked: WebhookRequest, by: str = "") -> tuple[Webhook, 
             return there[made.id], None  # the request came twice
         raise AlreadyExists(f"There is another webhook {made.id} already", kind="webhook", name=made.id)
     if len(there) >= WEBHOOKS_MAX:
-        raise TooLarge(f"There are {WEBHOOKS_MAX} webhooks: delete one first")
+        raise TooMany(f"There are {WEBHOOKS_MAX} webhooks: delete one first")
     secret = new_secret()
     ports.vault.keep(_secret_of(made.id), secret)  # first: a webhook without its secret could send nothing
     ports.documents.put(WEBHOOKS, made.id, made.model_dump(mode="json"), if_absent=True)

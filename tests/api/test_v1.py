@@ -68,6 +68,8 @@ def test_a_run_is_started_as_every_caller_of_v1_starts_one(ask, submit, publishe
     assert {"Etag", "CreatedDate", "LastModifiedDate", "UploadState", "Properties", "ScheduleId"} <= run.keys()
     again = ask("GET", f"{BASE}/PipelineRuns/{run['Id']}").json()
     assert again == run | {"Etag": again["Etag"], "LastModifiedDate": again["LastModifiedDate"]}
+    (change,) = [line for line in ask("GET", "/audit").json() if "PipelineSubmit" in line["route"]]
+    assert (change["name"], change["made"]) == (published["id"], run["Id"])
 
 
 def test_values_come_as_texts_or_numbers_and_unknown_names_are_warned_of(submit, ask):

@@ -134,3 +134,10 @@ def test_a_run_that_was_submitted_before_there_was_a_webhook_is_not_told(app, as
     hook(ask, receiver)
     ends(app, run)
     assert receiver.came == []
+
+
+def test_there_are_so_many_webhooks_and_no_more(ask, receiver, monkeypatch):
+    monkeypatch.setattr("orchestrator.notices.webhooks.WEBHOOKS_MAX", 1)
+    hook(ask, receiver)
+    refused = ask("POST", "/webhooks", json={"url": f"http://127.0.0.1:{receiver.port}/hook"})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (429, "too_many")

@@ -36,7 +36,7 @@ def test_show_tells_what_was_logged_by_its_last_values_and_shapes(author):
     lines = shown[shown.index("Metrics\n") :].splitlines()[1:]
     assert [cells(line) for line in lines] == [
         ["the run", "best 0.125"],
-        ["train", "loss 0.25 (last of 2), kind forest, confusion (table, 2 columns of 2)"],
+        ["train", "loss 0.25 (last of 2), kind forest, confusion (table of 2 columns, 2 rows)"],
     ]
     assert "loss 0.25" in canalis("show", f"{run.id}.train").stdout
     assert "Metrics" not in canalis("show", f"{run.id}.quiet").stdout

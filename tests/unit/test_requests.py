@@ -20,6 +20,7 @@ from canalis.contract.ports import Ports, RunQuery
 from canalis.contract.published import Publication, Published, PublishedChange
 from canalis.contract.run import ComputeChoice, Reply
 from canalis.contract.submissions import BODY_BYTES_MAX
+from orchestrator.audit import latest
 from orchestrator.pipelines import endpoints, publish
 from orchestrator.requests import Came, refuse, start, why
 from tests.outside import outside
@@ -90,6 +91,8 @@ def test_a_message_starts_a_published_pipeline_as_it_says(desk):
     assert (asked.submitted_by, asked.origin.kind, asked.origin.pipeline) == ("queue submissions", "Queue", "pipe-one")
     assert asked.reply == Reply(queue="replies-erp", to="m-1") and asked.announce
     assert run.state.step(0).name == "STARTED"
+    (line,) = latest(desk.ports.blobs, 10)
+    assert (line["who"], line["name"], line["made"]) == ("queue submissions", "pipe-one", run.run_id)
 
 
 def test_what_a_message_does_not_say_is_as_the_pipeline_was_published(desk):
