@@ -492,6 +492,19 @@ MUTANTS = (
         "",
         "tests/unit/test_requests.py",
     ),
+    Mutant(
+        "the tag of what others wrote is ours",
+        "tests.simulation.table:MemoryTable.transact_again",
+        "row.etag if row is not None and row.etag == tag else",
+        "row.etag if row is not None else",
+    ),
+    Mutant(
+        "the tag of what others wrote in Azure is ours",
+        "adapters.azure_tables:AzureTable._done_before",
+        "if entity and own else",
+        "if entity else",
+        "tests/contract/test_azure_tables.py",
+    ),
     # Names of jobs
     Mutant("a job has no name", "tests.simulation.jobs:JobService.submit", "if token in self.jobs:", "if False:"),
     Mutant("all attempts of a step have one job", "tests.simulation.jobs:token_of", ".{key.attempt}", ""),

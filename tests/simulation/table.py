@@ -50,6 +50,14 @@ class MemoryTable:
         self.on_write(partition, [operation.key for operation in operations if not isinstance(operation, Delete)])
         return done
 
+    def transact_again(self, done: list[str], partition: str, operations: Sequence[Operation]) -> list[str]:
+        """What a client says that was not answered, asks again, and looks whether it is done. Raises Conflict."""
+        self.calls += 1
+        rows = [self._partitions[partition].get(operation.key) for operation in operations]
+        if not any(row is not None and row.etag == tag for row, tag in zip(rows, done, strict=True)):
+            raise Conflict("others have written since")
+        return [row.etag if row is not None and row.etag == tag else "" for row, tag in zip(rows, done, strict=True)]
+
     def _do(self, rows: dict[str, Row], operation: Operation) -> str:
         if isinstance(operation, Delete):
             rows.pop(operation.key, None)

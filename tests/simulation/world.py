@@ -20,6 +20,7 @@ from tests.simulation.choices import Choices
 
 LATENCY_S = 0.005
 PAUSE_S = 45.0  # longer than any lease and lock
+AGAIN_S = (0.05, 0.5, 3.0)  # until a client that was not answered has asked again
 RATES = (0.0, 0.01, 0.03, 0.08)
 
 
@@ -33,6 +34,7 @@ class Fault(IntEnum):
     CRASH_AFTER = 4
     LOCK_LOST = 5  # the message comes again while its handler still works
     PAUSE = 6  # the handler sleeps through its leases, and then goes on
+    ASKED_AGAIN = 7  # done, but the answer is lost; the client asks again, after others have gone on
 
 
 @dataclass
@@ -52,11 +54,17 @@ class Swarm:
 
     @classmethod
     def drawn(cls, choices: Choices) -> Swarm:
-        """A swarm of this schedule's own. One in six has only jobs that go wrong."""
+        """A swarm of this schedule's own. One in six has only jobs that go wrong, some have only answers that are lost.
+
+        What takes two of these close together, and all else in its place, is found by nothing else.
+        """
         jobs = (0.0, 0.15, 0.4, 0.8)[choices.pick(4)]
-        if choices.pick(6) == 0:
+        shape = choices.pick(6)
+        if shape == 0:
             return cls(jobs=jobs)
-        kinds = tuple(kind for kind in Fault if kind and choices.pick(2))
+        if shape == 3 and choices.pick(4) == 1:
+            return cls(0.3, (Fault.ASKED_AGAIN,), jobs=jobs)
+        kinds = tuple(kind for kind in Fault if kind and kind is not Fault.ASKED_AGAIN and choices.pick(2))
         rate = lambda: RATES[choices.pick(len(RATES))]  # noqa: E731
         calls = rate() if kinds else 0.0
         return cls(calls, kinds, rate(), rate(), rate(), 2 * rate(), jobs, 4 * rate(), bool(choices.pick(2)))
@@ -135,6 +143,10 @@ class Host:
             world.sleep(PAUSE_S)
         if fault is Fault.AMBIGUOUS:
             raise StoreUnavailable("planted: done, but you cannot know")
+        if fault is Fault.ASKED_AGAIN:
+            world.sleep(AGAIN_S[world.choices.pick(len(AGAIN_S))])
+            asked_again = getattr(do.__self__, f"{do.__name__}_again", None)  # type: ignore[attr-defined]
+            return asked_again(result, *args) if asked_again is not None else result
         return result
 
 
