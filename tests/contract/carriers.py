@@ -77,6 +77,7 @@ class AzureCarrier:
     def __init__(self, where: str, blobs: BlobStore) -> None:
         self._where = where
         self._blobs = blobs
+        self._gone: list[Bus] = []
         self._open()
 
     def received(self, queue: str, count: int, within_s: float) -> list[Message]:
@@ -112,10 +113,12 @@ class AzureCarrier:
         return found
 
     def crash(self) -> None:
+        self._gone.append(self.bus)  # its connections stay as they were, until the test is over
         self._open()
 
     def close(self) -> None:
-        self.bus.close()
+        for bus in (*self._gone, self.bus):
+            bus.close()
 
     def _open(self) -> None:
         from adapters.azure_bus import AzureBus
