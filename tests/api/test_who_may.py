@@ -71,7 +71,7 @@ class World:
         advance(self.ports, "run-ended", ends)
 
     def script(self, owner: StepRunId) -> Client:
-        return Client(self.app, run_token.sign(RUN_KEY, owner, time.time() + 60))
+        return Client(self.app, run_token.sign(RUN_KEY, owner, time.time() + 600))
 
     def submission(self, **more: Any) -> dict[str, Any]:
         return {"experiment": "e", "graph": self.graph, **more}

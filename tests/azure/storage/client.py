@@ -21,11 +21,13 @@ class Counts:
     requests    by table or container, by kind: how many requests; a batch is one, of kind `batch`
     batched     by table, by kind: how many operations were in batches
     faults      by name: how many were had
+    connections how many were made to the storage
     """
 
     requests: dict[str, dict[str, int]]
     batched: dict[str, dict[str, int]]
     faults: dict[str, int]
+    connections: int
 
     def all_requests(self, *kinds: str) -> int:
         """Requests of these kinds, or of all, over all tables or containers."""

@@ -36,6 +36,7 @@ class Books:
     requests: Counter[tuple[str, str]] = field(default_factory=Counter)
     batched: Counter[tuple[str, str]] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
+    connections: int = 0  # to the storage
 
     def note(self, operation: Operation, fault: Fault) -> None:
         """One request."""
@@ -47,7 +48,9 @@ class Books:
 
     def told(self) -> dict[str, Any]:
         """As JSON."""
-        return {"requests": _nested(self.requests), "batched": _nested(self.batched), "faults": dict(self.faults)}
+        return {"requests": _nested(self.requests), "batched": _nested(self.batched), "faults": dict(self.faults)} | {
+            "connections": self.connections
+        }
 
 
 def _nested(counted: Counter[tuple[str, str]]) -> dict[str, dict[str, int]]:
@@ -130,7 +133,9 @@ class Proxy:
                 if storage is not None and time.monotonic() - used_at > IDLE_S_MAX:
                     storage[1].close()
                     storage = None
-                storage = storage or await asyncio.open_connection(*self.target, limit=HEAD_MAX)
+                if storage is None:
+                    storage = await asyncio.open_connection(*self.target, limit=HEAD_MAX)
+                    self.books.connections += 1
                 storage[1].write(head.raw + body)
                 answer, answer_body = await self._answer(head.first[0], storage[0])
                 if fault is Fault.SWALLOWED:
