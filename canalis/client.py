@@ -155,7 +155,7 @@ class Client:
     def close(self) -> None:
         """Let go of the connection."""
         if self._http is not None:
-            self._http.close()
+            self._let_go()
             self._http = None
 
     def _json(self, method: str, path: str, query: dict[str, Any], body: Any = None, **parts: Any) -> Any:
@@ -217,7 +217,7 @@ class Client:
                 timeout=_TIMEOUT_S,
                 trust_env=not is_here(self.endpoint.url),  # a company's proxy must not be asked for 127.0.0.1
             )
-            weakref.finalize(self, self._http.close)  # v1's Workspace has no close(), so nobody will call ours
+            self._let_go = weakref.finalize(self, self._http.close)  # v1's Workspace has no close() to call ours
         return self._http
 
     def _look_again(self, event: str, info: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import socket
 import threading
+import weakref
 
 from canalis.client import Client, Endpoint
 
@@ -33,3 +34,11 @@ def test_a_workspace_that_is_forgotten_lets_go_of_its_connection():
         with connections[0] as connection:
             connection.settimeout(5.0)
             assert connection.recv(1) == b"", "it is still open"
+
+
+def test_a_connection_that_was_closed_is_held_by_nobody():
+    client = Client(lambda: Endpoint("http://127.0.0.1:9", ""))
+    gone = weakref.ref(client._connection())
+    client.close()
+    gc.collect()
+    assert gone() is None
