@@ -80,8 +80,8 @@ def test_messages_become_runs_and_their_ends_are_told(here):
 
     until(all_told)
     assert sorted(found) == [f"m-{number}" for number in range(5)] and here.runs() == 5
-    assert here.bus.count(SUBMISSIONS_QUEUE) == here.bus.count(NOTICES_QUEUE) == 0
-    assert here.ports.documents.list("announcements") == []
+    until(lambda: here.bus.count(SUBMISSIONS_QUEUE) == here.bus.count(NOTICES_QUEUE) == 0)
+    until(lambda: here.ports.documents.list("announcements") == [])
 
 
 def test_what_time_can_mend_is_tried_for_as_long_as_it_takes(here):
