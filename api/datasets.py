@@ -25,6 +25,12 @@ def get_dataset(here: Here, name: str, version: str = LATEST) -> RegisteredDatas
     return datasets.find(here.ports.documents, name, version)
 
 
+@router.delete("/{name}", dependencies=[needs(Role.SUBMITTER, step=Reach.WORKSPACE)], status_code=204)
+def unregister_dataset(here: Here, name: str) -> None:
+    """Take a name from all its versions. The files stay, and so do runs that read them."""
+    datasets.unregister(here.ports.documents, name)
+
+
 @router.post("/{name}", dependencies=[needs(Role.SUBMITTER, step=Reach.WORKSPACE)])
 def register_dataset(here: Here, who: Asking, name: str, asked: DatasetRegistration) -> RegisteredDataset:
     """Give files a name. The same files again keep their version; others get the next one, if that is asked for."""

@@ -20,7 +20,7 @@ _FROM = {
     "canalis.azureml": "install_as_azureml",
     "canalis.compute": "AmlCompute ComputeTarget",
     "canalis.data": ("DataPath DataPathComputeBinding DataReference InputPortBinding OutputPortBinding PipelineData"),
-    "canalis.dataset": "Dataset DatasetConsumptionConfig FileDataset OutputFileDatasetConfig",
+    "canalis.dataset": "DataType Dataset DatasetConsumptionConfig FileDataset OutputFileDatasetConfig TabularDataset",
     "canalis.datastore": "Datastore",
     "canalis.conda": "CondaDependencies",
     "canalis.environment": "Environment",

@@ -31,7 +31,7 @@ _GRAPH = {
     "canalis.parameter": "PipelineParameter",
 }
 _CONSUMPTION = {"canalis.dataset": "DatasetConsumptionConfig"}
-_OUTPUT = {"canalis.dataset": "OutputFileDatasetConfig"}
+_OUTPUT = {"canalis.dataset": "OutputFileDatasetConfig OutputTabularDatasetConfig"}
 
 _PUBLISHED = {"canalis.published": "PublishedPipeline"}
 _ENDPOINT = {"canalis.endpoint": "PipelineEndpoint"}
@@ -85,13 +85,20 @@ COVERED: dict[str, Home] = {
         ),
     },
     "azureml.data": {
-        "canalis.dataset": "FileDataset OutputFileDatasetConfig DatasetConsumptionConfig",
+        "canalis.dataset": (
+            "FileDataset TabularDataset OutputFileDatasetConfig OutputTabularDatasetConfig "
+            "DatasetConsumptionConfig DataType"
+        ),
         "canalis.data": "DataPath DataPathComputeBinding DataReference",
     },
     "azureml.data.data_reference": {"canalis.data": "DataReference"},
     "azureml.data.datapath": {"canalis.data": "DataPath DataPathComputeBinding"},
     "azureml.data.dataset_consumption_config": _CONSUMPTION,
-    "azureml.data.dataset_factory": {"canalis.dataset": "FileDatasetFactory"},
+    "azureml.data.abstract_dataset": {"canalis.dataset": "AbstractDataset"},
+    "azureml.data.dataset_factory": {"canalis.dataset": "FileDatasetFactory TabularDatasetFactory DataType"},
+    "azureml.data.dataset_type_definitions": {"canalis.dataset": "PromoteHeadersBehavior"},
+    "azureml.data.dataset_error_handling": {"canalis.exceptions": "DatasetValidationError DatasetExecutionError"},
+    "azureml.data.tabular_dataset": {"canalis.dataset": "TabularDataset"},
     "azureml.data.file_dataset": {"canalis.dataset": "FileDataset"},
     "azureml.data.output_dataset_config": _OUTPUT,
     "azureml.data.azure_storage_datastore": {

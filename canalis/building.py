@@ -29,7 +29,7 @@ from canalis.contract.graph import (
 from canalis.contract.memory import collection_paused
 from canalis.contract.parameters import type_of
 from canalis.data import DataReference, PipelineData
-from canalis.dataset import FileDataset, OutputFileDatasetConfig
+from canalis.dataset import AbstractDataset, OutputFileDatasetConfig
 from canalis.environment import Environment
 from canalis.parameter import Choice, PipelineParameter, as_text, pieces_of
 from canalis.steps import PipelineStep
@@ -186,7 +186,7 @@ def value_of(given: Any) -> ParameterValue:
     if isinstance(given, (str, bool, int, float)):
         return given
     raise GraphError(
-        f"{given!r} cannot be the value of a parameter: use text, a number, a bool, a DataPath or a FileDataset"
+        f"{given!r} cannot be the value of a parameter: use text, a number, a bool, a DataPath or a dataset"
     )
 
 
@@ -244,6 +244,8 @@ def _input(draft: Draft, port: InputPort) -> Input:
         parts["path_on_compute"] = port.path_on_compute
     if port.overwrite:
         parts["overwrite"] = True
+    if port.table is not None:
+        parts["table"] = port.table
     return Input(**parts)
 
 
@@ -253,7 +255,7 @@ def _source(draft: Draft, port: InputPort) -> Source:
         writer = what._producer
         key = draft.keys.get(writer, _NO_WRITER) if isinstance(writer, PipelineStep) else _NO_WRITER
         return FromStep(node=key, output=what.name)
-    if isinstance(what, FileDataset):
+    if isinstance(what, AbstractDataset):
         places = tuple(FromStore(datastore=store.name, path=as_text(path)) for store, path in what._places)
         registered = what._registered
         return FromFiles(places=places, registered=registered) if registered else FromFiles(places=places)
@@ -314,7 +316,7 @@ def _pieces(what: Any) -> Iterator[Any]:
         yield what
     elif isinstance(what, DataReference):
         yield from what._path
-    elif isinstance(what, FileDataset):
+    elif isinstance(what, AbstractDataset):
         yield from (piece for _, path in what._places for piece in path)
     elif isinstance(what, OutputFileDatasetConfig):
         yield from (what._parameter, *what._path)

@@ -9,7 +9,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-from canalis.dataset import FileDataset
+from canalis.abstract_dataset import AbstractDataset
 from canalis.exceptions import RunEnvironmentException
 from canalis.experiment import Experiment
 from canalis.host import of_context
@@ -89,7 +89,8 @@ class SubmittedRun(StepRun):
 
     def _dataset(self, port: dict[str, Any]) -> Any:
         places = [{"datastore": datastore, "path": path} for datastore, path in port["places"]]
-        return FileDataset._of_view(self.experiment.workspace, {**port.get("dataset", {}), "places": places})
+        facts = {**port.get("dataset", {}), "places": places, "table": port.get("table")}
+        return AbstractDataset._of_view(self.experiment.workspace, facts)
 
     def _recorder(self) -> Recorder:
         return Spool(

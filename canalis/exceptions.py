@@ -138,3 +138,11 @@ class ErrorResponseException(ServiceException):
         found = cls(error.message, error.http_status, error.code)
         found.inner_exception = error
         return found
+
+
+class DatasetValidationError(UserErrorException):
+    """A dataset cannot be as it is said: no file is there, or the rows of its files cannot be read."""
+
+
+class DatasetExecutionError(UserErrorException):
+    """The rows of a dataset cannot be read: its files are not what it says they are."""

@@ -21,6 +21,11 @@ def register(workspace: Within, name: str, body: dict[str, Any]) -> dict[str, An
     return view
 
 
+def unregister(workspace: Within, name: str) -> None:
+    """Take a name from all its versions. Raises UserErrorException when it is gone already."""
+    asked(lambda: workspace._client.delete(f"/datasets/{quote(name, safe='')}"))
+
+
 def by_name(workspace: Within, name: str, version: int | str = LATEST) -> dict[str, Any]:
     """The dataset of that name and version. Raises UserErrorException."""
     if not isinstance(version, (int, str)) or isinstance(version, bool):
@@ -43,5 +48,6 @@ def _of_this_step(identity: str) -> dict[str, Any] | None:
     inputs = json.loads(Path(context).read_text())["inputs"] if context else {}
     for port in inputs.values():
         if port["mode"] == "direct" and port["path"] == identity and "dataset" not in port:
-            return {"places": [{"datastore": datastore, "path": path} for datastore, path in port["places"]]}
+            places = [{"datastore": datastore, "path": path} for datastore, path in port["places"]]
+            return {"places": places, "table": port.get("table")}
     return None

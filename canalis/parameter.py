@@ -26,7 +26,7 @@ class Choice(V1):
 class PipelineParameter:
     """A value that may be another one in each run.
 
-    default_value   text, a number, a bool, a DataPath or a FileDataset; its type is the parameter's
+    default_value   text, a number, a bool, a DataPath or a dataset; its type is the parameter's
     str() of it is ${AML_PARAMETER_<name>}, which is replaced by the value wherever it stands in an argument or a path.
     """
 
@@ -38,7 +38,7 @@ class PipelineParameter:
         if not isinstance(default_value, (str, int, float, bool, Choice)):
             raise ValueError(
                 f"The default of parameter '{name}' is {default_value!r}; it must be text, a number, a bool, a "
-                "DataPath or a FileDataset, and decides the parameter's type"
+                "DataPath or a dataset, and decides the parameter's type"
             )
         if not isinstance(name, str) or not name.strip() or "\n" in name:
             raise ValueError(f"{name!r} cannot be the name of a parameter: it must be text on one line")

@@ -13,7 +13,7 @@ _REST = "it has nothing to do with running pipelines: take it out"
 
 _PLANNED = """
     Model Keyvault Module ModuleVersion ModuleStep TrainingOutput PipelineDataset
-    TabularDataset TabularDatasetFactory DataType OutputTabularDatasetConfig PipelineOutputFileDataset
+    PipelineOutputFileDataset
     PipelineOutputTabularDataset LinkFileOutputDatasetConfig LinkTabularOutputDatasetConfig SqlDataReference
     DatabricksCompute DataFactoryCompute AdlaCompute BatchCompute RemoteCompute DsvmCompute HDInsightCompute
     SynapseCompute KustoCompute ComputeInstance KubernetesCompute
@@ -31,7 +31,7 @@ _NEVER = {
 # Of modules; what stands below one shares its fate.
 _PLANNED_MODULES = """
     azureml.core.model azureml.core.keyvault azureml.core.databricks azureml.data.sql_data_reference
-    azureml.data.tabular_dataset azureml.data.pipeline_output_dataset
+    azureml.data.pipeline_output_dataset
     azureml.pipeline.core.module
     azureml.pipeline.steps.adla_step azureml.pipeline.steps.azurebatch_step azureml.pipeline.steps.data_transfer_step
     azureml.pipeline.steps.databricks_step azureml.pipeline.steps.hyper_drive_step azureml.pipeline.steps.kusto_step
@@ -68,8 +68,7 @@ MEMBERS: dict[str, dict[str, str]] = {
     "PipelineRun": dict.fromkeys(("register_model",), ""),
     "StepRun": dict.fromkeys(("register_model", "get_secret"), ""),
     "Pipeline": dict.fromkeys(("service_endpoint",), ""),
-    "Dataset": dict.fromkeys(("Tabular",), ""),
-    "FileDataset": dict.fromkeys(("mount", "take", "skip", "take_sample", "random_split", "filter"), ""),
+    "FileDataset": dict.fromkeys(("filter",), ""),
     "Datastore": dict.fromkeys(
         (
             "register_azure_blob_container",
@@ -86,9 +85,7 @@ MEMBERS: dict[str, dict[str, str]] = {
     ),
     "ComputeTarget": dict.fromkeys(("attach", "attach_configuration"), ""),
     "PipelineData": dict.fromkeys(("as_dataset",), ""),
-    "OutputFileDatasetConfig": dict.fromkeys(
-        ("register_on_complete", "read_delimited_files", "read_parquet_files"), ""
-    ),
+    "OutputFileDatasetConfig": dict.fromkeys(("register_on_complete",), ""),
 }
 
 

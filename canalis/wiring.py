@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from canalis.contract.graph import Argument, InputPath, OutputPath, ParameterText, Piece, Style
+from canalis.contract.tables import Table
 from canalis.data import (
     DataPath,
     DataPathComputeBinding,
@@ -19,7 +20,7 @@ from canalis.data import (
     OutputPortBinding,
     PipelineData,
 )
-from canalis.dataset import DatasetConsumptionConfig, FileDataset, OutputFileDatasetConfig
+from canalis.dataset import AbstractDataset, DatasetConsumptionConfig, OutputFileDatasetConfig
 from canalis.outputs import PortDataReference
 from canalis.parameter import PARAMETER, PipelineParameter
 
@@ -36,9 +37,10 @@ _IN_TEXT = re.compile(
 class InputPort:
     """An input of a step.
 
-    what    the data: PipelineData, OutputFileDatasetConfig, FileDataset, DataReference, DataPath or a
+    what    the data: PipelineData, OutputFileDatasetConfig, a dataset, DataReference, DataPath or a
             PipelineParameter that names a place or a dataset
     given   the object in the author's list, which stands for this input in arguments
+    table   how rows are read from it
     """
 
     name: str
@@ -48,6 +50,7 @@ class InputPort:
     style: Style = "reference"
     path_on_compute: str | None = None
     overwrite: bool = False
+    table: Table | None = None
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,7 @@ class Wiring:
                     f"Parameter '{given.name}' of step '{self.step}' is a data path: give it as "
                     "(parameter, DataPathComputeBinding()) among the inputs and in the arguments"
                 )
-            if isinstance(given.default_value, FileDataset):
+            if isinstance(given.default_value, AbstractDataset):
                 raise ValueError(
                     f"Parameter '{given.name}' of step '{self.step}' is a dataset: give it as "
                     "DatasetConsumptionConfig('name', parameter)"
@@ -114,14 +117,16 @@ class Wiring:
                     "its outputs"
                 )
             return InputPath(name=found.name)
-        if isinstance(given, FileDataset):
+        if isinstance(given, AbstractDataset):
             raise ValueError(_UNNAMED.format(step=self.step))
         return str(given)
 
     def _dataset_input(self, given: DatasetConsumptionConfig) -> InputPort:
         """The input of that name; a dataset may be read under several names, each in a mode of its own."""
         for port in self.inputs:
-            if port.given is given or (port.name == given.name and _is_same(port.what, given.dataset)):
+            if port.given is given or (
+                port.name == given.name and _is_same(port.what, given.dataset) and port.table == given._table
+            ):
                 return port
         return self._add(self._input(given))
 
@@ -191,14 +196,18 @@ class Wiring:
             mode = "download" if given.mode == "download" else "mount"
             return InputPort(given.name, given, given, mode, "reference", given.path_on_compute, given.overwrite)
         if isinstance(given, DatasetConsumptionConfig):
-            return InputPort(given.name, given.dataset, given, given.mode, "dataset", given.path_on_compute)
+            table = given._table
+            return InputPort(
+                given.name, given.dataset, given, given.mode, "dataset", given.path_on_compute, table=table
+            )
         if isinstance(given, OutputFileDatasetConfig):
-            return InputPort(given.name, given, given, "mount", "dataset")
+            mode = "mount" if given._table is None else "direct"
+            return InputPort(given.name, given, given, mode, "dataset", table=given._table)
         if _is_data_path(given):
             path, binding = given
             mode = "download" if binding.mode == "download" else "mount"
             return InputPort(path.name, path, given, mode, "reference", binding.path_on_compute, binding.overwrite)
-        if isinstance(given, FileDataset):
+        if isinstance(given, AbstractDataset):
             raise ValueError(_UNNAMED.format(step=self.step))
         raise ValueError(f"{given!r} among the inputs of step '{self.step}' is no data that a step can read")
 

@@ -15,7 +15,7 @@ from canalis.absent import V1
 from canalis.answers import asked
 from canalis.compute import ComputeTarget
 from canalis.contract.faults import how_to_make
-from canalis.dataset import Dataset, FileDataset
+from canalis.dataset import AbstractDataset, Dataset
 from canalis.datastore import AbstractDatastore
 from canalis.environment import Environment
 from canalis.exceptions import UserErrorException
@@ -222,7 +222,7 @@ class Workspace(V1):
         )
 
     @property
-    def datasets(self) -> Mapping[str, FileDataset]:
+    def datasets(self) -> Mapping[str, AbstractDataset]:
         """Registered datasets by name, each in its newest version."""
         return Named(
             "dataset",

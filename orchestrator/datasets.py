@@ -25,7 +25,7 @@ _VERSION_DIGITS = 6
 
 
 def register(ports: Ports, name: str, asked: DatasetRegistration, by: str = "") -> RegisteredDataset:
-    """Give files a name. The same files as those of its newest version keep that version, as it is.
+    """Give files a name. The same files, read alike, as those of its newest version keep that version, as it is.
 
     Raises   NameInvalid, NotFound for a datastore, BadRequest for a place outside of one, AlreadyExists when other
              files have the name and no new version may be made
@@ -35,7 +35,7 @@ def register(ports: Ports, name: str, asked: DatasetRegistration, by: str = "") 
     while True:
         known = ports.documents.list(DATASETS, f"{name}:")
         newest = RegisteredDataset.model_validate(known[-1].body) if known else None
-        if newest is not None and newest.places == asked.places:
+        if newest is not None and (newest.places, newest.table) == (asked.places, asked.table):
             return newest
         if newest is not None and not asked.create_new_version:
             raise AlreadyExists(
@@ -49,6 +49,7 @@ def register(ports: Ports, name: str, asked: DatasetRegistration, by: str = "") 
             version=newest.version + 1 if newest else 1,
             id=str(uuid.uuid4()),
             places=asked.places,
+            table=asked.table,
             description=asked.description,
             tags=asked.tags,
             created_at=ports.clock.now(),
@@ -70,6 +71,17 @@ def find(documents: DocumentStore, said: str, version: str = LATEST) -> Register
     if body is None:
         raise NotFound(_not_there(documents, said, version), kind="dataset", name=said[:80])
     return RegisteredDataset.model_validate(body)
+
+
+def unregister(documents: DocumentStore, name: str) -> None:
+    """Take a name from all its versions; their ids find nothing then. Raises NotFound when nothing has the name."""
+    known = documents.list(DATASETS, f"{name}:") if name else []
+    if not known:
+        raise NotFound(_not_there(documents, name, LATEST), kind="dataset", name=name[:80])
+    # The newest is found by the name, so it goes last: what was cut short is done by asking again.
+    for stored in known:
+        documents.delete(DATASET_IDS, stored.body["id"])
+        documents.delete(DATASETS, stored.name)
 
 
 def newest_of_each(documents: DocumentStore) -> list[RegisteredDataset]:

@@ -12,6 +12,7 @@ from canalis.contract.places import Place
 from canalis.contract.ports import Attempt, AttemptKey, Document
 from canalis.contract.run import ComputeChoice, RunRequest, StepRunId
 from canalis.contract.status import Outcome
+from canalis.contract.tables import Table
 from canalis.contract.times import Mark
 
 
@@ -24,6 +25,7 @@ class Work:
                patterns
     outputs    where each output's data shall lie, by name
     registered which registered dataset an input's files are of, by name
+    tables     how rows are read from an input's files, by name
     """
 
     attempt: Attempt
@@ -33,6 +35,7 @@ class Work:
     inputs: dict[str, tuple[Place, ...]]
     outputs: dict[str, Place]
     registered: dict[str, Registered] = field(default_factory=dict)
+    tables: dict[str, Table] = field(default_factory=dict)
 
     @property
     def target(self) -> str:

@@ -217,7 +217,8 @@ def _stage_input(ports: Ports, work: Work, port: Input, folder: Path) -> str:
     places = work.inputs[port.name]
     if port.mode == "direct":
         registered = work.registered.get(port.name)
-        return registered.id if registered else places_id((place.datastore, place.path) for place in places)
+        lie = ((place.datastore, place.path) for place in places)
+        return registered.id if registered else places_id(lie, work.tables.get(port.name))
     whole = _whole(places)
     mounted = local_path(ports.stores.open(places[0].datastore), whole.path) if whole else None
     if port.mode == "mount" and mounted is not None and (port.style == "reference" or mounted.exists()):

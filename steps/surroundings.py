@@ -133,6 +133,7 @@ def context(site: Site, work: Work, staged: Staged) -> dict[str, object]:
                 "style": port.style,
                 "places": [[place.datastore, place.path] for place in work.inputs[port.name]],
                 **({"dataset": work.registered[port.name].model_dump()} if port.name in work.registered else {}),
+                **({"table": work.tables[port.name].model_dump(mode="json")} if port.name in work.tables else {}),
             }
             for port in work.node.inputs
         },

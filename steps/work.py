@@ -19,6 +19,7 @@ from canalis.contract.places import Place, output_place, tidy
 from canalis.contract.ports import Attempt, AttemptKey, Run
 from canalis.contract.run import StepRunId
 from canalis.contract.status import StepStatus
+from canalis.contract.tables import Table
 from steps.backend import Work
 
 
@@ -40,6 +41,7 @@ def make_work(run: Run, graph: Graph, attempt: Attempt) -> Work:
             for port in node.outputs
         },
         registered={port.name: found for port in node.inputs if (found := _registered(run, port)) is not None},
+        tables={port.name: read for port in node.inputs if (read := _table(run, port)) is not None},
     )
 
 
@@ -80,3 +82,11 @@ def _registered(run: Run, port: Input) -> Registered | None:
         value = run.request.parameters[port.source.parameter]
         return value.registered if isinstance(value, DatasetValue) else None
     return port.source.registered if isinstance(port.source, FromFiles) else None
+
+
+def _table(run: Run, port: Input) -> Table | None:
+    """How rows are read from an input's files."""
+    if isinstance(port.source, FromParameter):
+        value = run.request.parameters[port.source.parameter]
+        return value.table if isinstance(value, DatasetValue) else None
+    return port.table

@@ -11,7 +11,9 @@ from typing import Annotated
 from pydantic import Field, StrictBool
 
 from canalis.contract.errors import NameInvalid
-from canalis.contract.graph import DataPathValue, DatasetValue, Part, Registered
+from canalis.contract.graph import DataPathValue, DatasetValue, Registered
+from canalis.contract.parts import Part
+from canalis.contract.tables import Table
 
 DATASETS = "datasets"  # kind of the documents with a version each, named <name>:<version>
 DATASET_IDS = "dataset-ids"  # kind of the documents that say which version has an id
@@ -27,10 +29,12 @@ class DatasetRegistration(Part):
     """What a caller wants registered under a name.
 
     places               paths may be patterns
+    table                how rows are read from the files; None for files alone
     create_new_version   whether it may take the place of other files that have the name
     """
 
     places: Places
+    table: Table | None = None
     description: Annotated[str, Field(max_length=5_000)] = ""
     tags: Annotated[dict[str, str], Field(max_length=50)] = Field(default_factory=dict)
     create_new_version: StrictBool = False
@@ -40,6 +44,7 @@ class RegisteredDataset(Registered):
     """A version of a registered dataset, as it is kept and shown."""
 
     places: Places
+    table: Table | None = None
     description: str = ""
     tags: dict[str, str] = Field(default_factory=dict)
     created_at: float
@@ -48,7 +53,7 @@ class RegisteredDataset(Registered):
     def value(self) -> DatasetValue:
         """The same as the value of a parameter."""
         registered = Registered(name=self.name, version=self.version, id=self.id)
-        return DatasetValue(places=self.places, registered=registered)
+        return DatasetValue(places=self.places, registered=registered, table=self.table)
 
 
 def is_id(text: str) -> bool:

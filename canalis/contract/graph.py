@@ -12,29 +12,18 @@ from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt
+from pydantic import Field, StrictBool, StrictFloat, StrictInt
 
 from canalis.contract.memory import collection_paused
+from canalis.contract.parts import Kinded as Kinded
+from canalis.contract.parts import Part as Part
+from canalis.contract.tables import Table
 
 NODE_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")  # no dot: a step run's id is <run>.<key>[.<attempt>]
 PORT_NAME = re.compile(r"\w+", re.ASCII)
 
 Scalar = bool | int | float | str
 ParameterType = Literal["string", "int", "float", "bool", "datapath", "dataset"]
-
-
-class Part(BaseModel):
-    """A piece of a document: it does not change and knows all its fields."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
-
-
-class Kinded(Part):
-    """A part that says in its `kind` which of several it is, so that it is always written down."""
-
-    def model_post_init(self, context: object) -> None:
-        """Counts `kind` as given, so that leaving out what was not given keeps it."""
-        self.__pydantic_fields_set__.add("kind")
 
 
 # Parameters ----------------------------------------------------------------------------------------------------
@@ -59,10 +48,12 @@ class DatasetValue(Part):
     """Files of a dataset, as the value of a parameter: places whose paths may be patterns.
 
     registered   None for files that have no name in the workspace
+    table        how rows are read from them; None for files alone
     """
 
     places: tuple[DataPathValue, ...] = Field(min_length=1)
     registered: Registered | None = None
+    table: Table | None = None
 
 
 ParameterValue = DatasetValue | DataPathValue | Scalar
@@ -136,7 +127,10 @@ Style = Literal["reference", "dataset"]
 
 
 class Input(Part):
-    """Data that a node reads, and how it wants to see it."""
+    """Data that a node reads, and how it wants to see it.
+
+    table   how rows are read from it, in mode direct; of a parameter, its value says so
+    """
 
     name: str
     source: Source
@@ -144,6 +138,7 @@ class Input(Part):
     style: Style = "reference"
     path_on_compute: str | None = None
     overwrite: StrictBool = False
+    table: Table | None = None
 
 
 class Output(Part):

@@ -17,6 +17,7 @@ from canalis.contract.graph import (
     Text,
 )
 from canalis.contract.patterns import escaped, leaves
+from canalis.contract.tables import Table
 
 _TYPES: tuple[tuple[type, ParameterType], ...] = (
     (DatasetValue, "dataset"),
@@ -159,12 +160,18 @@ def identity_of(dataset: DatasetValue) -> str:
     """The id of a dataset: that of the registered one, or one that all datasets of the same places have."""
     if dataset.registered is not None:
         return dataset.registered.id
-    return places_id((place.datastore, place.path) for place in dataset.places)
+    return places_id(((place.datastore, place.path) for place in dataset.places), dataset.table)
 
 
-def places_id(places: Iterable[tuple[str, str]]) -> str:
-    """An id for files at these places, each a datastore and a path: the same places, the same id."""
-    return str(uuid.uuid5(uuid.NAMESPACE_URL, "\n".join(f"{datastore}/{path}" for datastore, path in places)))
+def places_id(places: Iterable[tuple[str, str]], table: Table | None = None) -> str:
+    """An id for files at these places, each a datastore and a path: the same places, the same id.
+
+    table   how rows are read from them, which makes another dataset of them
+    """
+    said = [f"{datastore}/{path}" for datastore, path in places]
+    if table is not None:
+        said.append(table.model_dump_json())
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, "\n".join(said)))
 
 
 # What a graph says with parameters -----------------------------------------------------------------------------

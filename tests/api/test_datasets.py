@@ -118,6 +118,7 @@ def test_a_run_reads_the_version_that_was_meant_when_it_was_submitted(ask, graph
     assert ask("GET", f"/runs/{run.json()['id']}").json()["parameters"]["data"] == {
         "places": places("1"),
         "registered": {"name": "weather", "version": 1, "id": first["id"]},
+        "table": None,
     }
     named = [submit(ask, graph, data=said) for said in ("weather", "weather:1", "weather:latest", first["id"])]
     assert versions_read(submit(ask, graph), *named) == [2, 2, 1, 2, 1]
@@ -138,7 +139,7 @@ def test_a_published_pipeline_reads_the_newest_version_whenever_it_starts(ask, g
 def test_files_without_a_name_are_a_value_too_and_what_is_said_of_a_name_is_looked_up(ask, graph):
     mine = register(ask, "mine", "mine").json()
     plain = submit(ask, graph, data={"places": places("x/*")})
-    assert plain.json()["parameters"]["data"] == {"places": places("x/*"), "registered": None}
+    assert plain.json()["parameters"]["data"] == {"places": places("x/*"), "registered": None, "table": None}
     one_place = submit(ask, graph, data=places("x")[0])
     assert one_place.json()["parameters"]["data"]["places"] == places("x")
     forged = {"name": "other", "version": 9, "id": mine["id"]}
@@ -146,6 +147,7 @@ def test_files_without_a_name_are_a_value_too_and_what_is_said_of_a_name_is_look
     assert answer.json()["parameters"]["data"] == {
         "places": places("mine"),
         "registered": {"name": "mine", "version": 1, "id": mine["id"]},
+        "table": None,
     }
 
 
