@@ -32,6 +32,7 @@ _GRAPH = {
 }
 _CONSUMPTION = {"canalis.dataset": "DatasetConsumptionConfig"}
 _OUTPUT = {"canalis.dataset": "OutputFileDatasetConfig OutputTabularDatasetConfig"}
+_PIPELINE_OUTPUT = {"canalis.pipeline_output_dataset": "PipelineOutputFileDataset PipelineOutputTabularDataset"}
 
 _PUBLISHED = {"canalis.published": "PublishedPipeline"}
 _ENDPOINT = {"canalis.endpoint": "PipelineEndpoint"}
@@ -99,6 +100,7 @@ COVERED: dict[str, Home] = {
     "azureml.data.dataset_type_definitions": {"canalis.dataset": "PromoteHeadersBehavior"},
     "azureml.data.dataset_error_handling": {"canalis.exceptions": "DatasetValidationError DatasetExecutionError"},
     "azureml.data.tabular_dataset": {"canalis.dataset": "TabularDataset"},
+    "azureml.pipeline.core.pipeline_output_dataset": _PIPELINE_OUTPUT,
     "azureml.data.file_dataset": {"canalis.dataset": "FileDataset"},
     "azureml.data.output_dataset_config": _OUTPUT,
     "azureml.data.azure_storage_datastore": {
@@ -114,6 +116,7 @@ COVERED: dict[str, Home] = {
         **_SCHEDULE,
         "canalis.steps": "StepSequence PipelineStep",
         **_GRAPH,
+        **_PIPELINE_OUTPUT,
         **_PIPELINE_RUN,
     },
     "azureml.pipeline.core.pipeline": {"canalis.pipeline": "Pipeline"},

@@ -280,6 +280,8 @@ def _output(port: OutputPort) -> Output:
             parts["mode"] = what.mode
         if what.overwrite:
             parts["overwrite"] = True
+        if what._registered_as is not None:
+            parts["registered_as"] = what._registered_as
         return Output(**parts)
     if what.datastore is not None:
         parts["datastore"] = what.datastore.name
@@ -291,6 +293,8 @@ def _output(port: OutputPort) -> Output:
         parts["overwrite"] = True
     if what.pipeline_output_name:
         parts["pipeline_output"] = what.pipeline_output_name
+    if what._registered_as is not None:
+        parts["registered_as"] = what._registered_as
     return Output(**parts)
 
 

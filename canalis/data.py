@@ -10,7 +10,9 @@ from typing import Any
 from canalis.absent import V1
 from canalis.contract.errors import GraphError
 from canalis.contract.graph import DataPathValue
+from canalis.contract.tables import Registration
 from canalis.parameter import Choice, PipelineParameter, made_of, pieces_of, written
+from canalis.pipeline_output_dataset import PipelineOutputFileDataset
 from canalis.within import Store, Writer
 
 _NO_WORD = re.compile(r"\W")
@@ -170,7 +172,12 @@ class PipelineData(V1):
         self.data_type = data_type
         self.is_directory = is_directory
         self.pipeline_output_name = pipeline_output_name
+        self._registered_as: Registration | None = None
         self._producer: Writer | None = None
+
+    def as_dataset(self) -> PipelineOutputFileDataset:
+        """The same as a dataset of files, among the outputs of the step that writes it and the inputs of others."""
+        return PipelineOutputFileDataset(self)
 
     def _set_producer(self, step: Writer) -> None:
         if self._producer is not None and self._producer is not step:

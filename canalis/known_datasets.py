@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from canalis.answers import asked
 from canalis.contract.datasets import LATEST, check_dataset_name, is_id
+from canalis.contract.tables import Registration, Table
 from canalis.exceptions import UserErrorException
 from canalis.within import Within
 
@@ -19,6 +20,17 @@ def register(workspace: Within, name: str, body: dict[str, Any]) -> dict[str, An
     asked(lambda: check_dataset_name(name))  # here as well: with a slash in it another route would answer
     view: dict[str, Any] = asked(lambda: workspace._client.post(f"/datasets/{quote(name, safe='')}", body))
     return view
+
+
+def registration(name: str, description: str | None, tags: dict[str, str] | None, table: Table | None) -> Registration:
+    """What an output shall be registered as. Raises UserErrorException for a name that is none."""
+    asked(lambda: check_dataset_name(name))
+    parts: dict[str, Any] = {"name": name}
+    if description:
+        parts["description"] = description
+    if tags:
+        parts["tags"] = {str(key): str(value) for key, value in tags.items()}
+    return Registration(**parts, table=table) if table is not None else Registration(**parts)
 
 
 def unregister(workspace: Within, name: str) -> None:

@@ -10,9 +10,10 @@ import uuid
 from typing import Any, Self
 
 from canalis.abstract_dataset import INPUT_NAME, DatasetConsumptionConfig, StepDataset
-from canalis.contract.tables import Delimited, Parquet, Table
+from canalis.contract.tables import Delimited, Parquet, Registration, Table
 from canalis.data import DataPath
 from canalis.exceptions import UserErrorException
+from canalis.known_datasets import registration
 from canalis.parameter import Piece, PipelineParameter, pieces_of
 from canalis.table_definition import defined, delimited, dropped, kept, split
 from canalis.within import Store, Writer
@@ -53,6 +54,7 @@ class OutputFileDatasetConfig(StepDataset):
         self.mode = "mount"
         self.overwrite = False
         self._partition_format = partition_format or ""
+        self._registered_as: Registration | None = None
         self._shared = _SharedOutput()
 
     def as_mount(self, disable_metadata_cache: bool = False) -> Self:
@@ -67,6 +69,14 @@ class OutputFileDatasetConfig(StepDataset):
         """To be read by another step: in place, or as the dataset itself when it is read as rows."""
         mode = "mount" if self._table is None else "direct"
         return DatasetConsumptionConfig(name or self.name, self, mode)
+
+    def register_on_complete(
+        self, name: str, description: str | None = None, tags: dict[str, str] | None = None
+    ) -> Self:
+        """The same, registered as the next version of that name when its step has succeeded."""
+        changed = copy.copy(self)
+        changed._registered_as = registration(name, description, tags, self._table)
+        return changed
 
     def read_delimited_files(
         self,

@@ -13,8 +13,7 @@ _REST = "it has nothing to do with running pipelines: take it out"
 
 _PLANNED = """
     Model Keyvault Module ModuleVersion ModuleStep TrainingOutput PipelineDataset
-    PipelineOutputFileDataset
-    PipelineOutputTabularDataset LinkFileOutputDatasetConfig LinkTabularOutputDatasetConfig SqlDataReference
+    LinkFileOutputDatasetConfig LinkTabularOutputDatasetConfig SqlDataReference
     DatabricksCompute DataFactoryCompute AdlaCompute BatchCompute RemoteCompute DsvmCompute HDInsightCompute
     SynapseCompute KustoCompute ComputeInstance KubernetesCompute
     DatabricksStep DataTransferStep AdlaStep AzureBatchStep KustoStep SynapseSparkStep MpiStep
@@ -31,7 +30,7 @@ _NEVER = {
 # Of modules; what stands below one shares its fate.
 _PLANNED_MODULES = """
     azureml.core.model azureml.core.keyvault azureml.core.databricks azureml.data.sql_data_reference
-    azureml.data.pipeline_output_dataset
+    
     azureml.pipeline.core.module
     azureml.pipeline.steps.adla_step azureml.pipeline.steps.azurebatch_step azureml.pipeline.steps.data_transfer_step
     azureml.pipeline.steps.databricks_step azureml.pipeline.steps.hyper_drive_step azureml.pipeline.steps.kusto_step
@@ -84,8 +83,6 @@ MEMBERS: dict[str, dict[str, str]] = {
         "",
     ),
     "ComputeTarget": dict.fromkeys(("attach", "attach_configuration"), ""),
-    "PipelineData": dict.fromkeys(("as_dataset",), ""),
-    "OutputFileDatasetConfig": dict.fromkeys(("register_on_complete",), ""),
 }
 
 

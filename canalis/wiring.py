@@ -5,6 +5,7 @@ Everything v1 accepted in those lists is taken here, and nowhere else.
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -23,6 +24,7 @@ from canalis.data import (
 from canalis.dataset import AbstractDataset, DatasetConsumptionConfig, OutputFileDatasetConfig
 from canalis.outputs import PortDataReference
 from canalis.parameter import PARAMETER, PipelineParameter
+from canalis.pipeline_output_dataset import PipelineOutputFileDataset, PipelineOutputTabularDataset
 
 # Placeholders as they stand in text. Their names are words, so the longest match is the whole name.
 _IN_TEXT = re.compile(
@@ -106,6 +108,8 @@ class Wiring:
             return self._dataset_output(given)
         if isinstance(given, DatasetConsumptionConfig):
             return InputPath(name=self._dataset_input(given).name)
+        if isinstance(given, _PIPELINE_OUTPUTS):
+            return self._pipeline_output(given)
         if _is_data(given):
             for port in self.outputs:
                 if port.what is given:
@@ -130,12 +134,25 @@ class Wiring:
                 return port
         return self._add(self._input(given))
 
+    def _pipeline_output(self, given: PipelineOutputFileDataset | PipelineOutputTabularDataset) -> Piece:
+        for made in self.outputs:
+            if made.what is given.pipeline_data:
+                return OutputPath(name=made.name)
+        for read in self.inputs:
+            if read.given is given:
+                return InputPath(name=read.name)
+        return InputPath(name=self._add(self._input(given)).name)
+
     def _dataset_output(self, given: OutputFileDatasetConfig) -> Piece:
         for read in self.inputs:
             if given._is_same(read.what):
                 return InputPath(name=read.name)
-        for made in self.outputs:
+        for at, made in enumerate(self.outputs):
             if given._is_same(made.what):
+                if given._registered_as is not None:  # said of a copy
+                    registered = copy.copy(made.what)
+                    registered._registered_as = given._registered_as
+                    self.outputs[at] = OutputPort(made.name, registered)
                 return OutputPath(name=made.name)
         self.outputs.append(OutputPort(given.name, given))
         return OutputPath(name=given.name)
@@ -196,10 +213,11 @@ class Wiring:
             mode = "download" if given.mode == "download" else "mount"
             return InputPort(given.name, given, given, mode, "reference", given.path_on_compute, given.overwrite)
         if isinstance(given, DatasetConsumptionConfig):
-            table = given._table
-            return InputPort(
-                given.name, given.dataset, given, given.mode, "dataset", given.path_on_compute, table=table
-            )
+            table, what = given._table, getattr(given.dataset, "pipeline_data", given.dataset)
+            return InputPort(given.name, what, given, given.mode, "dataset", given.path_on_compute, table=table)
+        if isinstance(given, _PIPELINE_OUTPUTS):
+            name, what = given.input_name, given.pipeline_data
+            return InputPort(name, what, given, given.mode, "dataset", given.path_on_compute, table=given._table)
         if isinstance(given, OutputFileDatasetConfig):
             mode = "mount" if given._table is None else "direct"
             return InputPort(given.name, given, given, mode, "dataset", table=given._table)
@@ -213,6 +231,8 @@ class Wiring:
 
     def _output(self, given: Any) -> OutputPort:
         if isinstance(given, OutputPortBinding):
+            return OutputPort(given.name, given.pipeline_data)
+        if isinstance(given, _PIPELINE_OUTPUTS):
             return OutputPort(given.name, given.pipeline_data)
         if isinstance(given, (PipelineData, OutputFileDatasetConfig)):
             return OutputPort(given.name, given)
@@ -239,6 +259,7 @@ def split_at_names(text: str, named: Callable[[re.Match[str]], Piece | None]) ->
     return tuple(pieces)
 
 
+_PIPELINE_OUTPUTS = (PipelineOutputFileDataset, PipelineOutputTabularDataset)
 _UNNAMED = "A dataset needs a name to be an input of step '{step}': use dataset.as_named_input('name')"
 
 

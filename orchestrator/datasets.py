@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable
 
+from canalis.contract.dataset_versions import VERSION_DIGITS, make_version, version_key
 from canalis.contract.datasets import (
     DATASET_IDS,
     DATASETS,
@@ -15,13 +15,12 @@ from canalis.contract.datasets import (
     is_id,
     split_name,
 )
-from canalis.contract.errors import AlreadyExists, BadRequest, Conflict, NotFound, ParameterError
+from canalis.contract.errors import BadRequest, NotFound, ParameterError
 from canalis.contract.graph import DatasetValue, Parameter, ParameterValue
 from canalis.contract.parameters import Values, assign, is_outside
 from canalis.contract.ports import Document, DocumentStore, Ports
 
 _DATASTORES = "datastores"  # kind of the documents with datastores
-_VERSION_DIGITS = 6
 
 
 def register(ports: Ports, name: str, asked: DatasetRegistration, by: str = "") -> RegisteredDataset:
@@ -32,31 +31,7 @@ def register(ports: Ports, name: str, asked: DatasetRegistration, by: str = "") 
     """
     check_dataset_name(name)
     _check_places(ports.documents, asked)
-    while True:
-        known = ports.documents.list(DATASETS, f"{name}:")
-        newest = RegisteredDataset.model_validate(known[-1].body) if known else None
-        if newest is not None and (newest.places, newest.table) == (asked.places, asked.table):
-            return newest
-        if newest is not None and not asked.create_new_version:
-            raise AlreadyExists(
-                f"There is a dataset '{name}' of other files already (version {newest.version}): pass "
-                "create_new_version=True for another version, or take another name",
-                kind="dataset",
-                name=name,
-            )
-        made = RegisteredDataset(
-            name=name,
-            version=newest.version + 1 if newest else 1,
-            id=str(uuid.uuid4()),
-            places=asked.places,
-            table=asked.table,
-            description=asked.description,
-            tags=asked.tags,
-            created_at=ports.clock.now(),
-            created_by=by,
-        )
-        if _keep(ports.documents, made):
-            return made
+    return make_version(ports.documents, ports.clock.now(), name, asked, by)
 
 
 def find(documents: DocumentStore, said: str, version: str = LATEST) -> RegisteredDataset:
@@ -120,20 +95,9 @@ def _looked_up(documents: DocumentStore, value: str | DatasetValue) -> DatasetVa
     return find(documents, value.registered.id).value() if value.registered is not None else value
 
 
-def _keep(documents: DocumentStore, made: RegisteredDataset) -> bool:
-    """Whether the version is kept; False when somebody registered the same one at the same moment."""
-    # Its id first: who finds the version may ask for it by id at once. What is then not kept names no version.
-    documents.put(DATASET_IDS, made.id, {"name": made.name, "version": made.version})
-    try:
-        documents.put(DATASETS, _key(made.name, made.version), made.model_dump(mode="json"), if_absent=True)
-    except Conflict:
-        return False
-    return True
-
-
 def _of_id(documents: DocumentStore, identity: str, version: str) -> RegisteredDataset:
     named = documents.get(DATASET_IDS, identity)
-    stored = documents.get(DATASETS, _key(named.body["name"], named.body["version"])) if named else None
+    stored = documents.get(DATASETS, version_key(named.body["name"], named.body["version"])) if named else None
     if stored is None or stored.body["id"] != identity:
         raise NotFound(f"There is no dataset with the id {identity}", kind="dataset", name=identity)
     found = RegisteredDataset.model_validate(stored.body)
@@ -150,7 +114,7 @@ def _version(documents: DocumentStore, name: str, version: str) -> Document | No
     if not (version.isascii() and version.isdecimal()):
         return None
     digits = version.lstrip("0")
-    stored = documents.get(DATASETS, _key(name, int(digits))) if 0 < len(digits) <= _VERSION_DIGITS else None
+    stored = documents.get(DATASETS, version_key(name, int(digits))) if 0 < len(digits) <= VERSION_DIGITS else None
     return stored.body if stored else None
 
 
@@ -167,7 +131,3 @@ def _check_places(documents: DocumentStore, asked: DatasetRegistration) -> None:
     for name in dict.fromkeys(place.datastore for place in asked.places):
         if documents.get(_DATASTORES, name) is None:
             raise NotFound(f"There is no datastore '{name[:80]}'", kind="datastore", name=name[:80])
-
-
-def _key(name: str, version: int) -> str:
-    return f"{name}:{version:0{_VERSION_DIGITS}d}"  # zeros, so that versions sort as numbers do

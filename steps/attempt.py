@@ -28,6 +28,7 @@ from steps.links import DATA
 from steps.notes import PutOffNotes
 from steps.order import Order
 from steps.processes import Attached, Control, Launched, kill_marked, let_begin
+from steps.registering import register_outputs
 from steps.stage import (
     KEPT_FOLDERS,
     Spares,
@@ -243,6 +244,7 @@ def _keep(ports: Ports, work: Work, folder: Path, ended: Ended) -> list[str]:
     left_out: list[str] = []
     if ended.outcome is Outcome.SUCCEEDED:
         left_out = keep_uploads(ports, work, folder)
+        register_outputs(ports, work)
         if empty := unwritten(ports, work):
             # Else a run that goes on from this one would take them for deleted.
             ports.blobs.put(records(work.step_run_id) + UNWRITTEN, json.dumps(empty).encode())

@@ -13,13 +13,12 @@ from pydantic import Field, StrictBool
 from canalis.contract.errors import NameInvalid
 from canalis.contract.graph import DataPathValue, DatasetValue, Registered
 from canalis.contract.parts import Part
-from canalis.contract.tables import Table
+from canalis.contract.tables import DATASET_NAME, Table
 
 DATASETS = "datasets"  # kind of the documents with a version each, named <name>:<version>
 DATASET_IDS = "dataset-ids"  # kind of the documents that say which version has an id
 LATEST = "latest"
 PLACES_MAX = 10_000
-_NAME = re.compile(r"\w(?:[\w .-]{0,253}[\w.-])?")
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 Places = Annotated[tuple[DataPathValue, ...], Field(min_length=1, max_length=PLACES_MAX)]
@@ -73,7 +72,7 @@ def split_name(text: str) -> tuple[str, str]:
 
 def check_dataset_name(name: str) -> str:
     """The name itself. Raises NameInvalid when it cannot be that of a dataset."""
-    if not _NAME.fullmatch(name) or is_id(name):
+    if not DATASET_NAME.fullmatch(name) or is_id(name):
         raise NameInvalid(
             f"'{name[:80]}' cannot be the name of a dataset: 1 to 255 letters, digits, blanks, _, - and ., "
             "no blank or sign but _ first, no blank last, and not in the form of an id",

@@ -17,7 +17,7 @@ from pydantic import Field, StrictBool, StrictFloat, StrictInt
 from canalis.contract.memory import collection_paused
 from canalis.contract.parts import Kinded as Kinded
 from canalis.contract.parts import Part as Part
-from canalis.contract.tables import Table
+from canalis.contract.tables import Registration, Table
 
 NODE_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")  # no dot: a step run's id is <run>.<key>[.<attempt>]
 PORT_NAME = re.compile(r"\w+", re.ASCII)
@@ -158,6 +158,7 @@ class Output(Part):
     path_on_compute: str | None = None
     overwrite: StrictBool = False
     pipeline_output: str | None = None
+    registered_as: Registration | None = None
 
 
 # Arguments -----------------------------------------------------------------------------------------------------

@@ -7,14 +7,16 @@ A part that says in its `kind` which of several it is has no default for it: no 
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from canalis.contract.parts import Part
 
 OPERATIONS_MAX = 200
 COLUMNS_MAX = 10_000
+DATASET_NAME = re.compile(r"\w(?:[\w .-]{0,253}[\w.-])?")
 
 # ALL_FILES_HAVE_SAME_HEADERS, ONLY_FIRST_FILE_HAS_HEADERS, COMBINE_ALL_FILES_HEADERS, NO_HEADERS
 Headers = Literal["same", "first", "combined", "none"]
@@ -171,3 +173,21 @@ class Table(Part):
     def then(self, *more: Operation) -> Table:
         """The same, and these operations after it."""
         return self.model_copy(update={"operations": (*self.operations, *more)})
+
+
+def _dataset_name(name: str) -> str:
+    if not DATASET_NAME.fullmatch(name):
+        raise ValueError(f"'{name[:80]}' cannot be the name of a dataset")
+    return name
+
+
+class Registration(Part):
+    """What an output is registered as when its step has succeeded: the next version of that name.
+
+    table   how rows are read from it; None for a dataset of files
+    """
+
+    name: Annotated[str, AfterValidator(_dataset_name)]
+    description: str = Field(default="", max_length=5_000)
+    tags: dict[str, str] = Field(default_factory=dict, max_length=50)
+    table: Table | None = None

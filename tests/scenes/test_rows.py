@@ -10,7 +10,7 @@ from azureml.data import DataType, OutputFileDatasetConfig
 from azureml.data.datapath import DataPath
 from azureml.exceptions import UserErrorException
 
-from canalis.data import PipelineParameter
+from canalis.data import PipelineData, PipelineParameter
 from canalis.dataset import DatasetConsumptionConfig, TabularDataset
 from tests.scenes.conftest import log_of
 
@@ -108,6 +108,42 @@ def test_what_a_step_writes_is_read_as_rows_by_others(author, weather):
         ),
     )
     assert log_of(run, "read").splitlines() == [str([f"{n:02}" for n in range(9)]), "2"]
+
+
+def test_what_a_step_writes_is_registered_when_it_has_succeeded(author, ws, weather):
+    rows = OutputFileDatasetConfig("rows", destination=(weather, "done [x]/{run-id}")).read_delimited_files()
+    rows = rows.register_on_complete("made rows", "of a step", {"by": "us"})
+    files = PipelineData("files", is_directory=True).as_dataset().register("made files")
+    never = OutputFileDatasetConfig("never").register_on_complete("never made")
+    write = "import os, sys\nfor path in sys.argv[1:]:\n    os.makedirs(path, exist_ok=True)\n    open(path + '/x.csv', 'w').write('n,m\\n7,8\\n')\n"
+    table = files.parse_delimited_files(set_column_types={"n": DataType.to_string()}).drop_columns("m")
+    steps = (
+        author.step("make", write, arguments=[rows, files], outputs=[files]),
+        author.step("fail", "import sys; sys.exit(1)", arguments=[never]),
+        author.step(
+            "read",
+            """
+            import os, sys
+            from azureml.core import Run
+            sets = Run.get_context().input_datasets
+            print(sets["files"].to_pandas_dataframe().to_dict("list"), os.listdir(sets["folder"]), sys.argv[1] == sets["folder"])
+            print(sets["direct"].to_path())
+            """,
+            arguments=[folder := files.as_named_input("folder").as_download()],
+            inputs=[table, folder, files.as_named_input("direct").as_direct()],
+        ),
+    )
+    for version in (1, 2):
+        run = author.runs(*steps, continue_on_step_failure=True)
+        assert log_of(run, "read").splitlines() == ["{'n': ['7']} ['x.csv'] True", "['/x.csv']"]
+        made = Dataset.get_by_name(ws, "made rows")
+        assert (made.version, made.description, made.tags) == (version, "of a step", {"by": "us"})
+        assert made.to_pandas_dataframe().to_dict("list") == {"n": [7], "m": [8]}
+        assert Dataset.get_by_name(ws, "made files").version == version
+    assert "never made" not in ws.datasets
+    made.unregister_all_versions()
+    with pytest.raises(UserErrorException, match="cannot be the name of a dataset"):
+        never.register_on_complete("a/b")
 
 
 def test_rows_become_files_and_dataframes_datasets(ws, weather):
