@@ -25,7 +25,7 @@ def get_dataset(here: Here, name: str, version: str = LATEST) -> RegisteredDatas
     return datasets.find(here.ports.documents, name, version)
 
 
-@router.delete("/{name}", dependencies=[needs(Role.SUBMITTER, step=Reach.WORKSPACE)], status_code=204)
+@router.delete("/{name}", dependencies=[needs(Role.OPERATOR)], status_code=204)
 def unregister_dataset(here: Here, name: str) -> None:
     """Take a name from all its versions. The files stay, and so do runs that read them."""
     datasets.unregister(here.ports.documents, name)

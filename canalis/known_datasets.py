@@ -34,7 +34,7 @@ def registration(name: str, description: str | None, tags: dict[str, str] | None
 
 
 def unregister(workspace: Within, name: str) -> None:
-    """Take a name from all its versions. Raises UserErrorException when it is gone already."""
+    """Take a name from all its versions."""
     asked(lambda: workspace._client.delete(f"/datasets/{quote(name, safe='')}"))
 
 

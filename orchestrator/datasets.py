@@ -49,12 +49,9 @@ def find(documents: DocumentStore, said: str, version: str = LATEST) -> Register
 
 
 def unregister(documents: DocumentStore, name: str) -> None:
-    """Take a name from all its versions; their ids find nothing then. Raises NotFound when nothing has the name."""
-    known = documents.list(DATASETS, f"{name}:") if name else []
-    if not known:
-        raise NotFound(_not_there(documents, name, LATEST), kind="dataset", name=name[:80])
+    """Take a name from all its versions, whose ids find nothing then. Safe to do twice."""
     # The newest is found by the name, so it goes last: what was cut short is done by asking again.
-    for stored in known:
+    for stored in documents.list(DATASETS, f"{name}:") if name else []:
         documents.delete(DATASET_IDS, stored.body["id"])
         documents.delete(DATASETS, stored.name)
 

@@ -50,6 +50,22 @@ def test_the_same_files_keep_their_version_and_others_get_the_next_when_that_is_
     assert ask("GET", "/datasets/d?version=2").json() == second
 
 
+def test_how_rows_are_read_is_a_part_of_a_version_and_a_name_can_be_taken_away(ask):
+    table = {"read": {"kind": "parquet"}, "operations": [{"kind": "take", "rows": 3}]}
+    first = register(ask, "d", "a", table=table).json()
+    assert register(ask, "d", "a", table=table).json() == first and first["table"]["operations"] == table["operations"]
+    assert register(ask, "d", "a").status_code == 409, "the same files without rows are another dataset"
+    second = register(ask, "d", "a", create_new_version=True).json()
+    answer = register(ask, "d", "a", table={"read": {"kind": "excel"}})
+    assert answer.status_code == 400 and "table" in answer.json()["error"]["message"]
+
+    assert ask("DELETE", "/datasets/d").status_code == 204
+    for name in ("d", first["id"], second["id"]):
+        assert ask("GET", f"/datasets/{name}").status_code == 404
+    assert ask("DELETE", "/datasets/d").status_code == 204
+    assert register(ask, "d", "b").json()["version"] == 1
+
+
 def test_versions_are_in_the_order_of_their_numbers(ask):
     for number in range(1, 12):
         assert register(ask, "d", f"{number}", create_new_version=True).json()["version"] == number

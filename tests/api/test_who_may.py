@@ -217,6 +217,7 @@ def a_request(world: World, method: str, path: str) -> tuple[str, dict[str, Any]
         ("POST", "/environments/{name}"): ("/environments/env", {"json": {"x": 1}}),
         ("GET", "/datasets/{name}"): ("/datasets/set", {}),
         ("POST", "/datasets/{name}"): ("/datasets/set", {"json": A_DATASET}),
+        ("DELETE", "/datasets/{name}"): ("/datasets/none", {}),
     }
     if (method, path) in known:
         asked, parts = known[method, path]
@@ -343,6 +344,7 @@ def test_what_is_refused_to_scripts_is_what_would_reach_others(world):
         ("PUT", "/datastores/default/{name}"),
         ("PUT", "/computes/{name}"),
         ("DELETE", "/computes/{name}"),
+        ("DELETE", "/datasets/{name}"),
         ("POST", "/environments/{name}"),
         ("POST", "/pipelines"),
         ("PATCH", "/pipelines/{identity}"),

@@ -105,10 +105,8 @@ def test_installing_it_twice_does_no_harm():
     ("line", "name"),
     [
         ("Pipeline.service_endpoint", "Pipeline.service_endpoint"),
-        ("Dataset.Tabular", "Dataset.Tabular"),
         ("Datastore.register_azure_blob_container", "Datastore.register_azure_blob_container"),
-        ("PipelineData('made').as_dataset", "PipelineData.as_dataset"),
-        ("OutputFileDatasetConfig('made').register_on_complete", "OutputFileDatasetConfig.register_on_complete"),
+        ("FileDataset([]).filter", "FileDataset.filter"),
     ],
 )
 def test_a_member_that_is_not_there_yet_says_so_when_it_is_asked_for(line, name):
