@@ -19,7 +19,7 @@ from canalis.table_partitions import keys_of, values_in
 from canalis.table_types import converted, usual
 
 PATH = "Path"  # the column that include_path makes
-_BLOCK_BYTES = 2**22  # of text that is read at once; a row must fit in one
+_BLOCK_BYTES = 2**21  # of text that is read at once; a row must fit in one
 _CODECS = {"utf8bom": "utf-8-sig", "iso88591": "latin-1", "windows1252": "cp1252"}
 _PLAIN = ("utf-8", "utf-8-sig", "ascii")  # what Arrow reads by itself
 
