@@ -30,6 +30,7 @@ _ONLY_LOGGED = (
     # These ask with a body, and change nothing.
     "/schedules/preview",
     "/runs/{name}/links",
+    "/models/{name}/links",
     "/PipelineRuns/{name}/Graph/AllNodes/Status",
     "/PipelineRuns/{name}/Graph/Node/StatusCode",
     "/PipelineRuns/{name}/Graph/Shareable/{log}",

@@ -3,48 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-import re
-from typing import Annotated, BinaryIO
+from typing import BinaryIO
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
-from pydantic import AfterValidator, BaseModel, Field, StrictBool, StrictInt
+from pydantic import BaseModel, Field
 
 from api.access import GuardedRoute, Role, needs
 from api.files import BYTES_GIVEN, BYTES_SENT, no_file, receive, send_file
 from api.incoming import IncomingLink, links_for, take_in
 from api.links import at_once
 from api.reach import Reach
-from api.service import Asking, Here, Service
-from canalis.contract.errors import HashMismatch, NotFound
-from canalis.contract.graph import content_id
+from api.service import Asking, Here
+from canalis.contract.errors import HashMismatch
 from canalis.contract.layout import content_key, snapshot_key
 from canalis.contract.ports import BlobStore
+from canalis.contract.snapshots import Snapshot, stored_snapshot
 
 router = APIRouter(route_class=GuardedRoute, tags=["snapshots"])
-
-_SHA256 = re.compile(r"[0-9a-f]{64}")
-
-
-def _safe_path(path: str) -> str:
-    parts = path.split("/")
-    if path.startswith("/") or "\\" in path or "\0" in path or any(part in ("", ".", "..") for part in parts):
-        raise ValueError(f"'{path}' is not a path below the source directory")
-    return path
-
-
-class SnapshotFile(BaseModel):
-    """One file of a snapshot."""
-
-    sha256: Annotated[str, Field(pattern=f"^{_SHA256.pattern}$")]
-    size: Annotated[StrictInt, Field(ge=0)]
-    executable: StrictBool = False
-
-
-class Snapshot(BaseModel):
-    """The files of a source directory, by path."""
-
-    files: dict[Annotated[str, AfterValidator(_safe_path)], SnapshotFile]
 
 
 class SnapshotSaid(Snapshot):
@@ -53,7 +29,7 @@ class SnapshotSaid(Snapshot):
     arrived   those places by hash; 200 at most
     """
 
-    arrived: dict[str, str] = {}
+    arrived: dict[str, str] = Field(default_factory=dict)
 
 
 class SnapshotAnswer(BaseModel):
@@ -71,8 +47,7 @@ class SnapshotAnswer(BaseModel):
 @router.post("/snapshots", dependencies=[needs(Role.SUBMITTER, step=Reach.WORKSPACE)])
 def post_snapshot(here: Here, who: Asking, said: SnapshotSaid) -> SnapshotAnswer:
     """Say which files a snapshot has. It can be used once nothing is missing: say it again then."""
-    document = Snapshot(files=said.files).model_dump_json(exclude_defaults=True).encode()
-    identity = content_id(document)
+    identity, document = said.document()
     blobs = here.ports.blobs
     if blobs.info(snapshot_key(identity)) is not None:
         return SnapshotAnswer(id=identity, missing=[])
@@ -114,7 +89,7 @@ async def put_content(here: Here, sha256: str, request: Request) -> None:
 @router.get("/snapshots/{identity}", dependencies=[needs(Role.READER)])
 def get_snapshot(here: Here, identity: str) -> Snapshot:
     """The files of a snapshot."""
-    return _snapshot(here, identity)
+    return stored_snapshot(here.ports.blobs, identity)
 
 
 @router.get(
@@ -125,19 +100,13 @@ def get_snapshot(here: Here, identity: str) -> Snapshot:
 )
 def get_snapshot_file(here: Here, identity: str, path: str) -> StreamingResponse:
     """One file of a snapshot, by its path there."""
-    file = _snapshot(here, identity).files.get(path)  # never a path of ours: what is not in the list is not there
+    # Never a path of ours: what is not in the list is not there.
+    file = stored_snapshot(here.ports.blobs, identity).files.get(path)
     if file is None:
         raise no_file(path)
     return send_file(here.ports.blobs, content_key(file.sha256), path)
 
 
-def _snapshot(here: Service, identity: str) -> Snapshot:
-    if not _SHA256.fullmatch(identity):
-        raise NotFound(f"There is no snapshot {identity}", kind="snapshot", name=identity)
-    return Snapshot.model_validate_json(here.ports.blobs.get(snapshot_key(identity)))
-
-
 def files_of(blobs: BlobStore, identity: str) -> dict[str, str]:
     """The hash of each file of a snapshot, by path. Raises NotFound."""
-    document = Snapshot.model_validate_json(blobs.get(snapshot_key(identity)))
-    return {path: file.sha256 for path, file in document.files.items()}
+    return {path: file.sha256 for path, file in stored_snapshot(blobs, identity).files.items()}

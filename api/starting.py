@@ -53,7 +53,7 @@ async def _once(
         str | None,
         Header(
             alias="Idempotency-Key",
-            description="Sent again with the same request, it starts nothing further: the answer is the same run.",
+            description="Sent again with the same request, it does nothing further: the answer is the same.",
             pattern=f"^{_KEY.pattern}$",
         ),
     ] = None,

@@ -116,3 +116,14 @@ def a_run(ask, script: bytes = b"print(1)") -> dict:
     answer = ask("POST", "/runs", json={"experiment": "e", "graph": {"nodes": [node]}})
     assert answer.status_code == 201, answer.text
     return answer.json()
+
+
+def snapshot_of(ask, files: dict[str, bytes]) -> str:
+    """The id of a snapshot of these files, which are there."""
+    hashes = {path: hashlib.sha256(content).hexdigest() for path, content in files.items()}
+    for path, content in files.items():
+        assert ask("PUT", f"/content/{hashes[path]}", content=content).status_code == 204
+    said = {path: {"sha256": hashes[path], "size": len(content)} for path, content in files.items()}
+    answer = ask("POST", "/snapshots", json={"files": said}).json()
+    assert answer["missing"] == []
+    return answer["id"]

@@ -32,6 +32,7 @@ HOOK = "http://127.0.0.1:65535/nobody"
 PIPE, END, DRAFT = "/pipelines/pipe-one", "/endpoints/end-one", "/drafts/draft-one"
 SCHEDULE = "/schedules/schedule-one"
 NIGHTLY = {"experiment": "e", "pipeline": "pipe-one", "trigger": {"kind": "cron", "expression": "0 2 * * *"}}
+MODEL = "/models/model"
 A_DATASET = {"places": [{"datastore": "workspaceblobstore", "path": "data.csv"}]}
 MINE = StepRunId("run-mine", "a")
 
@@ -96,6 +97,7 @@ def world(tmp_path_factory):
         made = World(app, issuer)
         made.admin("POST", "/environments/env", json={"x": 1})
         made.admin("POST", "/datasets/set", json=A_DATASET)
+        made.admin("POST", "/models/model", json={"snapshot": made.graph["nodes"][0]["snapshot"]})
         made.admin("PUT", f"{STORE}/files/data.csv", content=b"x")
         made.admin("PUT", "/computes/cpu", json={})
         for identity in ("pipe-one", "pipe-two"):
@@ -218,6 +220,13 @@ def a_request(world: World, method: str, path: str) -> tuple[str, dict[str, Any]
         ("GET", "/datasets/{name}"): ("/datasets/set", {}),
         ("POST", "/datasets/{name}"): ("/datasets/set", {"json": A_DATASET}),
         ("DELETE", "/datasets/{name}"): ("/datasets/none", {}),
+        ("GET", "/models/{name}"): (MODEL, {}),
+        ("POST", "/models/{name}"): (MODEL, {"json": {"run": "run-mine.a", "path": "f.txt"}}),
+        ("PATCH", "/models/{name}"): (MODEL, {"json": {"tags": {"t": "1"}}}),
+        ("DELETE", "/models/{name}"): ("/models/none:1", {}),
+        ("GET", "/models/{name}/files"): (f"{MODEL}:1/files", {}),
+        ("GET", "/models/{name}/files/{path:path}"): (f"{MODEL}:1/files/a.py", {}),
+        ("POST", "/models/{name}/links"): (f"{MODEL}:1/links", {"json": {"paths": ["a.py"]}}),
     }
     if (method, path) in known:
         asked, parts = known[method, path]
@@ -272,7 +281,8 @@ def test_a_reader_changes_nothing(world):
     ]
     # Links to read are asked for in a body, since there may be a thousand; those to write take a submitter.
     # A preview makes nothing, and asks with a body as well.
-    asking = {("POST", "/runs/{name}/links"), ("POST", "/schedules/preview"), ("POST", "/datastores/{name}/links")}
+    asking = {("POST", f"/{noun}/{{name}}/links") for noun in ("runs", "datastores", "models")}
+    asking.add(("POST", "/schedules/preview"))
     # v1 asks for several nodes in a body.
     of_nodes = ("Graph/Node/StatusCode", "Graph/AllNodes/Status", "Outputs", "Graph/Shareable/{log}")
     assert set(changing) == asking | {("POST", f"/PipelineRuns/{{name}}/{what}") for what in of_nodes}
@@ -345,6 +355,7 @@ def test_what_is_refused_to_scripts_is_what_would_reach_others(world):
         ("PUT", "/computes/{name}"),
         ("DELETE", "/computes/{name}"),
         ("DELETE", "/datasets/{name}"),
+        ("DELETE", "/models/{name}"),
         ("POST", "/environments/{name}"),
         ("POST", "/pipelines"),
         ("PATCH", "/pipelines/{identity}"),

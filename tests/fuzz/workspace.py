@@ -37,6 +37,8 @@ class Furnished:
         there_is("PUT", "/computes/cpu", json={})
         there_is("POST", "/environments/env", json={"x": 1})
         there_is("POST", "/datasets/data", json={"places": [{"datastore": "workspaceblobstore", "path": "*.csv"}]})
+        snapshot = self.graph["nodes"][0]["snapshot"]
+        there_is("POST", "/models/model", json={"snapshot": snapshot})
         hook = there_is("POST", "/webhooks", json={"url": "http://127.0.0.1:1024/nobody-listens"})
         for identity in ("pipe-one", "pipe-two"):
             there_is("POST", "/pipelines", json={"id": identity, "graph": self.graph, "name": identity})
@@ -45,8 +47,7 @@ class Furnished:
         draft = {"id": "draft-one", "name": "one", "pipeline": "pipe-one", "experiment": "e"}
         there_is("POST", "/drafts", json=draft)
         self.run, self.step = run["id"], str(step)
-        snapshot = self.graph["nodes"][0]["snapshot"]
-        files = ("data.csv", "outputs/f.txt", "train.py")
+        files = ("data.csv", "outputs/f.txt", "train.py", "a.py")
         self._of_path = {"path": files, "sha256": ("0" * 64,), "log": ("STDOUT", "JobLog")}
         self._of_noun = {
             "runs": (self.run, self.step),
@@ -59,6 +60,7 @@ class Furnished:
             "computes": ("cpu", "local"),
             "environments": ("env",),
             "datasets": ("data", "data:1"),
+            "models": ("model", "model:1", "model-two"),
             "webhooks": (hook["id"],),
             "queues": ("replies", "run-finished"),
             "snapshots": (snapshot,),
