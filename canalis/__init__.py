@@ -26,7 +26,7 @@ _FROM = {
     "canalis.environment": "Environment",
     "canalis.experiment": "Experiment",
     "canalis.pipeline": "Pipeline",
-    "canalis.context": "Run",
+    "canalis.context": "Model Run",
     "canalis.outputs": "PortDataReference",
     "canalis.parameter": "PipelineParameter",
     "canalis.published": "PublishedPipeline",

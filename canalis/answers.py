@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from canalis.contract.errors import AuthorError, NotFound, ParameterError
-from canalis.exceptions import ErrorResponseException, UserErrorException
+from canalis.exceptions import ErrorResponseException, UserErrorException, WebserviceException
 
 _Answer = TypeVar("_Answer")
 
@@ -30,6 +30,16 @@ def answered(question: Callable[[], _Answer]) -> _Answer:
         raise
     except AuthorError as error:
         raise ErrorResponseException.of(error) from error
+
+
+def of_models(question: Callable[[], _Answer]) -> _Answer:
+    """The same for models, of which v1 raised WebserviceException; who may not ask is told so as everywhere."""
+    try:
+        return question()
+    except UserErrorException:
+        raise
+    except AuthorError as error:
+        raise WebserviceException(error.message, error, error.code) from error
 
 
 def is_there(question: Callable[[], object]) -> bool:

@@ -20,6 +20,7 @@ from typing import Any
 _WORKSPACE = {"canalis.workspace": "Workspace"}
 _EXPERIMENT = {"canalis.experiment": "Experiment"}
 _RUN = {"canalis.context": "Run", "canalis.run": "get_run", "canalis.logged": "_OfflineRun"}
+_MODEL = {"canalis.context": "Model"}  # which knows in which workspace a step is
 _DATASTORE = {"canalis.datastore": "Datastore"}
 _DATASET = {"canalis.dataset": "Dataset"}
 _CONDA = {"canalis.conda": "CondaDependencies"}
@@ -48,6 +49,7 @@ COVERED: dict[str, Home] = {
         **_WORKSPACE,
         **_EXPERIMENT,
         **_RUN,
+        "canalis.context": "Model Run",
         **_DATASTORE,
         **_DATASET,
         "canalis.environment": "Environment",
@@ -58,6 +60,7 @@ COVERED: dict[str, Home] = {
     "azureml.core.workspace": _WORKSPACE,
     "azureml.core.experiment": _EXPERIMENT,
     "azureml.core.run": _RUN,
+    "azureml.core.model": _MODEL,
     "azureml.core.datastore": _DATASTORE,
     "azureml.core.dataset": _DATASET,
     "azureml.core.environment": _ENVIRONMENT,

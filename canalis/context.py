@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from canalis.abstract_dataset import AbstractDataset
+from canalis.contract.layout import KEPT_FOLDERS
 from canalis.exceptions import RunEnvironmentException
 from canalis.experiment import Experiment
 from canalis.host import of_context
 from canalis.logged import _OfflineRun
+from canalis.model import Model
+from canalis.model_files import files_of_script, sent
 from canalis.pipeline_run import PipelineRun, StepRun
 from canalis.recording import Recorder, Remote, Spool
 from canalis.run import Run
@@ -92,6 +95,11 @@ class SubmittedRun(StepRun):
         facts = {**port.get("dataset", {}), "places": places, "table": port.get("table")}
         return AbstractDataset._of_view(self.experiment.workspace, facts)
 
+    def _model_source(self, path: str) -> dict[str, Any]:
+        """The files themselves: what a script leaves in outputs/ reaches its run only when it has ended."""
+        folders = {Path(self._facts["folder"]): KEPT_FOLDERS, Path(self._facts["artifacts"]): None}
+        return {"run": self.id, "snapshot": sent(self._client, files_of_script(folders, path, self.id))}
+
     def _recorder(self) -> Recorder:
         return Spool(
             Path(self._facts["metrics"]), Path(self._facts["artifacts"]), lambda: Remote(self._client, self.id)
@@ -109,3 +117,4 @@ def _offline() -> _OfflineRun:
 
 
 Run._find_current = staticmethod(current)
+Model._find_workspace = staticmethod(lambda: current(allow_offline=False).experiment.workspace)

@@ -38,6 +38,7 @@ class Dataset(V1):
 
     File = FileDatasetFactory
     Tabular = TabularDatasetFactory
+    Scenario = known_datasets.Scenario
 
     @staticmethod
     def get_by_name(workspace: Within, name: str, version: int | str = "latest") -> AbstractDataset:

@@ -15,6 +15,14 @@ from canalis.exceptions import UserErrorException
 from canalis.within import Within
 
 
+class Scenario:
+    """v1's words for what a dataset was to a model."""
+
+    TRAINING = "training"
+    VALIDATION = "validation"
+    INFERENCING = "inferencing"
+
+
 def register(workspace: Within, name: str, body: dict[str, Any]) -> dict[str, Any]:
     """What the service keeps of a dataset under that name. Raises UserErrorException."""
     asked(lambda: check_dataset_name(name))  # here as well: with a slash in it another route would answer

@@ -12,7 +12,7 @@ _RSCRIPT = "call Rscript in a CommandStep"
 _REST = "it has nothing to do with running pipelines: take it out"
 
 _PLANNED = """
-    Model Keyvault Module ModuleVersion ModuleStep TrainingOutput PipelineDataset
+    Keyvault Module ModuleVersion ModuleStep TrainingOutput PipelineDataset
     LinkFileOutputDatasetConfig LinkTabularOutputDatasetConfig SqlDataReference
     DatabricksCompute DataFactoryCompute AdlaCompute BatchCompute RemoteCompute DsvmCompute HDInsightCompute
     SynapseCompute KustoCompute ComputeInstance KubernetesCompute
@@ -25,12 +25,11 @@ _NEVER = {
     "EstimatorStep Estimator": _ESTIMATOR,
     "RScriptStep": _RSCRIPT,
     "NotebookRunnerStep": "call a notebook runner such as papermill in a CommandStep",
-    "AksCompute Webservice": _SERVING,
+    "AksCompute Webservice InferenceConfig": _SERVING,
 }
 # Of modules; what stands below one shares its fate.
 _PLANNED_MODULES = """
-    azureml.core.model azureml.core.keyvault azureml.core.databricks azureml.data.sql_data_reference
-    
+    azureml.core.keyvault azureml.core.databricks azureml.data.sql_data_reference
     azureml.pipeline.core.module
     azureml.pipeline.steps.adla_step azureml.pipeline.steps.azurebatch_step azureml.pipeline.steps.data_transfer_step
     azureml.pipeline.steps.databricks_step azureml.pipeline.steps.hyper_drive_step azureml.pipeline.steps.kusto_step
@@ -58,14 +57,18 @@ _NEVER_MODULES = {
 # Members of classes that are here; "" for what is planned.
 MEMBERS: dict[str, dict[str, str]] = {
     "Workspace": {
-        **dict.fromkeys(("models", "get_default_keyvault", "delete", "update"), ""),
+        **dict.fromkeys(("get_default_keyvault", "delete", "update"), ""),
         "webservices": _SERVING,
         "get_mlflow_tracking_uri": "point MLflow at a store of your own",
     },
     "Experiment": dict.fromkeys(("start_logging", "archive", "reactivate"), ""),
-    "Run": dict.fromkeys(("register_model", "get_secret"), ""),
-    "PipelineRun": dict.fromkeys(("register_model",), ""),
-    "StepRun": dict.fromkeys(("register_model", "get_secret"), ""),
+    "Run": dict.fromkeys(("get_secret",), ""),
+    "StepRun": dict.fromkeys(("get_secret",), ""),
+    "Model": {
+        **dict.fromkeys(("deploy", "package", "profile", "print_configuration", "resource_configuration"), _SERVING),
+        "get_sas_urls": "download() copies its files, and canalis models download",
+        "deserialize": "Model(ws, id=...) finds it again",
+    },
     "Pipeline": dict.fromkeys(("service_endpoint",), ""),
     "FileDataset": dict.fromkeys(("filter",), ""),
     "Datastore": dict.fromkeys(

@@ -22,6 +22,7 @@ from canalis.exceptions import (
     UserErrorException,
 )
 from canalis.logged import Logging
+from canalis.model import Model
 from canalis.progress import follow
 from canalis.recording import Recorder, Remote
 from canalis.within import Kept, Within
@@ -226,6 +227,40 @@ class Run(Logging):
         """Where it will be looked at; until there is a portal, a page there says how else."""
         return f"{self._client.endpoint.url}/#{self._path}"
 
+    def register_model(
+        self,
+        model_name: str,
+        model_path: str | None = None,
+        tags: dict[str, Any] | None = None,
+        properties: dict[str, Any] | None = None,
+        model_framework: str | None = None,
+        model_framework_version: str | None = None,
+        description: str | None = None,
+        datasets: Any = None,
+        sample_input_dataset: Any = None,
+        sample_output_dataset: Any = None,
+        resource_configuration: Any = None,
+        **ignored: Any,
+    ) -> Model:
+        """The next version of a model, made of a file or a folder of the run, such as "outputs/model.pkl".
+
+        model_path   None means the one that has the model's name
+        Raises ModelPathNotFoundException when that is none of the run's, WebserviceException for what it cannot be
+        """
+        return Model._register_of_run(
+            self.experiment.workspace,
+            model_name,
+            lambda: self._model_source(str(model_path or model_name)),
+            model_framework,
+            model_framework_version,
+            tags=tags,
+            properties=properties,
+            description=description,
+            datasets=datasets,
+            sample_input_dataset=sample_input_dataset,
+            sample_output_dataset=sample_output_dataset,
+        )
+
     def cancel(self) -> None:
         """Stop it. Raises NotSupported for a step's run: a step is stopped with its run, by `run.parent.cancel()`."""
         self._client.post(f"{self._path}/cancel")
@@ -262,6 +297,10 @@ class Run(Logging):
 
     def _annotate(self, said: dict[str, Any]) -> None:
         self._known = self._client.patch(self._path, said)
+
+    def _model_source(self, path: str) -> dict[str, Any]:
+        """Where the service finds the files of a model."""
+        return {"run": self.id, "path": path}
 
     def _recorder(self) -> Recorder:
         return Remote(self._client, self.id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -40,43 +40,59 @@ class Snapshots:
         return {identity: folder for folder, identity in self._ids.items()}
 
     def _send(self, folder: Path) -> str:
-        for _ in range(_TRIES):
+        def read() -> dict[str, dict[str, Any]]:
             files = read_folder(folder)
             _warn_if_large(folder, files)
-            try:
-                return self._upload(folder, files)
-            except HashMismatch:
-                continue  # a file was changed between being read and being sent
-        raise SnapshotException(f"The files in {folder} keep changing while they are being read")
+            return files
 
-    def _upload(self, folder: Path, files: dict[str, dict[str, Any]]) -> str:
-        """Send what the service does not have, in as many rounds as it wants to take it in."""
-        answer, rounds_in_vain = self._client.post("/snapshots", {"files": files}), 0
-        of_hash = {entry["sha256"]: folder / path for path, entry in files.items()}
-        while answer["missing"]:
-            left = len(answer["missing"])
-            arrived = self._send_files(of_hash, answer["missing"], answer.get("links") or {})
-            answer = self._client.post("/snapshots", {"files": files, "arrived": arrived})
-            rounds_in_vain = rounds_in_vain + 1 if len(answer["missing"]) >= left else 0
-            if rounds_in_vain == _TRIES:
-                raise SnapshotException(f"The service does not take the files of {folder}: {left} are missing")
-        return str(answer["id"])
+        return send(self._client, read, lambda path: folder / path, str(folder))
 
-    def _send_files(self, files: dict[str, Path], missing: list[str], links: dict[str, Any]) -> dict[str, str]:
-        """Send files past the service where it gives links, else through it; the places of those that went past it."""
-        if not links:
-            for sha256 in missing:
-                with files[sha256].open("rb") as content:
-                    self._client.send_file(f"/content/{sha256}", content)
-            return {}
-        with Storage() as storage, Bar("Sending source files", len(links)) as bar:
 
-            def put(sha256: str) -> None:
-                storage.put(links[sha256], files[sha256], bar.tell)
-                bar.file_done()
+def send(client: Client, read: Callable[[], dict[str, dict[str, Any]]], at: Callable[[str], Path], what: str) -> str:
+    """The id of the snapshot of some files, which the service has when this returns. It is sent what it does not have.
 
-            list(in_order([partial(put, sha256) for sha256 in links]))
-        return {sha256: link["key"] for sha256, link in links.items()}
+    read    tells which they are, with their hashes, by path; asked again when one was changed meanwhile
+    at      where the file of a path lies
+    what    they are, in a message
+    """
+    for _ in range(_TRIES):
+        files = read()
+        try:
+            return _upload(client, files, at, what)
+        except HashMismatch:
+            continue  # a file was changed between being read and being sent
+    raise SnapshotException(f"The files in {what} keep changing while they are being read")
+
+
+def _upload(client: Client, files: dict[str, dict[str, Any]], at: Callable[[str], Path], what: str) -> str:
+    """Send what the service does not have, in as many rounds as it wants to take it in."""
+    answer, rounds_in_vain = client.post("/snapshots", {"files": files}), 0
+    of_hash = {entry["sha256"]: at(path) for path, entry in files.items()}
+    while answer["missing"]:
+        left = len(answer["missing"])
+        arrived = _send_files(client, of_hash, answer["missing"], answer.get("links") or {})
+        answer = client.post("/snapshots", {"files": files, "arrived": arrived})
+        rounds_in_vain = rounds_in_vain + 1 if len(answer["missing"]) >= left else 0
+        if rounds_in_vain == _TRIES:
+            raise SnapshotException(f"The service does not take the files of {what}: {left} are missing")
+    return str(answer["id"])
+
+
+def _send_files(client: Client, files: dict[str, Path], missing: list[str], links: dict[str, Any]) -> dict[str, str]:
+    """Send files past the service where it gives links, else through it; the places of those that went past it."""
+    if not links:
+        for sha256 in missing:
+            with files[sha256].open("rb") as content:
+                client.send_file(f"/content/{sha256}", content)
+        return {}
+    with Storage() as storage, Bar("Sending files", len(links)) as bar:
+
+        def put(sha256: str) -> None:
+            storage.put(links[sha256], files[sha256], bar.tell)
+            bar.file_done()
+
+        list(in_order([partial(put, sha256) for sha256 in links]))
+    return {sha256: link["key"] for sha256, link in links.items()}
 
 
 def read_folder(folder: Path) -> dict[str, dict[str, Any]]:
@@ -84,20 +100,25 @@ def read_folder(folder: Path) -> dict[str, dict[str, Any]]:
 
     Raises SnapshotException for a file that cannot be read, and for names that another machine could not have.
     """
-    found = {}
+    found: dict[str, dict[str, Any]] = {}
     paths = sorted(_files(folder, _ignored(folder)))
     _check_names(folder, paths)
     for path in paths:
-        try:
-            with (folder / path).open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-                status = os.fstat(file.fileno())
-        except OSError as error:
-            raise SnapshotException(f"{folder / path} cannot be read: {error.strerror}") from error
-        found[path] = {"sha256": digest, "size": status.st_size}
-        if status.st_mode & 0o100:
+        found[path], is_executable = described(folder / path)
+        if is_executable:
             found[path]["executable"] = True
     return found
+
+
+def described(file: Path) -> tuple[dict[str, Any], bool]:
+    """The hash and the size of a file, and whether it can be executed. Raises SnapshotException."""
+    try:
+        with file.open("rb") as content:
+            digest = hashlib.file_digest(content, "sha256").hexdigest()
+            status = os.fstat(content.fileno())
+    except OSError as error:
+        raise SnapshotException(f"{file} cannot be read: {error.strerror}") from error
+    return {"sha256": digest, "size": status.st_size}, bool(status.st_mode & 0o100)
 
 
 def _check_names(folder: Path, paths: list[str]) -> None:
@@ -130,7 +151,7 @@ def _files(folder: Path, ignored: Any) -> Iterator[str]:
             if name not in _NEVER
             and not (Path(root) / name / "pyvenv.cfg").exists()  # a virtual environment belongs to one machine
             and not (ignored is not None and ignored.match_file(f"{prefix}{name}/"))
-            and not _seen_before(Path(root) / name, seen)
+            and not seen_before(Path(root) / name, seen)
         )
         for name in names:
             path = f"{prefix}{name}"
@@ -139,7 +160,8 @@ def _files(folder: Path, ignored: Any) -> Iterator[str]:
                 yield path
 
 
-def _seen_before(folder: Path, seen: set[str]) -> bool:
+def seen_before(folder: Path, seen: set[str]) -> bool:
+    """Whether a folder was walked through already, under whatever name; a link is remembered."""
     real = os.path.realpath(folder)
     if real in seen:
         return True

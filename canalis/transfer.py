@@ -62,6 +62,11 @@ def of_run(path: str) -> Shelf:
     return Shelf(f"{path}/links", f"{path}/artifacts")
 
 
+def of_model(identity: str) -> Shelf:
+    """The files of a model."""
+    return Shelf(f"/models/{quote(identity)}/links", f"/models/{quote(identity)}/files")
+
+
 def receive(client: Client, shelf: Shelf, wanted: Sequence[tuple[str, Path]]) -> Iterator[str]:
     """Download files, each (path, where to); the paths in their order, each when its file is there as a whole.
 

@@ -21,6 +21,7 @@ from canalis.environment import Environment
 from canalis.exceptions import UserErrorException
 from canalis.experiment import Experiment
 from canalis.host import Host
+from canalis.model import Model
 from canalis.named import Named
 from canalis.pipeline_run import PipelineRun, StepRun
 from canalis.published import PublishedPipeline, published_by
@@ -228,6 +229,15 @@ class Workspace(V1):
             "dataset",
             lambda: [found["name"] for found in self._client.get("/datasets")],
             lambda name: Dataset.get_by_name(self, name),
+        )
+
+    @property
+    def models(self) -> Mapping[str, Model]:
+        """Registered models by name, each in its newest version."""
+        return Named(
+            "model",
+            lambda: sorted(found["name"] for found in self._client.get("/models", latest="true")),
+            lambda name: Model(self, name),
         )
 
     @property

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from canalis.contract.errors import CanalisError
 from canalis.contract.graph import PythonWork
-from canalis.contract.layout import STEP_LOG, UNWRITTEN, artifacts, records
+from canalis.contract.layout import KEPT_FOLDERS, STEP_LOG, UNWRITTEN, artifacts, records
 from canalis.contract.ports import Ports
 from canalis.contract.status import Outcome, Phase
 from canalis.contract.times import CAPACITY, DATA_IN, DATA_OUT, FINISHING, USER_CODE, Mark
@@ -30,7 +30,6 @@ from steps.order import Order
 from steps.processes import Attached, Control, Launched, kill_marked, let_begin
 from steps.registering import register_outputs
 from steps.stage import (
-    KEPT_FOLDERS,
     Spares,
     StagingFailed,
     clear,

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from canalis.contract.errors import AuthorError
 from canalis.contract.graph import Input, Output
-from canalis.contract.layout import content_key, snapshot_key
+from canalis.contract.layout import KEPT_FOLDERS, content_key, snapshot_key
 from canalis.contract.parameters import places_id
 from canalis.contract.patterns import below_common, is_pattern, leaves, listing_prefix, matches, unescaped
 from canalis.contract.places import Place, is_written
@@ -27,7 +27,6 @@ from steps.backend import Work
 
 _SPARES_MAX = 4
 _MAKING_TRIES = 100
-KEPT_FOLDERS = ("outputs", "logs")  # of the working folder: what a script leaves there is kept with its run
 
 
 class StagingFailed(AuthorError):

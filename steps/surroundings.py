@@ -126,6 +126,7 @@ def context(site: Site, work: Work, staged: Staged) -> dict[str, object]:
         **({"home": str(site.home)} if site.home else service),
         "metrics": str(site.kept / (records(owner) + METRICS)),
         "artifacts": str(site.kept / artifacts(owner)),
+        "folder": str(staged.source),
         "inputs": {
             port.name: {
                 "path": staged.inputs[port.name],

@@ -19,6 +19,7 @@ _NOUNS = {
     "endpoints": "endpoint",
     "environments": "environment",
     "experiments": "experiment",
+    "models": "model",
     "pipelines": "published pipeline",
     "runs": "run",
     "schedules": "schedule",

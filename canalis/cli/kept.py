@@ -37,7 +37,7 @@ def files(run: RunId, workspace: WorkspaceName = None, as_json: Json = False) ->
     for part in held:
         if part["files"]:
             print(f"{part['name']}: {part['folder']}" if part["folder"] else part["name"])
-            print("\n".join(aligned([("", file["path"], _size(file["size"])) for file in part["files"]])))
+            print("\n".join(aligned([("", file["path"], size_text(file["size"])) for file in part["files"]])))
         for port in part["outputs"]:
             print(f"{part['name']} wrote {port['name']}: {port['folder']}")
 
@@ -144,7 +144,8 @@ def _path(view: dict[str, Any]) -> str:
     return f"/runs/{quote(view['id'])}"
 
 
-def _size(size: int) -> str:
+def size_text(size: int) -> str:
+    """A number of bytes, for people."""
     for unit in ("B", "KiB", "MiB"):
         if size < 1024:
             return f"{size:.3g} {unit}"
