@@ -11,6 +11,7 @@ from canalis.contract.errors import NameInvalid
 from canalis.exceptions import UserErrorException
 from canalis.filters import fits
 from canalis.run import listed
+from canalis.runconfig import ScriptRunConfig
 from canalis.within import Within
 
 
@@ -41,7 +42,14 @@ class Experiment(V1):
         return self.name
 
     def submit(self, config: Any, tags: dict[str, str] | None = None, **kwargs: Any) -> Any:
-        """Start a run of a pipeline, a published one or an endpoint. The other arguments are those of its submit."""
+        """Start a run of a pipeline, a published one, an endpoint or a ScriptRunConfig.
+
+        The other arguments are those of its submit.
+        """
+        if isinstance(config, ScriptRunConfig):
+            from canalis.script_submission import submit_script  # a script that only logs need not wait for all that
+
+            return submit_script(self.workspace, self.name, config, tags)
         if not hasattr(config, "_submit_in"):
             raise UserErrorException(
                 f"{type(config).__name__} cannot be submitted yet: put it into a step of a Pipeline",

@@ -37,6 +37,7 @@ def submit_draft(
     parent: str | None = None,
     tags: dict[str, str] | None = None,
     idempotency_key: str | None = None,
+    properties: dict[str, str] | None = None,
 ) -> Any:
     """Send the source files and the graph; the run that was started. Raises as Pipeline.submit says.
 
@@ -56,6 +57,7 @@ def submit_draft(
         "tags": as_texts(tags),
         "parent": parent or surrounding_run(),
     }
+    body["properties"] |= properties or {}
     if idempotency_key is not None:
         # Only what was asked for: not the run's id, which the key stands for, nor the folder of this checkout.
         body |= {"run_id": None, "properties": {}}
