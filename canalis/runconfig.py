@@ -29,7 +29,7 @@ __all__ = [
     "TensorflowConfiguration",
 ]
 
-_DAYS_30_S = 2_592_000
+DURATION_DEFAULT_S = 2_592_000
 
 
 class MpiConfiguration:
@@ -208,7 +208,7 @@ class ScriptRunConfig:
         environment: Environment | None = None,
         distributed_job_config: Any = None,
         resume_from: Any = None,
-        max_run_duration_seconds: int | None = _DAYS_30_S,
+        max_run_duration_seconds: int | None = DURATION_DEFAULT_S,
         command: list[str] | str | None = None,
         docker_runtime_config: DockerConfiguration | None = None,
     ) -> None:

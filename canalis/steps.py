@@ -15,7 +15,7 @@ from canalis.absent import V1
 from canalis.compute import name_of
 from canalis.contract.graph import Argument, CommandWork, PythonWork, Settings, Work
 from canalis.parameter import PipelineParameter
-from canalis.runconfig import RunConfiguration, ScriptRunConfig
+from canalis.runconfig import DURATION_DEFAULT_S, RunConfiguration, ScriptRunConfig
 from canalis.wiring import Wiring
 
 RUNCONFIG_PARAMETERS = (
@@ -71,7 +71,9 @@ class PipelineStep(V1):
         self._runconfig = runconfig or RunConfiguration()
         self._source_directory = str(source_directory) if source_directory is not None else None
         self._after: list[PipelineStep] = []
-        limit = self._runconfig.max_run_duration_seconds
+        limit: float | None = self._runconfig.max_run_duration_seconds
+        if limit == DURATION_DEFAULT_S:
+            limit = None  # nobody has asked for it, and where a step may work for less it would be refused
         self._settings = Settings(
             retries=retries,
             retry_rest_s=retry_rest_s,
