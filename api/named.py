@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter
+from pydantic import BaseModel, Field, StrictBool
 
 from api.access import GuardedRoute, Role, needs
 from api.bodies import AnyDocument
 from api.reach import Reach
-from api.service import Here
+from api.service import Here, Service
 from canalis.contract.errors import Conflict, NotFound
+from canalis.contract.ports import Stored
 from canalis.contract.run import check_experiment_name
 
 router = APIRouter(route_class=GuardedRoute)
+
+_ARCHIVED = "archived_at"
+
+
+class ExperimentChange(BaseModel):
+    """What is to be changed of an experiment. A tag that is null is taken off."""
+
+    archived: StrictBool | None = None
+    tags: Annotated[dict[str, str | None], Field(max_length=50)] = Field(default_factory=dict)
 
 
 @router.get("/experiments", dependencies=[needs(Role.READER)], tags=["experiments"])
@@ -34,6 +45,27 @@ def put_experiment(here: Here, name: str) -> dict[str, Any]:
             here.ports.documents.put("experiments", name, {"created_at": here.ports.clock.now()}, if_absent=True)
         known = here.ports.documents.get("experiments", name)
     return {"name": name, **known.body}
+
+
+@router.get("/experiments/{name}", dependencies=[needs(Role.READER, step=Reach.WORKSPACE)], tags=["experiments"])
+def get_experiment(here: Here, name: str) -> dict[str, Any]:
+    """One experiment."""
+    return {"name": name, **_experiment(here, name).body}
+
+
+@router.patch("/experiments/{name}", dependencies=[needs(Role.SUBMITTER)], tags=["experiments"])
+def change_experiment(here: Here, name: str, said: ExperimentChange) -> dict[str, Any]:
+    """Tag an experiment, archive it, or make it active again, as a run that is submitted to it does."""
+    while True:
+        known = _experiment(here, name)
+        body = dict(known.body)
+        if said.archived is not None:
+            since = body.pop(_ARCHIVED, None)
+            body |= {_ARCHIVED: since or here.ports.clock.now()} if said.archived else {}
+        tags = {**body.get("tags", {}), **said.tags}
+        body["tags"] = {tag: value for tag, value in tags.items() if value is not None}
+        with suppress(Conflict):  # a run was submitted to it at the same moment, or somebody else has changed it
+            return {"name": name, **here.ports.documents.put("experiments", name, body, etag=known.etag).body}
 
 
 @router.get("/environments", dependencies=[needs(Role.READER, step=Reach.WORKSPACE)], tags=["environments"])
@@ -67,3 +99,10 @@ def register_environment(here: Here, name: str, definition: AnyDocument) -> dict
             return here.ports.documents.put("environments", f"{name}:{version:06d}", body, if_absent=True).body
         except Conflict:
             continue  # somebody registered the same version at the same moment
+
+
+def _experiment(here: Service, name: str) -> Stored:
+    found = here.ports.documents.get("experiments", name)
+    if found is None:
+        raise NotFound(f"There is no experiment '{name[:80]}'", kind="experiment", name=name[:80])
+    return found

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
 from canalis.absent import V1
+from canalis.answers import asked
 from canalis.contract.errors import NameInvalid
 from canalis.exceptions import UserErrorException
 from canalis.filters import fits
@@ -75,9 +77,67 @@ class Experiment(V1):
                 yield run
 
     @staticmethod
-    def list(workspace: Within) -> list[Experiment]:
-        """All experiments of the workspace."""
-        return [Experiment(workspace, found["name"]) for found in workspace._client.get("/experiments")]
+    def list(
+        workspace: Within, experiment_name: str | None = None, view_type: str = "ActiveOnly", tags: Any = None
+    ) -> list[Experiment]:
+        """The experiments of the workspace, by name.
+
+        view_type   ActiveOnly, ArchivedOnly or All
+        tags        a name that must be there, or {name: value} that must fit
+        """
+        wanted = {"activeonly": (False,), "archivedonly": (True,), "all": (False, True)}.get(str(view_type).lower())
+        if wanted is None:
+            raise UserErrorException(f"view_type is ActiveOnly, ArchivedOnly or All, not {view_type!r}")
+        return [
+            Experiment._known(workspace, found["name"])
+            for found in workspace._client.get("/experiments")
+            if experiment_name in (None, found["name"])
+            and ("archived_at" in found) in wanted
+            and fits(found.get("tags", {}), tags)
+        ]
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """What it is tagged with."""
+        return dict(self._view().get("tags", {}))
+
+    @property
+    def archived_time(self) -> datetime | None:
+        """When it was archived, in UTC; None for an active one."""
+        seconds = self._view().get("archived_at")
+        return datetime.fromtimestamp(seconds, UTC) if seconds is not None else None
+
+    def tag(self, key: str, value: Any = None) -> None:
+        """Tag it."""
+        self.set_tags({key: "" if value is None else value})
+
+    def set_tags(self, tags: dict[str, Any]) -> None:
+        """Tag it with several."""
+        self._change({"tags": {str(key): str(value) for key, value in tags.items()}})
+
+    def remove_tags(self, tags: Iterable[str]) -> None:
+        """Take tags off, by name."""
+        self._change({"tags": dict.fromkeys(tags)})
+
+    def archive(self) -> None:
+        """Put it away: it is not listed any more. A run that is submitted to it makes it active again."""
+        self._change({"archived": True})
+
+    def reactivate(self, new_name: str | None = None) -> None:
+        """Have it listed again. Its name stays: runs are kept under it."""
+        if new_name not in (None, self.name):
+            raise UserErrorException(f"Experiment '{self.name}' cannot be given another name: runs are kept under it")
+        self._change({"archived": False})
+
+    def refresh(self) -> None:
+        """Nothing: what is asked of it is asked of the service."""
+
+    def _view(self) -> dict[str, Any]:
+        view: dict[str, Any] = asked(lambda: self.workspace._client.get(f"/experiments/{quote(self.name, safe='')}"))
+        return view
+
+    def _change(self, news: dict[str, Any]) -> None:
+        asked(lambda: self.workspace._client.patch(f"/experiments/{quote(self.name, safe='')}", news))
 
     def __repr__(self) -> str:
         return f"Experiment(Name: {self.name}, Workspace: {self.workspace.name})"

@@ -61,7 +61,7 @@ MEMBERS: dict[str, dict[str, str]] = {
         "webservices": _SERVING,
         "get_mlflow_tracking_uri": "point MLflow at a store of your own",
     },
-    "Experiment": dict.fromkeys(("start_logging", "archive", "reactivate"), ""),
+    "Experiment": dict.fromkeys(("start_logging",), ""),
     "Run": dict.fromkeys(("get_secret",), ""),
     "StepRun": dict.fromkeys(("get_secret",), ""),
     "Model": {

@@ -243,10 +243,10 @@ class Workspace(V1):
 
     @property
     def experiments(self) -> Mapping[str, Experiment]:
-        """Experiments by name."""
+        """Experiments by name, those that are not archived."""
         return Named(
             "experiment",
-            lambda: [found["name"] for found in self._client.get("/experiments")],
+            lambda: [found.name for found in Experiment.list(self)],
             lambda name: Experiment._known(self, name),
         )
 

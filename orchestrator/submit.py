@@ -184,6 +184,7 @@ def next_number(ports: Ports, experiment: str) -> int:
     while True:
         known = ports.documents.get("experiments", experiment)
         body: Document = dict(known.body) if known else {"created_at": ports.clock.now()}
+        body.pop("archived_at", None)  # what is used again is no longer put away
         body["runs"] = int(body.get("runs", 0)) + 1
         try:
             etag = known.etag if known else None

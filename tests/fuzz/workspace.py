@@ -59,6 +59,7 @@ class Furnished:
             "datastores": ("workspaceblobstore",),
             "computes": ("cpu", "local"),
             "environments": ("env",),
+            "experiments": ("e",),
             "datasets": ("data", "data:1"),
             "models": ("model", "model:1", "model-two"),
             "webhooks": (hook["id"],),
