@@ -113,8 +113,8 @@ def _check_sizes(missing: Mapping[str, int]) -> None:
     too_large = {sha256: size for sha256, size in missing.items() if size > FILE_BYTES_MAX}
     if too_large:
         raise TooLarge(
-            f"A source file has {max(too_large.values())} bytes; it may have {FILE_BYTES_MAX}. Put data into a "
-            "datastore, or name the file in .amlignore",
+            f"A file has {max(too_large.values())} bytes; one of a source directory or a model has {FILE_BYTES_MAX} at "
+            "most. Put data into a datastore, and larger models; what is no source file can be named in .amlignore",
             bytes_max=FILE_BYTES_MAX,
             files=sorted(too_large)[:100],
         )

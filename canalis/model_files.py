@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from canalis.answers import of_models
 from canalis.client import Client
-from canalis.exceptions import ModelPathNotFoundException, WebserviceException
+from canalis.exceptions import ModelPathNotFoundException, SnapshotException, WebserviceException
 from canalis.snapshot import described, seen_before, send
 
 _NAMED_MAX = 20
@@ -81,14 +83,19 @@ def not_of_run(message: str, error: Exception | None = None) -> ModelPathNotFoun
 
 
 def sent(client: Client, files: Mapping[str, Path]) -> str:
-    """The id of the snapshot of these files, which the service has when this returns."""
+    """The id of the snapshot of these files, which the service has when this returns. Raises WebserviceException."""
     odd = [path for path in files if "\\" in path or path != path.encode("utf-8", "replace").decode()]
     if odd:
         named = ", ".join(map(ascii, odd[:_NAMED_MAX]))
         raise WebserviceException(f"Files of a model have names in UTF-8 without backslashes; these have not: {named}")
-    return send(
-        client, lambda: {path: described(file)[0] for path, file in files.items()}, files.__getitem__, "a model"
-    )
+
+    def read() -> dict[str, dict[str, Any]]:
+        return {path: described(file)[0] for path, file in files.items()}
+
+    try:
+        return of_models(lambda: send(client, read, files.__getitem__, "a model"))
+    except SnapshotException as error:
+        raise WebserviceException(error.message, error, error.code) from error
 
 
 def below(begin: Path) -> list[Path]:

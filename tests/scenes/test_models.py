@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from canalis import Dataset, Model, Workspace
-from canalis.contract.errors import StoreUnavailable
+from canalis.contract.errors import HashMismatch, StoreUnavailable
 from canalis.exceptions import ModelNotFoundException, ModelPathNotFoundException, WebserviceException
 from tests.scenes.conftest import canalis, cells, log_of
 
@@ -171,9 +171,15 @@ def test_what_cannot_be_registered_is_told_and_leaves_no_version(author, ws, pro
     def fails(*ignored: object) -> None:
         raise StoreUnavailable("away")
 
+    def changes(*ignored: object) -> None:
+        raise HashMismatch("other bytes")
+
     (project / "m.bin").write_bytes(os.urandom(8))
     with monkeypatch.context() as patched, pytest.raises(StoreUnavailable):
         patched.setattr("canalis.snapshot._send_files", fails)
+        Model.register(ws, "m.bin", "never")
+    with monkeypatch.context() as patched, pytest.raises(WebserviceException, match=r"files in a model keep changing"):
+        patched.setattr("canalis.snapshot._upload", changes)
         Model.register(ws, "m.bin", "never")
     assert "never" not in ws.models
     for given, said in (
