@@ -19,9 +19,13 @@ from __future__ import annotations
 import base64
 import contextlib
 import functools
+import logging
 import os
 import secrets
-from collections.abc import Sequence
+import stat
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,6 +38,7 @@ from canalis.contract.errors import (
     TooLarge,
     of_system,
 )
+from canalis.contract.masking import AUTHORS, Mask
 from canalis.contract.ports import Document, DocumentStore
 
 if TYPE_CHECKING:
@@ -42,9 +47,12 @@ if TYPE_CHECKING:
 KIND = "secrets"
 KEY_BYTES = 32
 SECRET_BYTES_MAX = 64 * 1024
+MASK_S = 5.0  # how long a mask is good where other instances keep secrets, too
 _VERSION = 1
 _NONCE_BYTES = 12  # NIST SP 800-38D, section 8.2.2: random ones are good for 2^32 secrets under one key
 _SEALING, _NAMING = b"canalis vault 1: seal", b"canalis vault 1: name of the key"
+
+_log = logging.getLogger("canalis.vault")
 
 
 class SealedDocuments:
@@ -60,12 +68,14 @@ class SealedDocuments:
             raise SettingInvalid(f"Secrets are kept with at least one key, of {KEY_BYTES} bytes or more")
         self._documents = documents
         self._keys = tuple(_Key(key) for key in keys)
+        self._masks = _Masks(self._authors, MASK_S)
 
     def keep(self, name: str, secret: str) -> None:
         """Keep it under that name, in the place of what was there. Raises TooLarge, and BadRequest for no text."""
         data = _bytes(secret)
         logs.hide(secret)
         self._documents.put(KIND, name, self._keys[0].sealed(name, data))
+        self._masks.forget()
 
     def read(self, name: str) -> str | None:
         """The secret, or None; from then on no log shows it. Raises SecretUnreadable when no key of ours opens it."""
@@ -83,6 +93,20 @@ class SealedDocuments:
     def names(self) -> list[str]:
         """Of all that are kept, in order."""
         return [stored.name for stored in self._documents.list(KIND)]
+
+    def mask(self, fresh: bool = False) -> Mask:
+        """What hides the secrets that authors keep, and those that they kept before as far as this process knows."""
+        return self._masks.get(fresh)
+
+    def _authors(self) -> Iterable[str]:
+        for stored in self._documents.list(KIND, AUTHORS):
+            try:
+                secret = self._opened(stored.name, stored.body)
+            except SecretUnreadable as error:  # nobody else can open it either
+                _log.warning("%s", error)
+                continue
+            logs.hide(secret)
+            yield secret
 
     def _opened(self, name: str, body: Document) -> str:
         from cryptography.exceptions import InvalidTag
@@ -110,10 +134,13 @@ class FolderVault:
     def __init__(self, documents: DocumentStore, folder: Path) -> None:
         self._documents = documents
         self._folder = folder
+        # Whoever keeps a secret here does it through this object: there is one service of a folder.
+        self._masks = _Masks(self._authors, float("inf"))
 
     def keep(self, name: str, secret: str) -> None:
         """Keep it under that name. Raises as SealedDocuments and kept_key do."""
         self._sealed.keep(name, secret)
+        self._masks.forget()
 
     def read(self, name: str) -> str | None:
         """The secret, or None. Raises as SealedDocuments and kept_key do."""
@@ -127,9 +154,43 @@ class FolderVault:
         """Of all that are kept, in order."""
         return [stored.name for stored in self._documents.list(KIND)]
 
+    def mask(self, fresh: bool = False) -> Mask:
+        """What hides the secrets that authors keep, and those that they kept before as far as this process knows."""
+        return self._masks.get(fresh)
+
+    def _authors(self) -> Iterable[str]:
+        return self._sealed._authors() if self._documents.list(KIND, AUTHORS) else ()
+
     @functools.cached_property
     def _sealed(self) -> SealedDocuments:
         return SealedDocuments(self._documents, [kept_key(self._folder)])
+
+
+class _Masks:
+    """The mask of what was read last, until it is too old or something was kept."""
+
+    def __init__(self, read: Callable[[], Iterable[str]], for_s: float) -> None:
+        self._read = read
+        self._for_s = for_s
+        self._lock = threading.Lock()
+        self._known: set[str] = set()
+        self._mask = Mask()
+        self._good_until = 0.0
+
+    def get(self, fresh: bool) -> Mask:
+        with self._lock:
+            if fresh or time.monotonic() >= self._good_until:
+                asked = time.monotonic()
+                # A secret that was changed or forgotten may be in the hands of a step still.
+                found = self._known | set(self._read())
+                if found != self._known:
+                    self._known, self._mask = found, Mask(found)
+                self._good_until = asked + self._for_s
+            return self._mask
+
+    def forget(self) -> None:
+        with self._lock:
+            self._good_until = 0.0
 
 
 class _Key:
@@ -179,6 +240,11 @@ def kept_key(folder: Path) -> bytes:
     try:
         if not path.exists():
             _make_key(path)
+        if (mode := stat.S_IMODE(path.stat().st_mode)) & 0o077:
+            raise SecretUnreadable(
+                f"The key in {path} can be read by others than its owner (mode {mode:03o}): chmod 600 {path}. If "
+                "others may have read it, keep all secrets anew"
+            )
         key = path.read_bytes()
         _sync_folder(folder)  # also when another has made it: that it is durable is not known here
     except OSError as error:

@@ -15,19 +15,18 @@ import re
 import sys
 import time
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
-from urllib.parse import quote
 
 from canalis.contract.about import about, what
 from canalis.contract.errors import SettingInvalid
+from canalis.contract.masking import MASK, Mask
 from canalis.contract.trace import current, trace_id
 
 SETTING = "CANALIS_LOG_FORMAT"
-MASK = "***"
 _FORMATS = ("text", "json")
 _TEXT_MAX = 16_000  # characters of a record's text, and of its traceback
 _LOOKED_AT_MAX = 64_000  # of a longer text the rest is cut off before it is looked through for secrets
-_SECRET_MIN = 6  # characters; what is shorter would mask half of the log
 
 _VALUE = r"[^\s&;,\"'<>\\]{4,}"
 _SECRETS = re.compile(
@@ -67,8 +66,7 @@ def set_up(environ: Mapping[str, str], default: str = "text", level: int = loggi
 
 def hide(secret: str) -> None:
     """Mask this text wherever it comes up from now on."""
-    if len(secret) >= _SECRET_MIN:
-        _hidden.update((secret, quote(secret, safe="")))
+    _hidden.add(secret)
 
 
 def masked(text: str) -> str:
@@ -77,10 +75,7 @@ def masked(text: str) -> str:
     >>> masked("put https://x.blob.core.windows.net/c/b?se=2030&sig=abcdefgh%3D failed")
     'put https://x.blob.core.windows.net/c/b?se=2030&sig=*** failed'
     """
-    for secret in _hidden:
-        if secret in text:
-            text = text.replace(secret, MASK)
-    return _SECRETS.sub(_without, text)
+    return _SECRETS.sub(_without, _mask_of(frozenset(_hidden)).hidden(text))
 
 
 def one_line(text: str) -> str:
@@ -121,6 +116,11 @@ class PlainLines(logging.Formatter):
         line = f"{_time(record)} {record.levelname} {record.name}: {message}" + (f" ({about})" if about else "")
         found = _traceback(self, record)
         return "\n".join([line, *(f"    {one_line(inner)}" for inner in found.split("\n"))]) if found else line
+
+
+@lru_cache(1)
+def _mask_of(secrets: frozenset[str]) -> Mask:
+    return Mask(secrets)
 
 
 def _time(record: logging.LogRecord) -> str:

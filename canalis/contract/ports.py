@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 from canalis.contract.announcements import Listening
+from canalis.contract.masking import Mask
 from canalis.contract.messages import Send
 from canalis.contract.run import RunRequest, RunState, StepRunId
 
@@ -345,6 +346,10 @@ class Vault(Protocol):
 
     def names(self) -> list[str]:
         """Of all that are kept, in order."""
+        ...
+
+    def mask(self, fresh: bool = False) -> Mask:
+        """What hides the secrets that authors keep: as they are now with `fresh`, else as they were seconds ago."""
         ...
 
 

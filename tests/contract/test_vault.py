@@ -317,10 +317,41 @@ def test_what_a_crash_left_of_making_a_key_is_no_key(tmp_path):
 
 @pytest.mark.parametrize("length", [0, 31, 33])
 def test_a_folders_key_of_another_length_is_not_replaced(tmp_path, length):
+    (tmp_path / "secrets.key").touch(0o600)
     (tmp_path / "secrets.key").write_bytes(b"x" * length)
     with pytest.raises(StoreUnavailable, match=f"has {length} bytes, not 32: put it back from a backup"):
         kept_key(tmp_path)
     assert (tmp_path / "secrets.key").read_bytes() == b"x" * length
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o666])
+def test_a_folders_key_that_others_can_read_opens_nothing_until_they_cannot(tmp_path, mode):
+    kept_key(tmp_path)
+    (tmp_path / "secrets.key").chmod(mode)
+    with pytest.raises(SecretUnreadable, match=r"can be read by others than its owner \(mode 6\d\d\): chmod 600 /"):
+        kept_key(tmp_path)
+    (tmp_path / "secrets.key").chmod(0o600)
+    assert len(kept_key(tmp_path)) == 32
+
+
+def test_what_authors_keep_is_masked_also_when_it_was_changed_and_what_is_ours_is_not_asked_for(vault, documents):
+    assert not vault.mask()
+    vault.keep("webhook one", "a secret of ours")
+    vault.keep("secret mine", "first-secret")
+    vault.keep("secret mine", "second-secret")
+    vault.keep("secret broken", "third-secret")
+    documents.put(KIND, "secret broken", {"version": 1, "key": "?"})
+    text = "a secret of ours first-secret second-secret third-secret"
+    assert vault.mask().hidden(text) == "a secret of ours first-secret *** third-secret"
+    vault.keep("secret mine", "last-secret")
+    assert vault.mask().hidden("second-secret last-secret") == "*** ***", "who has read it may still print it"
+
+
+def test_a_mask_that_must_be_fresh_knows_what_another_instance_has_kept(vault, documents):
+    other = SealedDocuments(documents, [KEY])
+    assert not other.mask()
+    vault.keep("secret mine", "first-secret")
+    assert not other.mask() and other.mask(fresh=True) and other.mask()
 
 
 def test_where_there_is_no_room_for_a_key_the_operator_is_told_and_nothing_is_left(tmp_path):
