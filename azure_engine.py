@@ -94,6 +94,7 @@ class Engine:
         blobs = AzureBlobs.open(settings.blobs, STORE, credential, create_if_missing=credential is None)
         self.settings = settings
         self.bus = AzureBus(settings.bus, blobs, credential, [EVENTS_TOPIC, settings.events_topic])
+        self.vault = SealedDocuments(TableDocuments(table), settings.vault_keys)  # asked for no run in particular
         self.ports = self._ports(table, blobs, clock)
         self.meter = Meter(self.ports.documents)
         # What works for runs tells what it asks of the tables: how much of a call is answered from memory varies.
@@ -119,7 +120,7 @@ class Engine:
             bus=self.bus,
             clock=clock,
             web=HttpWeb([*self.settings.webhook_hosts, *self.settings.callback_hosts]),
-            vault=SealedDocuments(documents, self.settings.vault_keys),
+            vault=self.vault,
             listening=Listening(self.settings.endpoint, self.settings.events_topic, self.settings.callback_hosts),
         )
 

@@ -20,6 +20,7 @@ from api import (
     pipelines,
     runs,
     schedules,
+    secrets,
     snapshots,
     submissions,
     webhooks,
@@ -53,6 +54,7 @@ _NOUNS = (
     changes,
     submissions,
     webhooks,
+    secrets,
 )
 
 

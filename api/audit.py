@@ -23,6 +23,7 @@ from orchestrator.audit import keep
 
 _log = logging.getLogger("canalis.audit")
 _READS = ("GET", "HEAD", "OPTIONS")
+_READS_TOLD = ("/secrets/{name}",)  # who has read a secret must be known
 _ONLY_LOGGED = (
     # Source files change nothing until somebody runs them.
     "/content/{sha256}",
@@ -40,11 +41,12 @@ _TEXT_MAX = 256
 
 
 async def note(request: Request, caller: Caller, route: str, response: Response) -> None:
-    """Write down a change that succeeded; what an error ended has changed nothing.
+    """Write down a change that succeeded, or that a secret was read; what an error ended has changed nothing.
 
     route   its path as it was declared, with the names of its parts in the place of their values
     """
-    if request.method in _READS or response.status_code >= 400:
+    is_read = request.method in _READS and route not in _READS_TOLD
+    if is_read or response.status_code >= 400:
         return
     made = response.headers.get("location", "").rpartition("/")[2]
     line: dict[str, Any] = {

@@ -90,7 +90,7 @@ def start_endpoint(
     found = kept.endpoint(here.ports.documents, identity)
     pipeline, chosen = kept.behind(here.ports.documents, found, version)
     origin = Origin(endpoint=found.id, version=chosen.version)
-    asked = prepared(asked, who, once)
+    asked = prepared(here, asked, who, once)
     run = launch(here.engine, pipeline, asked, choices(here), who.name, origin, once.fingerprint)
     return made(here, run, response)
 

@@ -11,9 +11,10 @@ from urllib.parse import quote
 
 from fastapi import Request
 from fastapi.responses import Response, StreamingResponse
-from starlette.concurrency import run_in_threadpool
+from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
 
 from canalis.contract.errors import NotFound, of_system
+from canalis.contract.masking import Mask, Stream
 from canalis.contract.ports import BlobInfo, BlobStore
 from canalis.contract.views import FileView
 
@@ -90,16 +91,38 @@ def no_file(name: str) -> NotFound:
     return NotFound(f"There is no file {name}", kind="file", name=name)
 
 
-def send_range(store: BlobStore, key: str, offset: int, limit: int, is_complete: bool) -> Response:
-    """Bytes of a file that may still grow; none where there is nothing yet.
+def send_log(store: BlobStore, key: str, name: str, mask: Mask) -> StreamingResponse:
+    """A whole log without secrets: as long as it is, with a star for each byte of one."""
+    sent = send_file(store, key, name)
+    sent.body_iterator = iterate_in_threadpool(_masked(store.read(key), int(sent.headers["content-length"]), mask))
+    return sent
 
-    X-Size is how long the file is now, X-Complete whether it will stay so.
+
+def send_range(store: BlobStore, key: str, offset: int, limit: int, is_complete: bool, mask: Mask) -> Response:
+    """Bytes of a log that may still grow, without secrets; none where there is nothing yet.
+
+    X-Size is how long the log is now, X-Complete whether it will stay so. The last bytes of one that grows are not
+    there yet when a secret may begin with them.
     """
     info = store.info(key)
-    size = info.size if info else 0
-    body = store.get(key, offset, min(limit, RANGE_BYTES_MAX)) if info and offset < size else b""
+    size, limit, body = info.size if info else 0, min(limit, RANGE_BYTES_MAX), b""
+    if info and offset < size:
+        first = max(0, offset - mask.longest)
+        data = store.get(key, first, offset - first + limit + mask.longest)
+        sure = len(data)
+        if not is_complete and first + len(data) >= size:
+            sure -= mask.unsure(data)
+            size = max(offset, first + sure)
+        body = mask.blanked(data)[:sure][offset - first :][:limit]
     headers = {"X-Size": str(size), "X-Complete": str(is_complete).lower(), "X-Content-Type-Options": "nosniff"}
     return Response(body, media_type="text/plain; charset=utf-8", headers=headers)
+
+
+def _masked(pieces: Iterator[bytes], size: int, mask: Mask) -> Iterator[bytes]:
+    stream = Stream(mask)
+    for piece in _exactly(pieces, size):
+        yield stream.put(piece)
+    yield stream.end()
 
 
 def _exactly(pieces: Iterator[bytes], size: int) -> Iterator[bytes]:

@@ -74,7 +74,7 @@ def start_pipeline(
 ) -> RunView:
     """Start a run of a published pipeline. Its first steps have been ordered when this returns."""
     found = publishing.published(here.ports.documents, identity)
-    asked = prepared(asked, who, once)
+    asked = prepared(here, asked, who, once)
     run = launch(here.engine, found, asked, choices(here), by=who.name, fingerprint=once.fingerprint)
     return made(here, run, response)
 

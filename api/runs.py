@@ -22,6 +22,7 @@ from api.files import (
     key_shown_as,
     receive,
     send_file,
+    send_log,
     send_range,
 )
 from api.links import LinksAnswer, LinksAsked, checked, links_to_read
@@ -33,6 +34,7 @@ from canalis.contract.errors import Conflict, NotSupported
 from canalis.contract.graph import Graph
 from canalis.contract.graphs import stored_graph
 from canalis.contract.layout import METRICS, STEP_LOG, artifacts, of_run, records
+from canalis.contract.masking import hidden_lines
 from canalis.contract.messages import CancelRequested
 from canalis.contract.ports import Run, RunQuery
 from canalis.contract.run import StepRunId
@@ -63,7 +65,7 @@ class Annotation(BaseModel):
 @router.post("", dependencies=[needs(Role.SUBMITTER, step=Reach.CHOSEN)], status_code=201)
 def post_run(here: Here, who: Asking, once: OnlyOnce, asked: Submission, response: Response) -> RunView:
     """Submit a graph. Its first steps have been ordered when this returns."""
-    asked = prepared(asked, who, once).model_copy(update={"graph": with_default_store(here, asked.graph)})
+    asked = prepared(here, asked, who, once).model_copy(update={"graph": with_default_store(here, asked.graph)})
     behind = Behind(fingerprint=once.fingerprint)
     return made(here, submit(here.engine, asked, choices(here), by=who.name, behind=behind), response)
 
@@ -109,7 +111,8 @@ def annotate_run(here: Here, name: str, said: Annotation) -> RunView | StepView:
     identity = found.run_id if isinstance(found, Run) else str(found)
     for _ in range(_TRIES):
         try:
-            annotate(here.ports, identity, said.model_dump(exclude_unset=True))
+            news = here.ports.vault.mask().hidden_in(said.model_dump(exclude_unset=True))
+            annotate(here.ports, identity, news)
             return get_run(here, name)
         except Conflict:
             continue  # somebody else said something at the same moment
@@ -186,7 +189,9 @@ def get_log(
     owner = _owner(here, name)
     # Asked before the bytes are read: a step that ends in between is looked at once more, not cut short.
     is_complete = _is_over(here, owner)
-    return send_range(here.ports.blobs, artifacts(owner) + STEP_LOG, offset, limit, is_complete)
+    return send_range(
+        here.ports.blobs, artifacts(owner) + STEP_LOG, offset, limit, is_complete, here.ports.vault.mask()
+    )
 
 
 @router.get("/{name}/metrics", dependencies=[needs(Role.READER, step=Reach.RUNS)])
@@ -195,8 +200,8 @@ def get_metrics(here: Here, name: str) -> list[MetricPoint]:
     key = records(_owner(here, name)) + METRICS
     if here.ports.blobs.info(key) is None:
         return []
-    lines = here.ports.blobs.get(key, length=_METRICS_BYTES_MAX).split(b"\n")[:-1]
-    points = (_point(line) for line in lines)
+    lines = hidden_lines(here.ports.vault.mask(), here.ports.blobs.get(key, length=_METRICS_BYTES_MAX))
+    points = (_point(line) for line in lines.split(b"\n")[:-1])
     return [point for point in points if point is not None]
 
 
@@ -204,6 +209,7 @@ def get_metrics(here: Here, name: str) -> list[MetricPoint]:
 def post_metrics(here: Here, name: str, points: Annotated[list[MetricPoint], Field(max_length=_POINTS_MAX)]) -> None:
     """Log points on a run."""
     body = b"".join(point.model_dump_json().encode() + b"\n" for point in points)
+    body = hidden_lines(here.ports.vault.mask(), body)
     here.engine.blobs.append(records(_owner(here, name)) + METRICS, body)
 
 
@@ -233,7 +239,8 @@ def link_artifacts(here: Here, name: str, asked: LinksAsked) -> LinksAnswer:
 def get_artifact(here: Here, name: str, path: str) -> StreamingResponse:
     """One file of a run."""
     blobs = here.ports.blobs
-    return send_file(blobs, key_shown_as(path, blobs, artifacts(_owner(here, name))), path)
+    key = key_shown_as(path, blobs, artifacts(_owner(here, name)))
+    return send_log(blobs, key, path, here.ports.vault.mask()) if path == STEP_LOG else send_file(blobs, key, path)
 
 
 @router.put(

@@ -81,8 +81,14 @@ def fingerprint_of(request: Request, body: Any) -> str:
 OnlyOnce = Annotated[Once, Depends(_once)]
 
 
-def prepared(asked: Wish, who: Caller, once: Once) -> Wish:
-    """What a caller asks for: a script a run below its own step, and who brings a key the run that is the key's."""
+def prepared(here: Service, asked: Wish, who: Caller, once: Once) -> Wish:
+    """What a caller asks for: a script a run below its own step, and who brings a key the run that is the key's.
+
+    Secrets are masked in what is said of the run; parameters stay what they are.
+    """
+    if mask := here.ports.vault.mask():
+        said = asked.model_dump(include={"tags", "properties", "display_name", "description"})
+        asked = asked.model_copy(update=mask.hidden_in(said))
     if who.run is not None:
         asked = _as_child(asked, who.run)
     return asked if once.run_id is None else asked.model_copy(update={"run_id": once.run_id})

@@ -22,6 +22,7 @@ _FROM = {
     "canalis.data": ("DataPath DataPathComputeBinding DataReference InputPortBinding OutputPortBinding PipelineData"),
     "canalis.dataset": "DataType Dataset DatasetConsumptionConfig FileDataset OutputFileDatasetConfig TabularDataset",
     "canalis.datastore": "Datastore",
+    "canalis.keyvault": "Keyvault",
     "canalis.conda": "CondaDependencies",
     "canalis.environment": "Environment",
     "canalis.experiment": "Experiment",

@@ -21,6 +21,7 @@ _WORKSPACE = {"canalis.workspace": "Workspace"}
 _EXPERIMENT = {"canalis.experiment": "Experiment"}
 _RUN = {"canalis.context": "Run", "canalis.run": "get_run", "canalis.logged": "_OfflineRun"}
 _MODEL = {"canalis.context": "Model"}  # which knows in which workspace a step is
+_KEYVAULT = {"canalis.keyvault": "Keyvault"}
 _DATASTORE = {"canalis.datastore": "Datastore"}
 _DATASET = {"canalis.dataset": "Dataset"}
 _CONDA = {"canalis.conda": "CondaDependencies"}
@@ -51,6 +52,7 @@ COVERED: dict[str, Home] = {
         **_RUN,
         "canalis.context": "Model Run",
         **_DATASTORE,
+        **_KEYVAULT,
         **_DATASET,
         "canalis.environment": "Environment",
         "canalis.runconfig": "RunConfiguration ScriptRunConfig",
@@ -62,6 +64,7 @@ COVERED: dict[str, Home] = {
     "azureml.core.run": _RUN,
     "azureml.core.model": _MODEL,
     "azureml.core.datastore": _DATASTORE,
+    "azureml.core.keyvault": _KEYVAULT,
     "azureml.core.dataset": _DATASET,
     "azureml.core.environment": _ENVIRONMENT,
     "azureml.core.conda_dependencies": _CONDA,

@@ -12,7 +12,7 @@ _RSCRIPT = "call Rscript in a CommandStep"
 _REST = "it has nothing to do with running pipelines: take it out"
 
 _PLANNED = """
-    Keyvault Module ModuleVersion ModuleStep TrainingOutput PipelineDataset
+    Module ModuleVersion ModuleStep TrainingOutput PipelineDataset
     LinkFileOutputDatasetConfig LinkTabularOutputDatasetConfig SqlDataReference
     DatabricksCompute DataFactoryCompute AdlaCompute BatchCompute RemoteCompute DsvmCompute HDInsightCompute
     SynapseCompute KustoCompute ComputeInstance KubernetesCompute
@@ -29,7 +29,7 @@ _NEVER = {
 }
 # Of modules; what stands below one shares its fate.
 _PLANNED_MODULES = """
-    azureml.core.keyvault azureml.core.databricks azureml.data.sql_data_reference
+    azureml.core.databricks azureml.data.sql_data_reference
     azureml.pipeline.core.module
     azureml.pipeline.steps.adla_step azureml.pipeline.steps.azurebatch_step azureml.pipeline.steps.data_transfer_step
     azureml.pipeline.steps.databricks_step azureml.pipeline.steps.hyper_drive_step azureml.pipeline.steps.kusto_step
@@ -57,13 +57,11 @@ _NEVER_MODULES = {
 # Members of classes that are here; "" for what is planned.
 MEMBERS: dict[str, dict[str, str]] = {
     "Workspace": {
-        **dict.fromkeys(("get_default_keyvault", "delete", "update"), ""),
+        **dict.fromkeys(("delete", "update"), ""),
         "webservices": _SERVING,
         "get_mlflow_tracking_uri": "point MLflow at a store of your own",
     },
     "Experiment": dict.fromkeys(("start_logging",), ""),
-    "Run": dict.fromkeys(("get_secret",), ""),
-    "StepRun": dict.fromkeys(("get_secret",), ""),
     "Model": {
         **dict.fromkeys(("deploy", "package", "profile", "print_configuration", "resource_configuration"), _SERVING),
         "get_sas_urls": "download() copies its files, and canalis models download",

@@ -21,6 +21,7 @@ from canalis.exceptions import (
     RunNotFound,
     UserErrorException,
 )
+from canalis.keyvault import Keyvault
 from canalis.logged import Logging
 from canalis.model import Model
 from canalis.progress import follow
@@ -222,6 +223,14 @@ class Run(Logging):
     def get_details(self) -> dict[str, Any]:
         """What is known of it, as v1 shows it."""
         return details_of(self._view() | {"id": self.id}, self._log_files())
+
+    def get_secret(self, name: str) -> str:
+        """A secret of the workspace, masked in the step's log. Raises UserErrorException when there is none."""
+        return Keyvault(self.experiment.workspace).get_secret(name)
+
+    def get_secrets(self, secrets: Iterable[str]) -> dict[str, str | None]:
+        """Secrets of the workspace by name; None for one that is not there."""
+        return Keyvault(self.experiment.workspace).get_secrets(secrets)
 
     def get_portal_url(self) -> str:
         """Where it will be looked at; until there is a portal, a page there says how else."""

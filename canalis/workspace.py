@@ -21,6 +21,7 @@ from canalis.environment import Environment
 from canalis.exceptions import UserErrorException
 from canalis.experiment import Experiment
 from canalis.host import Host
+from canalis.keyvault import Keyvault
 from canalis.model import Model
 from canalis.named import Named
 from canalis.pipeline_run import PipelineRun, StepRun
@@ -271,6 +272,10 @@ class Workspace(V1):
         """The cluster with v1's default name for 'CPU' or 'GPU', if there is one."""
         name = self.DEFAULT_GPU_CLUSTER_NAME if type.upper() == "GPU" else self.DEFAULT_CPU_CLUSTER_NAME
         return self.compute_targets.get(name)
+
+    def get_default_keyvault(self) -> Keyvault:
+        """The secrets of the workspace."""
+        return Keyvault(self)
 
     def get_run(self, run_id: str) -> Run:
         """The run of that id, a PipelineRun or StepRun as it is one. RunNotFound when there is none."""

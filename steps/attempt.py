@@ -18,12 +18,14 @@ from pathlib import Path
 
 from canalis.contract.errors import CanalisError
 from canalis.contract.graph import PythonWork
-from canalis.contract.layout import KEPT_FOLDERS, STEP_LOG, UNWRITTEN, artifacts, records
+from canalis.contract.layout import KEPT_FOLDERS, METRICS, SECRETS_READ, STEP_LOG, UNWRITTEN, artifacts, records
+from canalis.contract.masking import Mask
 from canalis.contract.ports import Ports
 from canalis.contract.status import Outcome, Phase
 from canalis.contract.times import CAPACITY, DATA_IN, DATA_OUT, FINISHING, USER_CODE, Mark
 from steps.arguments import Values, command_line, variables
 from steps.backend import Ended, Work
+from steps.hiding import blank, hide_in_lines
 from steps.links import DATA
 from steps.notes import PutOffNotes
 from steps.order import Order
@@ -87,6 +89,7 @@ class Attempt:
     def prepare(self, notes: PutOffNotes) -> None:
         """Put everything in place, so that only the process is missing. Safe to call again when it was refused."""
         self.marks = []
+        self._mask()  # nothing is begun that could print secrets which cannot be masked
         make_folder(self._log.parent)
         if self._folder.exists() and not self.has_begun:
             let_begin(self._record, str(self._work.step_run_id))
@@ -110,7 +113,7 @@ class Attempt:
         process = self._launch() if self._launch else Attached.find(self._record)
         if process is None:
             kill_marked({str(self._work.step_run_id)})
-            return _judge(self._work, control, None, self._log, time.time())
+            return _judge(self._work, control, None, self._log, time.time(), self._mask())
         self._started_at = process.started_at
         self._mark(USER_CODE, self._started_at)
         self._spares.make()  # for another attempt, while this one does its work
@@ -122,7 +125,7 @@ class Attempt:
             # service was there to end the rest of its group.
             kill_marked({str(self._work.step_run_id)})
         self._mark(DATA_OUT)
-        return _judge(self._work, control, code, self._log, self._started_at)
+        return _judge(self._work, control, code, self._log, self._started_at, self._mask())
 
     def keep(self, ended: Ended, patiently: Patiently) -> Ended:
         """Keep what the script left; how the attempt ended, all in all.
@@ -137,7 +140,13 @@ class Attempt:
         except (CanalisError, OSError) as error:
             ended = self.as_ended(error)
         self._mark(FINISHING)
-        return replace(ended, marks=tuple(self.marks))
+        return replace(ended, error=self._mask().hidden(ended.error), marks=tuple(self.marks))
+
+    def hide(self) -> None:
+        """Hide secrets in what lies here for people. Where it is copied elsewhere that is done on the way."""
+        with contextlib.suppress(FileNotFoundError):
+            blank(self._log, self._mask())
+        hide_in_lines(self._record / METRICS, self._mask())
 
     def clear(self, ended: Ended) -> None:
         """Clear up, and say in the log why there is no more of it."""
@@ -155,6 +164,10 @@ class Attempt:
     def _mark(self, segment: str, at: float | None = None) -> None:
         """That segment of its time begins: now, when no time is given."""
         self.marks.append((segment, round(time.time() if at is None else at, 3)))
+
+    def _mask(self) -> Mask:
+        """What hides the secrets of the workspace, also those that the script was given last."""
+        return self._ports.vault.mask(fresh=(self._record / SECRETS_READ).exists())
 
     def _put_in_place(self) -> Callable[[], Process | None]:
         work, node = self._work, self._work.node
@@ -215,7 +228,7 @@ def _end_in_time(control: Control, told: Path) -> None:
     control.stop(Outcome.TIMED_OUT)
 
 
-def _judge(work: Work, control: Control, code: int | None, log: Path, started_at: float) -> Ended:
+def _judge(work: Work, control: Control, code: int | None, log: Path, started_at: float, mask: Mask) -> Ended:
     """How an attempt ended, from its exit code and from what was asked of it.
 
     Who was asked to end before it did has not succeeded, whatever its exit code: many scripts end well on SIGTERM.
@@ -234,7 +247,7 @@ def _judge(work: Work, control: Control, code: int | None, log: Path, started_at
         return Ended(Outcome.LOST, None, "lost", f"{name} went away with its machine", started_at, now)
     signal_name = _NAMED_SIGNALS.get(code)
     how = f"was killed by {signal_name}" if signal_name else f"ended with exit code {code}"
-    reason = f"{name} {how}{_last_words(log)}{_hint(log, work)}{_full_disk(log)}"
+    reason = f"{name} {how}{_last_words(log, mask)}{_hint(log, work)}{_full_disk(log)}"
     return Ended(Outcome.FAILED, code, "script_failed", reason, started_at, now)
 
 
@@ -276,25 +289,29 @@ def _say(log: Path, ended: Ended) -> None:
         file.write(f"canalis: {ended.error}\n".encode())
 
 
-def _last_words(log: Path) -> str:
+def _last_words(log: Path, mask: Mask) -> str:
     """The error that Python printed last, or else the last line of whatever it is; at most 500 characters."""
-    lines = [line.strip() for line in _tail(log).splitlines()]
+    # Secrets are looked for before anything is cut off: half of one would not be found.
+    lines = [
+        line.strip()
+        for line in mask.blanked(_tail(log, mask.longest))[-_TAIL_BYTES:].decode("utf-8", "replace").splitlines()
+    ]
     last = next((line[:500] for line in reversed(lines) if line), "")
     if _PYTHON_ERROR.match(last):
         return f": {last}"
     return f"; its last line was: {last}" if last else ""
 
 
-def _tail(log: Path) -> str:
+def _tail(log: Path, more: int = 0) -> bytes:
     with contextlib.suppress(FileNotFoundError), log.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - _TAIL_BYTES))
-        return file.read().decode("utf-8", "replace")
-    return ""
+        file.seek(max(0, size - _TAIL_BYTES - more))
+        return file.read()
+    return b""
 
 
 def _hint(log: Path, work: Work) -> str:
-    tail = _tail(log)
+    tail = _tail(log).decode("utf-8", "replace")
     missing = "FileNotFoundError" in tail or "No such file or directory" in tail
     # Where outputs are written in place, and where they are copied from.
     paths = [part for name, place in work.outputs.items() for part in (place.path, f"{DATA}/outputs/{name}")]

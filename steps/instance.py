@@ -165,7 +165,8 @@ class InstanceBackend:
         owner = work.step_run_id
         folder = self._folder / "work" / str(owner)
         attempt = Attempt(self._ports, self._site, self._parents, self._spares, limited, folder)
-        mirror = Mirror(self._ports.blobs, owner, self._site.kept, self._limits.log_bytes_max)
+        most = self._limits.log_bytes_max
+        mirror = Mirror(self._ports.blobs, owner, self._site.kept, most, self._ports.vault.mask)
         try:
             with self._beating(work, control, mirror):
                 ended, is_here = self._carried_out(attempt, work, limited, control)

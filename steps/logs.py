@@ -1,4 +1,4 @@
-"""The logs of steps, kept from filling the disk: of one that grows without end the middle is taken out."""
+"""The logs of steps: secrets are blanked in them, and of one that grows without end the middle is taken out."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import logging
 import os
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from canalis.contract.errors import SettingInvalid
+from canalis.contract.errors import CanalisError, SettingInvalid
+from canalis.contract.masking import Mask
+from steps.hiding import Hiding
 
 SETTING = "CANALIS_LOG_MAX_BYTES"
 _MAX_BYTES = 2**30
@@ -37,21 +39,24 @@ class Logs:
     """Looks at the logs of steps that run, twice a second.
 
     limit   in bytes; between two looks a log may grow beyond it, and it does while no service is there
+    mask    what hides the secrets of the workspace just now; between two looks they are in the file
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, mask: Callable[[], Mask] = Mask) -> None:
         self._limit = limit
+        self._mask = mask
         self._lock = threading.Lock()
         self._cuts = threading.Lock()
         self._news = threading.Condition(self._lock)
-        self._watched: set[Path] = set()
+        self._watched: dict[Path, Hiding] = {}
         self._thread: threading.Thread | None = None
 
     @contextmanager
     def watched(self, log: Path) -> Iterator[None]:
         """Within, and at the end, that log is held to its limit."""
+        hiding = Hiding(log, self._mask)
         with self._lock:
-            self._watched.add(log)
+            self._watched[log] = hiding
             if self._thread is None:
                 self._thread = threading.Thread(target=self._look, name="logs", daemon=True)
                 self._thread.start()
@@ -60,8 +65,8 @@ class Logs:
             yield
         finally:
             with self._lock:
-                self._watched.discard(log)
-            self._hold(log)
+                self._watched.pop(log, None)
+            self._hold(log, hiding)
 
     def _look(self) -> None:
         rest = threading.Event()
@@ -69,20 +74,24 @@ class Logs:
             with self._lock:
                 while not self._watched:
                     self._news.wait()
-                watched = list(self._watched)
-            for log in watched:
-                self._hold(log)
+                watched = list(self._watched.items())
+            for log, hiding in watched:
+                self._hold(log, hiding)
             rest.wait(_LOOK_S)
 
-    def _hold(self, log: Path) -> None:
+    def _hold(self, log: Path, hiding: Hiding) -> None:
         try:
-            if log.stat().st_size > self._limit:
-                with self._cuts:
+            with self._cuts:
+                hiding.look()  # first, so that no half of a secret is left where the log is cut
+                if log.stat().st_size > self._limit:
                     cut(log, self._limit)
+                    hiding.again()
         except FileNotFoundError:
             return
         except OSError as error:
-            _log.warning("the log %s is too long, and cannot be cut: %s", log, error)
+            _log.warning("the log %s cannot be looked after: %s", log, error)
+        except CanalisError as error:  # who cannot read the secrets now may at the next look
+            _log.warning("secrets in the log %s are not masked yet: %s", log, error)
 
 
 def cut(log: Path, limit: int) -> None:

@@ -52,7 +52,7 @@ class ProcessBackend:
         self._notes = PutOffNotes(desk)
         self._parents = Parents(folder.with_name("warm"))
         self._spares = Spares(folder.with_name("spare"))
-        self._logs = Logs(limit_of(dict(os.environ)))
+        self._logs = Logs(limit_of(dict(os.environ)), lambda: ports.vault.mask())
         self._patience = Patience(folder.parent)
         self._lock = threading.Lock()
         self._jobs: dict[AttemptKey, tuple[Job, Pool]] = {}
@@ -186,6 +186,7 @@ class ProcessBackend:
             if ended.outcome is Outcome.SUCCEEDED:
                 self._leave(pool, job)  # at once: the next step starts while this one is being finished
             ended = attempt.keep(ended, partial(self._patiently, job))
+            attempt.hide()
         except Exception as error:
             _log.exception("step %s", job.work.step_run_id)
             ended = Ended(Outcome.FAILED, None, "internal", f"Canalis could not run this step: {error!r}")

@@ -235,7 +235,7 @@ def _started(
     origin = origin.model_copy(
         update={"source": asked.run_source or "", "kind": str(asked.run_type) if asked.run_type is not None else "HTTP"}
     )
-    wish = prepared(wish, who, once)
+    wish = prepared(here, wish, who, once)
     waits = asked.az_dev_ops_call_back_info
     announce = waits is not None and may_call_back(here.ports)
     run = launch(here.engine, pipeline, wish, choices(here), who.name, origin, once.fingerprint, announce=announce)
@@ -277,4 +277,7 @@ def _log_of(here: Service, view: StepView) -> str:
     info = blobs.info(key)
     if info is None:
         return ""
-    return blobs.get(key, max(0, info.size - _LOG_BYTES_MAX)).decode("utf-8", "replace")
+    mask = here.ports.vault.mask()
+    data = blobs.get(key, max(0, info.size - _LOG_BYTES_MAX - mask.longest))
+    sure = len(data) - (mask.unsure(data) if view.ended_at is None else 0)
+    return mask.blanked(data)[:sure][-_LOG_BYTES_MAX:].decode("utf-8", "replace")

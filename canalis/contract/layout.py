@@ -18,6 +18,7 @@ STEP_LOG = "user_logs/std_log.txt"
 METRICS = "metrics.jsonl"
 KEPT_FOLDERS = ("outputs", "logs")  # of the working folder: what a script leaves there is kept with its run
 UNWRITTEN = "unwritten.json"  # names of the outputs that a step left empty when it succeeded; no file: none
+SECRETS_READ = "secrets_read"  # grows by a byte before the script of a step reads a secret
 RUN_ITSELF = "_run"  # takes a node's place for what belongs to the pipeline run; no node key begins with _
 
 

@@ -17,7 +17,7 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from adapters.sealed import KIND, SECRET_BYTES_MAX, SealedDocuments, kept_key
+from adapters.sealed import KIND, SECRET_BYTES_MAX, FolderVault, SealedDocuments, kept_key
 from adapters.sqlite import Database, SqliteDocuments
 from canalis.contract import logs
 from canalis.contract.errors import (
@@ -352,6 +352,22 @@ def test_a_mask_that_must_be_fresh_knows_what_another_instance_has_kept(vault, d
     assert not other.mask()
     vault.keep("secret mine", "first-secret")
     assert not other.mask() and other.mask(fresh=True) and other.mask()
+
+
+def test_a_folder_whose_key_was_lost_says_so_and_keeps_secrets_anew(documents, tmp_path):
+    FolderVault(documents, tmp_path).keep("secret mine", "first-secret")
+    (tmp_path / "secrets.key").unlink()
+    later = FolderVault(documents, tmp_path)
+    assert not later.mask(), "nobody can read it, so nothing can show it"
+    with pytest.raises(SecretUnreadable, match="give it that key again, or keep the secret anew"):
+        later.read("secret mine")
+    later.keep("secret mine", "second-secret")
+    assert later.read("secret mine") == "second-secret" and later.mask().hidden("second-secret") == "***"
+
+
+def test_a_folder_without_secrets_gets_no_key_for_a_mask(documents, tmp_path):
+    folder = tmp_path / "workspace"
+    assert not FolderVault(documents, folder).mask() and not folder.exists()
 
 
 def test_where_there_is_no_room_for_a_key_the_operator_is_told_and_nothing_is_left(tmp_path):

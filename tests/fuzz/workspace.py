@@ -35,6 +35,7 @@ class Furnished:
         blobs.put(records(step) + METRICS, json.dumps({"id": "1", "time": 1.0, "name": "x", "value": 1}).encode())
         there_is("PUT", "/datastores/workspaceblobstore/files/data.csv", content=b"x")
         there_is("PUT", "/computes/cpu", json={})
+        there_is("PUT", "/secrets/one", json={"value": "a secret of one"})
         there_is("POST", "/environments/env", json={"x": 1})
         there_is("POST", "/datasets/data", json={"places": [{"datastore": "workspaceblobstore", "path": "*.csv"}]})
         snapshot = self.graph["nodes"][0]["snapshot"]
@@ -58,6 +59,7 @@ class Furnished:
             "drafts": ("draft-one",),
             "datastores": ("workspaceblobstore",),
             "computes": ("cpu", "local"),
+            "secrets": ("one",),
             "environments": ("env",),
             "experiments": ("e",),
             "datasets": ("data", "data:1"),
