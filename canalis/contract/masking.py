@@ -29,7 +29,7 @@ SECRET_MIN = 6  # characters
 AUTHORS = "secret "  # what the names begin with of those secrets in a vault that authors keep
 
 _ANCHOR_BYTES = 6
-_DFA_BYTES = 32 * 2**10  # of all forms: a table for more of them would be large, and slow to make
+_DFA_BYTES = 64 * 2**10  # of all forms: a table for more of them would be large, and slow to make
 _PERCENT = re.compile("%[0-9A-F]{2}")
 _SAFE = ("", "/", "!'()*", ";,/?:@&=+$!~*'()#")  # what encoders leave as it is: ours, JavaScript's two
 
