@@ -176,6 +176,15 @@ def configured(auth: Any = None) -> Host | None:
     return of_config(found, config.read_config(found), auth) if found is not None else None
 
 
+def folders_own() -> Host:
+    """The local workspace of a folder without any configuration."""
+    folder = local.home()
+    known = local.workspaces(folder)
+    root = folder / (known[0] if len(known) == 1 else local.DEFAULT_NAME)
+    print(f"No config.json found: using the local workspace in {root}", file=sys.stderr)
+    return LocalHost(root)
+
+
 def named_here(name: str) -> LocalHost:
     """Where the workspace of that name of the current folder's project is."""
     return LocalHost(local.home() / _checked_name(name))

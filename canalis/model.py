@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from canalis import known_models, transfer
+from canalis.abstract_dataset import AbstractDataset
 from canalis.answers import of_models
-from canalis.dataset import FileDataset
 from canalis.exceptions import ModelNotFoundException, RunEnvironmentException, WebserviceException
 from canalis.model_facts import ModelFacts, described, references
 from canalis.model_files import files_at, not_of_run, sent
@@ -72,12 +72,12 @@ class Model(ModelFacts):
         tags: dict[str, Any] | None = None,
         properties: dict[str, Any] | None = None,
         description: str | None = None,
-        datasets: Sequence[tuple[str, FileDataset]] | None = None,
+        datasets: Sequence[tuple[str, AbstractDataset]] | None = None,
         model_framework: str | None = None,
         model_framework_version: str | None = None,
         child_paths: Sequence[str] | None = None,
-        sample_input_dataset: FileDataset | None = None,
-        sample_output_dataset: FileDataset | None = None,
+        sample_input_dataset: AbstractDataset | None = None,
+        sample_output_dataset: AbstractDataset | None = None,
         resource_configuration: Any = None,
         **ignored: Any,
     ) -> Model:
@@ -211,8 +211,8 @@ class Model(ModelFacts):
         self,
         tags: dict[str, Any] | None = None,
         description: str | None = None,
-        sample_input_dataset: FileDataset | None = None,
-        sample_output_dataset: FileDataset | None = None,
+        sample_input_dataset: AbstractDataset | None = None,
+        sample_output_dataset: AbstractDataset | None = None,
         resource_configuration: Any = None,
     ) -> None:
         """Put what is given in the place of what was there: these tags are all that it has then."""
@@ -223,7 +223,7 @@ class Model(ModelFacts):
             del news["description"]
         self._change(news)
 
-    def add_dataset_references(self, datasets: Sequence[tuple[str, FileDataset]]) -> None:
+    def add_dataset_references(self, datasets: Sequence[tuple[str, AbstractDataset]]) -> None:
         """Say with which datasets it was made: [(scenario, dataset)], such as [(Dataset.Scenario.TRAINING, data)]."""
         self._change({"datasets": references(datasets)})
 

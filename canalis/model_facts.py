@@ -11,8 +11,8 @@ from urllib.parse import quote
 
 from canalis import known_models
 from canalis.absent import V1
+from canalis.abstract_dataset import AbstractDataset
 from canalis.answers import of_models
-from canalis.dataset import FileDataset
 from canalis.exceptions import WebserviceException
 from canalis.within import Within
 
@@ -95,20 +95,20 @@ class ModelFacts(V1):
         return self._view["framework_version"] or None
 
     @property
-    def datasets(self) -> dict[str, list[FileDataset]]:
+    def datasets(self) -> dict[str, list[AbstractDataset]]:
         """The datasets that it was made with, by scenario."""
-        found: dict[str, list[FileDataset]] = {}
+        found: dict[str, list[AbstractDataset]] = {}
         for one in self._view["datasets"]:
             found.setdefault(one["scenario"], []).append(self._dataset(one["dataset"]))
         return found
 
     @property
-    def sample_input_dataset(self) -> FileDataset | None:
+    def sample_input_dataset(self) -> AbstractDataset | None:
         """An example of what it reads."""
         return self._dataset(self._view["sample_input"]) if self._view["sample_input"] else None
 
     @property
-    def sample_output_dataset(self) -> FileDataset | None:
+    def sample_output_dataset(self) -> AbstractDataset | None:
         """An example of what it says."""
         return self._dataset(self._view["sample_output"]) if self._view["sample_output"] else None
 
@@ -137,8 +137,9 @@ class ModelFacts(V1):
             "unpack": False,
         }
 
-    def _dataset(self, value: dict[str, Any]) -> FileDataset:
-        return FileDataset._of_view(self.workspace, {"places": value["places"], **(value["registered"] or {})})
+    def _dataset(self, value: dict[str, Any]) -> AbstractDataset:
+        facts = {"places": value["places"], "table": value.get("table"), **(value["registered"] or {})}
+        return AbstractDataset._of_view(self.workspace, facts)
 
     @property
     def _path(self) -> str:
@@ -176,6 +177,6 @@ def references(datasets: Any) -> list[dict[str, Any]]:
 
 
 def _value(dataset: Any) -> dict[str, Any]:
-    if not isinstance(dataset, FileDataset):
+    if not isinstance(dataset, AbstractDataset):
         raise WebserviceException(f"A model refers to datasets, not to {dataset!r:.200}")
     return dataset._as_value().model_dump(mode="json")

@@ -15,12 +15,7 @@ from canalis import transfer
 from canalis.contract.errors import NotFound
 from canalis.contract.metrics import fold
 from canalis.details import details_of
-from canalis.exceptions import (
-    ActivityFailedException,
-    ExperimentExecutionException,
-    RunNotFound,
-    UserErrorException,
-)
+from canalis.exceptions import ActivityFailedException, ExperimentExecutionException, RunNotFound, UserErrorException
 from canalis.keyvault import Keyvault
 from canalis.logged import Logging
 from canalis.model import Model

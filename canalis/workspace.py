@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -140,7 +139,7 @@ class Workspace(V1):
             return cls._at(inside)
         found = config.find_config(Path(path) if path is not None else None, _file_name)
         if found is None:
-            return cls._at(host.deployed(None, auth) or _folders_own())
+            return cls._at(host.deployed(None, auth) or host.folders_own())
         named = config.read_config(found)
         workspace = cls.__new__(cls)
         workspace._open(
@@ -328,15 +327,6 @@ class Workspace(V1):
 
     def __hash__(self) -> int:
         return hash(self._host)
-
-
-def _folders_own() -> Host:
-    """The local workspace of a folder without any configuration."""
-    folder = local.home()
-    known = local.workspaces(folder)
-    root = folder / (known[0] if len(known) == 1 else local.DEFAULT_NAME)
-    print(f"No config.json found: using the local workspace in {root}", file=sys.stderr)
-    return host.LocalHost(root)
 
 
 def _known(auth: Any) -> dict[str, list[Workspace]]:

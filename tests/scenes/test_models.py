@@ -103,6 +103,22 @@ def test_a_step_registers_a_model_that_the_next_one_uses_and_the_author_finds(au
         Model.get_model_path("weather")
 
 
+def test_a_model_knows_the_rows_that_it_was_made_with(ws, project):
+    store = ws.get_default_datastore()
+    (project / "trained.csv").write_text("city,degrees\nOslo,4\n")
+    store.upload_files([str(project / "trained.csv")], target_path="model-rows")
+    rows = Dataset.Tabular.from_delimited_files((store, "model-rows/trained.csv"))
+    (project / "m.bin").write_text("m")
+    known = rows.keep_columns(["degrees"]).register(ws, "model-rows")
+    Model.register(ws, "m.bin", "of-rows", datasets=[("training", known), ("raw", rows)], sample_input_dataset=known)
+
+    found = Model(ws, "of-rows")
+    assert found.datasets["training"][0].to_pandas_dataframe().to_dict("list") == {"degrees": [4]}
+    assert found.datasets["raw"][0].to_pandas_dataframe().columns.tolist() == ["city", "degrees"]
+    assert (found.datasets["training"][0].name, found.sample_input_dataset.id) == ("model-rows", known.id)
+    assert [one.id for one in Model.list(ws, dataset_id=known.id)] == ["of-rows:1"]
+
+
 def test_a_model_of_files_here_is_described_changed_and_deleted(ws, project):
     folder = project / "net"
     (folder / "deep").mkdir(parents=True)
