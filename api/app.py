@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cache, partial
 
 from fastapi import APIRouter, FastAPI
+from starlette.routing import BaseRoute
 
 from api import (
     changes,
@@ -63,6 +64,7 @@ def make_app(service: Service, guard: Guard) -> FastAPI:
     app = FastAPI(
         title="Canalis",
         version=service.version,
+        routes=_all_routes(),
         summary="Runs machine-learning pipelines.",
         # Its own pages stand outside the guard, and load their scripts from elsewhere.
         openapi_url=None,
@@ -79,15 +81,25 @@ def make_app(service: Service, guard: Guard) -> FastAPI:
     errors.install(app)
     app.add_middleware(V1Paths)
     app.add_middleware(Traced, prefix=PREFIX)
+    app.openapi = partial(described, app)  # type: ignore[method-assign]
+    return app
+
+
+@cache
+def _all_routes() -> list[BaseRoute]:
+    """Every route, put together once for all apps of a process: that takes longer than a request does.
+
+    What a route needs of a service it finds in the app that is asked.
+    """
+    every = APIRouter(generate_unique_id_function=operation_id)
     router = APIRouter(prefix=PREFIX, route_class=GuardedRoute)
     for nouns in _NOUNS:
         router.include_router(nouns.router)
-    app.include_router(router)
-    app.include_router(workspace.front)
+    every.include_router(router)
+    every.include_router(workspace.front)
     for nouns in (v1_runs, v1_pipelines):
-        app.include_router(nouns.router, prefix=V1_PREFIX)
-    app.openapi = partial(described, app)  # type: ignore[method-assign]
-    return app
+        every.include_router(nouns.router, prefix=V1_PREFIX)
+    return every.routes
 
 
 def _trouble_of(guard: Guard) -> list[Check]:
