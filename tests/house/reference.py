@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -14,18 +14,6 @@ from canalis.cli.pipeline.words import COMMON_PANEL
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "docs" / "reference"
 _MADE = "<!-- Made from the code by `make docs`. -->\n"
-
-
-def pages() -> dict[str, str]:
-    """The text of each page, by file name."""
-    return {
-        "errors.md": _errors(),
-        "command-line.md": _command_line(),
-        "http.md": _http(),
-        "azureml-coverage.md": _coverage(),
-        "times.md": _times(),
-        "cost.md": _cost(),
-    }
 
 
 def _errors() -> str:
@@ -299,11 +287,21 @@ def _bill(profile: str, lines: list[Any]) -> str:
     return f"With profile `{profile}`:\n\n| what | formula | USD |\n|---|---|---|\n{rows}"
 
 
+PAGES: Mapping[str, Callable[[], str]] = {  # by file name, what makes the text of each
+    "errors.md": _errors,
+    "command-line.md": _command_line,
+    "http.md": _http,
+    "azureml-coverage.md": _coverage,
+    "times.md": _times,
+    "cost.md": _cost,
+}
+
+
 def write() -> None:
     """Write all pages."""
     FOLDER.mkdir(parents=True, exist_ok=True)
-    for name, text in pages().items():
-        (FOLDER / name).write_text(text)
+    for name, made in PAGES.items():
+        (FOLDER / name).write_text(made())
 
 
 if __name__ == "__main__":
