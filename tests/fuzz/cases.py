@@ -92,6 +92,7 @@ def _asked(app: FastAPI, furnished: Furnished, operation: Any, cases: int, first
         modes.append(GenerationMode.NEGATIVE)
     answers = Answers()
     with asgi.get_client(app, max_stream_events=None) as client:
+        client.trust_env = False  # else it looks for a .netrc before each request
         for mode in modes:
             ask = _asking(client, furnished, operation, mode, answers, first_seed)
             given_so = given(case=operation.as_strategy(generation_mode=mode))
