@@ -69,6 +69,8 @@ def make_app(service: Service, guard: Guard) -> FastAPI:
         # Its own pages stand outside the guard, and load their scripts from elsewhere.
         openapi_url=None,
         generate_unique_id_function=operation_id,
+        # What is taken is what is given; else conditions, which hold conditions, would have two names each.
+        separate_input_output_schemas=False,
         # A path is a route's as it was declared, or nobody's: no answer sends a caller elsewhere.
         redirect_slashes=False,
         # Requests are told by api/tracing.py: its own spans and logs hold queries, texts of errors and tracebacks.
