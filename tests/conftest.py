@@ -19,7 +19,7 @@ import pytest
 from tests.azure.parts import missing_parts
 
 SCENES = Path(__file__).parent / "scenes"
-GARBAGE_MAX = 20_000  # objects made since it was last looked for; Python's own 700 is for smaller programs
+GARBAGE_MAX = 5_000  # objects made since it was last looked for; Python's own 700 is for smaller programs
 _SETTINGS = {"CANALIS_SERVES": "control,process"}
 _DOOR: pytest.StashKey[Any] = pytest.StashKey()
 _FOLDER: pytest.StashKey[Path] = pytest.StashKey()

@@ -10,7 +10,7 @@ import pytest
 from fastapi import APIRouter
 
 from api.access import GuardedRoute, Role, needs
-from api.app import PREFIX
+from api.app import PREFIX, _all_routes
 from tests.fuzz.__main__ import ask_on_cores
 from tests.fuzz.cases import ask_all
 
@@ -59,6 +59,7 @@ def test_an_answer_that_is_not_described_and_one_of_a_broken_service_are_noticed
         return 1 / (divisor * 0)
 
     monkeypatch.setattr("api.app._NOUNS", (SimpleNamespace(router=router),))
+    monkeypatch.setattr("api.app._all_routes", _all_routes.__wrapped__)  # not those of other tests
     monkeypatch.setattr("tests.fuzz.cases.Furnished", lambda app: Unfurnished)
     answers = ask_all(tmp_path, 0, 1, 6, first_seed=1)
     said = "\n".join(answers.wrong)

@@ -50,7 +50,7 @@ def test_the_forms_that_scripts_use_all_work():
 @pytest.mark.parametrize(
     ("line", "name"),
     [
-        ("from azureml.core import Keyvault", "azureml.core.Keyvault"),
+        ("from azureml.core.compute import DatabricksCompute", "azureml.core.compute.DatabricksCompute"),
         ("from azureml.pipeline.core import ModuleVersion, TrainingOutput", "azureml.pipeline.core.ModuleVersion"),
         ("import azureml.train.automl", "azureml.train"),
         ("from azureml.train.hyperdrive import choice", "azureml.train"),
@@ -119,14 +119,17 @@ def test_a_member_that_is_not_there_yet_says_so_when_it_is_asked_for(line, name)
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("from azureml.core import Keyvault", "azureml.core.Keyvault is not in Canalis 0.1.0 and is planned;"),
+        (
+            "from azureml.core.compute import KustoCompute",
+            "azureml.core.compute.KustoCompute is not in Canalis 0.1.0 and is planned;",
+        ),
         ("import azureml.train.automl", "azureml.train is not in Canalis 0.1.0; "),
         ("from azureml.pipeline.steps import EstimatorStep", "and will not come: use PythonScriptStep, whose"),
         ("import azureml.pipeline.steps.parallel_run_step", "parallel_run_step is not in Canalis 0.1.0 and is planned"),
         ("from azureml.pipeline.steps import PythonScriptStp", "PythonScriptStp is not in Canalis 0.1.0; `canalis"),
         (
-            "from azureml.core import Workspace\nWorkspace.get_default_keyvault",
-            "Workspace.get_default_keyvault is not in Canalis 0.1.0 and is planned",
+            "from azureml.core import Workspace\nWorkspace.update",
+            "Workspace.update is not in Canalis 0.1.0 and is planned",
         ),
     ],
 )

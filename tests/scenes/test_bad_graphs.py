@@ -164,7 +164,7 @@ def test_an_unknown_run_is_told(ws):
 
 @pytest.mark.parametrize("default", [None, [1], {"a": 1}, object()])
 def test_a_parameter_that_cannot_be_one_is_told(default):
-    with pytest.raises(ValueError, match="must be text, a number, a bool, a DataPath or a FileDataset"):
+    with pytest.raises(ValueError, match="must be text, a number, a bool, a DataPath or a dataset"):
         PipelineParameter("p", default)
 
 

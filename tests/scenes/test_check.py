@@ -12,19 +12,19 @@ from tests.scenes.conftest import canalis
 SCRIPT = """\
 print("it was run")
 import azureml.train.automl
-from azureml.core import Keyvault, Workspace, Experiment as E
+from azureml.core import Workspace, Experiment as E; from azureml.core.compute import KustoCompute
 from azureml.pipeline.core import Pipeline, ModuleVersion, TrainingOutput
 from azureml.pipeline.steps import PythonScriptStep, EstimatorStep
 import azureml.core.run, pandas
 try:
-    from azureml.core import Keyvault
+    from azureml.core.compute import AdlaCompute
 except ImportError:
-    Keyvault = None
+    AdlaCompute = None
 
 def late():
     from azureml.pipeline.core import Module
     ws = Workspace.from_config()
-    print(ws.get_default_keyvault(), ws.name)
+    print(ws.update(), ws.name)
     pipeline = Pipeline(ws, [])
     pipeline.service_endpoint()
     pipeline.validate()
@@ -35,15 +35,16 @@ def test_everything_that_is_missing_is_listed_with_its_line_and_fate():
     Path("script.py").write_text(SCRIPT)
     told = canalis("check", "script.py", check=1).stdout.splitlines()
     assert told == [
-        "script.py: 8 missing",
+        "script.py: 9 missing",
         "  line 2: azureml.train.automl will not come: search with a library of your choice in a PythonScriptStep",
-        "  line 3: azureml.core.Keyvault is planned",
+        "  line 3: azureml.core.compute.KustoCompute is planned",
         "  line 4: azureml.pipeline.core.ModuleVersion is planned",
         "  line 4: azureml.pipeline.core.TrainingOutput is planned",
         "  line 5: azureml.pipeline.steps.EstimatorStep will not come: use PythonScriptStep, whose environment and "
         "arguments say the same",
+        "  line 8: azureml.core.compute.AdlaCompute is planned",
         "  line 13: azureml.pipeline.core.Module is planned",
-        "  line 15: Workspace.get_default_keyvault is planned",
+        "  line 15: Workspace.update is planned",
         "  line 17: Pipeline.service_endpoint is planned",
     ]
     found = json.loads(canalis("check", "script.py", "--json", check=1).stdout)["script.py"]
@@ -60,14 +61,17 @@ def test_run_tells_up_front_all_that_a_script_would_fail_on():
     done = canalis("run", "script.py", check=1)
     assert "it was run" not in done.stdout
     assert "script.py imports what is not in Canalis 0.1.0; nothing of it was run" in done.stderr
-    assert "line 3: azureml.core.Keyvault is planned" in done.stderr and "line 17: Pipeline.service" in done.stderr
+    assert (
+        "line 3: azureml.core.compute.KustoCompute is planned" in done.stderr
+        and "line 17: Pipeline.service" in done.stderr
+    )
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        "try:\n    from azureml.core import Keyvault\nexcept ImportError:\n    print('went on')\n",
-        "def late():\n    from azureml.core import Keyvault\nprint('went on')\n",
+        "try:\n    from azureml.core.compute import KustoCompute\nexcept ImportError:\n    print('went on')\n",
+        "def late():\n    from azureml.core.compute import KustoCompute\nprint('went on')\n",
         "from azureml.core import *\nprint('went on')\n",
     ],
 )
