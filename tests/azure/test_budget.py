@@ -195,6 +195,7 @@ def test_a_script_with_an_input_and_an_output_costs_what_the_plan_says(tmp_path)
     # A listing has the price of a write. On a slow machine a log is copied once more, and what it does is noted.
     assert sum(step[f"blob.{kind}"] for kind in ("put", "appendblock", "list")) <= plan["blob_writes_per_step"] + 1
     assert sum(step[f"blob.{kind}"] for kind in ("get", "head")) <= plan["blob_reads_per_step"]
-    requests = sum(each for kind, each in step.items() if kind.startswith("table."))
+    # What is secret is asked every few seconds, whatever runs.
+    requests = sum(each for kind, each in step.items() if kind.startswith("table.") and kind != "table.list")
     assert requests <= plan["table_operations_per_step"]  # of a step of 10 s; of a short one, what the engine asks
     assert step["said.table"] == pytest.approx(requests)

@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, unquote
 
 _IN_BATCH = re.compile(rb"(?:^|\n)(GET|POST|PUT|MERGE|PATCH|DELETE) (\S+) HTTP/1\.1\r?$", re.MULTILINE)
 _ENTITY = re.compile(r"(\w+)\(PartitionKey=.*\)", re.DOTALL)
+_OF_DOCUMENTS = "PartitionKey eq 'doc:"
 BATCHED = {"POST": "insert", "PUT": "replace", "MERGE": "merge", "PATCH": "merge", "DELETE": "delete", "GET": "get"}
 
 
@@ -15,7 +16,7 @@ BATCHED = {"POST": "insert", "PUT": "replace", "MERGE": "merge", "PATCH": "merge
 class Operation:
     """One request.
 
-    kind      tables: get, query, insert, replace, merge, delete, batch, create_table, delete_table, other;
+    kind      tables: get, query, list (of documents of a kind), insert, replace, merge, delete, batch, create_table, delete_table, other;
               blobs: get, head, put, delete, list, block, commit, lease, and the `comp` of all others
     subject   the table or the container
     inner     of a batch: the kinds within, in order
@@ -28,7 +29,7 @@ class Operation:
 
 def table_operation(method: str, target: str, body: bytes) -> Operation:
     """An operation on tables; `target` is the request's path and query, the account first."""
-    path, _, _ = target.partition("?")
+    path, _, query = target.partition("?")
     rest = unquote(path).lstrip("/").partition("/")[2]
     if rest == "$batch":
         found = _IN_BATCH.findall(body)
@@ -40,6 +41,8 @@ def table_operation(method: str, target: str, body: bytes) -> Operation:
     if entity is not None:
         return Operation(BATCHED.get(method, "other"), entity[1])
     name = rest.removesuffix("()")
+    if method == "GET" and _OF_DOCUMENTS in parse_qs(query).get("$filter", [""])[0]:
+        return Operation("list", name)
     return Operation({"GET": "query", "POST": "insert"}.get(method, "other"), name)
 
 
