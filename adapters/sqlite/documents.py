@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Mapping
 
 from adapters.sqlite.database import Database
 from canalis.contract.errors import Conflict
@@ -36,6 +37,27 @@ class SqliteDocuments:
                 (kind, name, following, json.dumps(body)),
             )
         return Stored(name, body, str(following))
+
+    def get_all(self, kind: str, names: Collection[str]) -> dict[str, Document]:
+        """The bodies of those that are there, by name."""
+        found = {}
+        with self._database.read() as connection:
+            for name in names:
+                row = connection.execute(
+                    "SELECT body FROM documents WHERE kind = ? AND name = ?", (kind, name)
+                ).fetchone()
+                if row:
+                    found[name] = json.loads(row[0])
+        return found
+
+    def put_all(self, kind: str, bodies: Mapping[str, Document]) -> None:
+        """Write all of them, in one transaction."""
+        with self._database.write() as connection:
+            connection.executemany(
+                "INSERT INTO documents (kind, name, etag, body) VALUES (?, ?, 1, ?)"
+                " ON CONFLICT (kind, name) DO UPDATE SET etag = etag + 1, body = excluded.body",
+                [(kind, name, json.dumps(body)) for name, body in bodies.items()],
+            )
 
     def list(self, kind: str, prefix: str = "") -> list[Stored]:
         """All documents of a kind whose names begin so, by name."""

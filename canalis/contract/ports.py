@@ -6,7 +6,7 @@ Adapters speak bytes and documents and decide nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
@@ -198,6 +198,17 @@ class DocumentStore(Protocol):
 
     def put(self, kind: str, name: str, body: Document, etag: str | None = None, if_absent: bool = False) -> Stored:
         """Write it whole. With `etag` or `if_absent`, raises Conflict when somebody wrote in between."""
+        ...
+
+    def get_all(self, kind: str, names: Collection[str]) -> dict[str, Document]:
+        """The bodies of those documents of a kind that are there, by name."""
+        ...
+
+    def put_all(self, kind: str, bodies: Mapping[str, Document]) -> None:
+        """Write small documents of a kind, by name, each of them whole and over what was there.
+
+        Quicker than one by one. After a failure some may be written and others not.
+        """
         ...
 
     def list(self, kind: str, prefix: str = "") -> list[Stored]:

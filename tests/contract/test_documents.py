@@ -67,3 +67,20 @@ def test_deleting_says_whether_there_was_anything(documents):
     assert documents.delete("tags", "x")
     assert not documents.delete("tags", "x")
     assert documents.get("tags", "x") is None
+
+
+def test_many_are_written_and_read_at_once(documents):
+    documents.put("computes", "old", {"a": "longer than what follows"})
+    documents.put("computes", "other", {"a": 1})
+    bodies = {f"c{number}": {"number": number} for number in range(230)} | {"old": {"a": 2}}
+    documents.put_all("computes", bodies)
+
+    assert documents.get_all("computes", [*bodies, "never put"]) == bodies
+    assert documents.get_all("computes", ["old", "never put"]) == {"old": {"a": 2}}
+    assert documents.get_all("computes", []) == {} == documents.get_all("datastores", ["old"])
+    assert len(documents.list("computes")) == len(bodies) + 1
+
+    first = documents.put("computes", "new", {"a": 1})
+    documents.put_all("computes", {"new": {"a": 2}})
+    with pytest.raises(Conflict):
+        documents.put("computes", "new", {"a": 3}, etag=first.etag)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from canalis.contract.errors import Conflict, NotFound
@@ -27,6 +27,13 @@ class MemoryDocuments:
         number = found[1] + 1 if found else 1
         self._kept[kind, name] = json.dumps(body), number
         return Stored(name, body, str(number))
+
+    def get_all(self, kind: str, names: Collection[str]) -> dict[str, Document]:
+        return {name: found.body for name in names if (found := self.get(kind, name)) is not None}
+
+    def put_all(self, kind: str, bodies: Mapping[str, Document]) -> None:
+        for name, body in bodies.items():
+            self.put(kind, name, body)
 
     def list(self, kind: str, prefix: str = "") -> list[Stored]:
         names = sorted(name for known, name in self._kept if known == kind and name.startswith(prefix))
