@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from canalis.contract.errors import CanalisError
 from canalis.contract.graph import PythonWork
 from canalis.contract.layout import KEPT_FOLDERS, METRICS, SECRETS_READ, STEP_LOG, UNWRITTEN, artifacts, records
 from canalis.contract.masking import Mask
+from canalis.contract.places import NOTHING
 from canalis.contract.ports import Ports
 from canalis.contract.status import Outcome, Phase
 from canalis.contract.times import CAPACITY, DATA_IN, DATA_OUT, FINISHING, USER_CODE, Mark
@@ -36,17 +37,17 @@ from steps.stage import (
     StagingFailed,
     clear,
     keep_uploads,
+    left,
     local_path,
     make_folder,
     put_tree,
     stage,
-    unwritten,
 )
 from steps.surroundings import Site, context, environment
 from steps.warm import Forked, Parents
 
 Process = Launched | Forked | Attached
-Patiently = Callable[[Callable[[], list[str]]], list[str]]
+Patiently = Callable[[Callable[[], "_Kept"]], "_Kept"]
 
 _PYTHON_ERROR = re.compile(r"[A-Za-z_][\w.]*(Error|Exception|Exit|Interrupt|Warning)\b")
 _NAMED_MAX = 20
@@ -136,7 +137,9 @@ class Attempt:
         try:
             if self._started_at is not None:
                 # What a script that failed has left may be what fills the disk.
-                _say_left_out(self._log, patiently(keep) if ended.outcome is Outcome.SUCCEEDED else keep())
+                kept = patiently(keep) if ended.outcome is Outcome.SUCCEEDED else keep()
+                _say_left_out(self._log, kept.left_out)
+                ended = replace(ended, left=kept.left)
         except (CanalisError, OSError) as error:
             ended = self.as_ended(error)
         self._mark(FINISHING)
@@ -251,26 +254,36 @@ def _judge(work: Work, control: Control, code: int | None, log: Path, started_at
     return Ended(Outcome.FAILED, code, "script_failed", reason, started_at, now)
 
 
-def _keep(ports: Ports, work: Work, folder: Path, ended: Ended) -> list[str]:
-    """Keep what the script left in outputs/ and logs/, and its uploads when it succeeded; what was left out."""
+@dataclass(frozen=True)
+class _Kept:
+    """What was not kept, since it is no file; and the imprint of what lies at the place of each output."""
+
+    left_out: list[str]
+    left: dict[str, str]
+
+
+def _keep(ports: Ports, work: Work, folder: Path, ended: Ended) -> _Kept:
+    """Keep what the script left in outputs/ and logs/, and its uploads when it succeeded."""
     left_out: list[str] = []
+    imprints: dict[str, str] = {}
     if ended.outcome is Outcome.SUCCEEDED:
         left_out = keep_uploads(ports, work, folder)
         register_outputs(ports, work)
-        if empty := unwritten(ports, work):
+        imprints = left(ports, work)
+        if empty := [name for name, imprint in imprints.items() if imprint == NOTHING]:
             # Else a run that goes on from this one would take them for deleted.
             ports.blobs.put(records(work.step_run_id) + UNWRITTEN, json.dumps(empty).encode())
     for name in KEPT_FOLDERS:
-        left = folder / name
-        if not left.is_dir() or not any(left.iterdir()):
+        found = folder / name
+        if not found.is_dir() or not any(found.iterdir()):
             continue
         kept = artifacts(work.step_run_id) + name
         target = local_path(ports.blobs, kept)
         if target is not None and not target.exists():
-            left.rename(target)
+            found.rename(target)
         else:
-            left_out += [f"{name}/{below}" for below in put_tree(ports.blobs, left, kept)]
-    return left_out
+            left_out += [f"{name}/{below}" for below in put_tree(ports.blobs, found, kept)]
+    return _Kept(left_out, imprints)
 
 
 def _say_left_out(log: Path, names: list[str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -61,6 +61,7 @@ class Ended:
     error_code   stable word, with `error` in plain words, when it did not succeed
     started_at, ended_at   seconds since 1970; started_at None when nothing was started
     marks        which segment of its time began when (canalis.contract.times), as far as the backend can tell
+    left         by output, the imprint of what lies there now (canalis/contract/places.py)
     """
 
     outcome: Outcome
@@ -70,6 +71,7 @@ class Ended:
     started_at: float | None = None
     ended_at: float | None = None
     marks: tuple[Mark, ...] = ()
+    left: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ def report(ports: Ports, attempt: Attempt, ended: Ended) -> None:
         started_at=ended.started_at,
         ended_at=ended.ended_at if ended.ended_at is not None else ports.clock.now(),
         marks=ended.marks,
+        left=dict(ended.left),
     )
     ports.bus.send([Send(queue=ORCHESTRATOR_QUEUE, message=message, trace=current())])
 

@@ -19,7 +19,7 @@ from canalis.contract.graph import Input, Output
 from canalis.contract.layout import KEPT_FOLDERS, content_key, snapshot_key
 from canalis.contract.parameters import places_id
 from canalis.contract.patterns import below_common, is_pattern, leaves, listing_prefix, matches, unescaped
-from canalis.contract.places import Place, is_written
+from canalis.contract.places import Place, imprint_of
 from canalis.contract.ports import AttemptKey, BlobStore, Ports
 from canalis.contract.run import StepRunId
 from steps import links
@@ -106,9 +106,9 @@ def keep_uploads(ports: Ports, work: Work, folder: Path) -> list[str]:
     return skipped
 
 
-def unwritten(ports: Ports, work: Work) -> list[str]:
-    """Names of the outputs at whose places nothing lies."""
-    return [port.name for port in work.node.outputs if not is_written(ports.stores, work.outputs[port.name])]
+def left(ports: Ports, work: Work) -> dict[str, str]:
+    """The imprint of what lies at the place of each output."""
+    return {port.name: imprint_of(ports.stores, work.outputs[port.name]) for port in work.node.outputs}
 
 
 def clear(work: Work, folder: Path) -> None:

@@ -62,6 +62,7 @@ class StepEnded(_Message):
     error_code      stable word for why it did not succeed, with `error` in plain words
     started_at, ended_at   seconds since 1970, UTC; started_at None when the author's code never began
     marks           which segment of its time began when, in order, from when a worker had it in hand
+    left            by output, the imprint of what lay there at the end (canalis/contract/places.py)
     """
 
     kind: Literal["step_ended"] = "step_ended"
@@ -75,6 +76,7 @@ class StepEnded(_Message):
     started_at: float | None = None
     ended_at: float | None = None
     marks: tuple[Mark, ...] = ()
+    left: dict[str, str] = Field(default_factory=dict)
 
 
 class CancelRequested(_Message):

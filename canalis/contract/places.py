@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from canalis.contract.graph import DataPathValue, Output
 from canalis.contract.parameters import text_in
-from canalis.contract.ports import Stores
+from canalis.contract.ports import BlobInfo, BlobStore, Stores
 from canalis.contract.run import RunRequest, StepRunId
 
+NOTHING = "-"  # the imprint of a place where no file lies
+FILES_MAX = 100_000  # that are looked through at one place
+_READ_BYTES_MAX = 64 * 2**20  # of files on this disk whose contents are a part of it: a tenth of a second
 _DEFAULT_PATH = {"reference": "azureml/{run-id}/{output-name}", "dataset": "dataset/{run-id}/{output-name}"}
 
 
@@ -26,6 +32,58 @@ def is_written(stores: Stores, place: Place) -> bool:
     if place.path and store.info(place.path) is not None:
         return True
     return next(store.list(f"{place.path}/" if place.path else ""), None) is not None
+
+
+def imprint_of(stores: Stores, place: Place) -> str:
+    """What lies at a place, as one short text: another one once a file there was written, made or deleted.
+
+    NOTHING where no file lies, "" where there are too many to look through. Raises NotFound for a datastore.
+    """
+    store = stores.open(place.datastore)
+    files = _files_at(store, place.path)
+    if not files:
+        return NOTHING if files is not None else ""
+    is_quickly_read = store.folder() is not None and sum(info.size for info in files) <= _READ_BYTES_MAX
+    return f"{_listing(files)}/{_contents(store, files)}" if is_quickly_read else _listing(files)
+
+
+def still_lies(stores: Stores, place: Place, imprint: str) -> bool:
+    """Whether what lies at a place is what had this imprint. Files that were only touched or copied back are the same.
+
+    False where it cannot be told. Raises NotFound for a datastore.
+    """
+    store = stores.open(place.datastore)
+    files = _files_at(store, place.path)
+    if not files or not imprint:
+        return files == [] and imprint == NOTHING
+    listing, _, contents = imprint.partition("/")
+    if listing == _listing(files):
+        return True
+    return contents != "" and store.folder() is not None and contents == _contents(store, files)
+
+
+def _files_at(store: BlobStore, path: str) -> list[BlobInfo] | None:
+    """The file or files of a place; None for too many."""
+    if path and (alone := store.info(path)) is not None:
+        return [alone]
+    found = list(islice(store.list(f"{path}/" if path else ""), FILES_MAX + 1))
+    return found if len(found) <= FILES_MAX else None
+
+
+def _listing(files: Sequence[BlobInfo]) -> str:
+    listed = hashlib.sha256()
+    for info in files:
+        listed.update(f"{info.key}\0{info.size}\0{info.modified_at!r}\n".encode("utf-8", "surrogateescape"))
+    return listed.hexdigest()
+
+
+def _contents(store: BlobStore, files: Sequence[BlobInfo]) -> str:
+    contents = hashlib.sha256()
+    for info in files:
+        contents.update(f"{info.key}\0{info.size}\n".encode("utf-8", "surrogateescape"))
+        for piece in store.read(info.key):
+            contents.update(piece)
+    return contents.hexdigest()
 
 
 def output_place(request: RunRequest, port: Output, owner: StepRunId) -> Place:
