@@ -19,7 +19,7 @@ from adapters.sqlite import Database, SqliteBus, SqliteDocuments, SqliteRuns
 from adapters.web import HttpWeb
 from benchmarks import workloads
 from benchmarks.workloads import Edges
-from canalis.contract.graph import CommandWork, Graph, Node
+from canalis.contract.graph import CommandWork, Graph, Node, Settings
 from canalis.contract.ports import AttemptKey, Ports
 from canalis.contract.run import ComputeChoice
 from canalis.contract.status import Outcome
@@ -60,10 +60,16 @@ class StubBackend:
 
 def graph(edges: Edges) -> Graph:
     """Steps that wait for each other and do nothing."""
-    work = CommandWork(line=("true",))
+    work, settings = CommandWork(line=("true",)), Settings(reuse=False)  # each run is to do all of it
     return Graph(
         nodes=tuple(
-            Node(key=f"s{number}", name=f"s{number}", work=work, after=tuple(f"s{earlier}" for earlier in before))
+            Node(
+                key=f"s{number}",
+                name=f"s{number}",
+                work=work,
+                after=tuple(f"s{earlier}" for earlier in before),
+                settings=settings,
+            )
             for number, before in enumerate(edges)
         )
     )

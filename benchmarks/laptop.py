@@ -48,6 +48,7 @@ class Laptop:
                 compute_target=self.target,
                 source_directory=str(self.source),
                 runconfig=configuration,
+                allow_reuse=False,
             )
             for earlier in before:
                 step.run_after(steps[earlier])
@@ -65,7 +66,13 @@ class Laptop:
     def import_s(self) -> float:
         """Seconds between the start of a step and the end of its script's heavy imports."""
         (self.source / "heavy.py").write_text(HEAVY_SCRIPT)
-        step = PythonScriptStep("heavy.py", name="heavy", compute_target=self.target, source_directory=str(self.source))
+        step = PythonScriptStep(
+            "heavy.py",
+            name="heavy",
+            compute_target=self.target,
+            source_directory=str(self.source),
+            allow_reuse=False,
+        )
         run = self.submit(Pipeline(self.workspace, [step]))
         run.wait_for_completion(show_output=False)
         (done,) = run.get_steps()

@@ -22,7 +22,8 @@ from azureml.pipeline.core import Pipeline
 from azureml.pipeline.steps import PythonScriptStep
 
 workspace = Workspace.from_config()
-step = PythonScriptStep("first.py", name="first", arguments=[sys.argv[1]], source_directory="scripts")
+parts = dict(name="first", arguments=[sys.argv[1]], source_directory="scripts", allow_reuse=False)
+step = PythonScriptStep("first.py", **parts)
 Experiment(workspace, "cold").submit(Pipeline(workspace, [step]))
 """
 _DIES_AT = 15  # of the steps of the chain in which the service is killed

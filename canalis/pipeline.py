@@ -17,9 +17,10 @@ from canalis.contract.value_faults import value_faults
 from canalis.data import PipelineData
 from canalis.dataset import OutputFileDatasetConfig
 from canalis.pipeline_run import PipelineRun
+from canalis.planning import PlannedStep
 from canalis.published import PublishedPipeline, published_by
 from canalis.steps import PipelineStep, StepSequence
-from canalis.submission import send_sources, submit_draft
+from canalis.submission import plan_draft, send_sources, submit_draft
 from canalis.within import Store, Within
 
 
@@ -142,6 +143,20 @@ class Pipeline(V1):
             idempotency_key=key,
         )
         return run
+
+    def plan(
+        self,
+        experiment_name: str,
+        pipeline_parameters: dict[str, Any] | None = None,
+        regenerate_outputs: bool = False,
+    ) -> list[PlannedStep]:
+        """Which steps would run if this were submitted now, and why. Not in v1.
+
+        A step is reused when nothing that it is made of has changed since some run has made it. Of each step that
+        would run, `changes` names exactly the ingredients that did, with both values.
+        Raises   as submit() does
+        """
+        return plan_draft(self._draft, experiment_name, pipeline_parameters, regenerate_outputs)
 
     def _submit_in(self, workspace: Within, experiment_name: str, **options: Any) -> PipelineRun:
         return self.submit(experiment_name, **options)

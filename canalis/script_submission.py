@@ -38,6 +38,7 @@ def _step_of(config: ScriptRunConfig) -> PipelineStep:
         "compute_target": config.run_config.target,
         "runconfig": config.run_config,
         "source_directory": config.source_directory or ".",
+        "allow_reuse": False,  # v1 reuses steps of pipelines and nothing else
     }
     if config.script is None:
         return CommandStep(command=_line(config), name="command", **parts)

@@ -18,6 +18,7 @@ from canalis.contract.parameters import assign
 from canalis.contract.run import new_run_id
 from canalis.contract.value_faults import value_faults
 from canalis.installed import tell_what_is_missing
+from canalis.planning import PlannedStep, plan_of, stop_if_planning
 from canalis.snapshot import Snapshots
 from canalis.telling import SOURCES
 from canalis.within import Within
@@ -57,18 +58,35 @@ def submit_draft(
         "tags": as_texts(tags),
         "parent": parent or surrounding_run(),
     }
+    stop_if_planning(workspace, body)
     body["properties"] |= properties or {}
     if idempotency_key is not None:
         # Only what was asked for: not the run's id, which the key stands for, nor the folder of this checkout.
         body |= {"run_id": None, "properties": {}}
     view = workspace._client.post_document("/runs", json.dumps(body).encode(), idempotency_key)
     run = workspace._run(view)
-    nodes = sent.graph.nodes
-    for node in nodes[:_NAMED_MAX]:
-        print(f"Step {node.name} will run" + ("" if node.key == node.name else f" as {node.key}"))
-    if len(nodes) > _NAMED_MAX:
-        print(f"... and {len(nodes) - _NAMED_MAX} steps more")
+    tell_what_runs(sent.graph, workspace._client.get(f"/runs/{run.id}/steps") if view["steps"].get("reused") else ())
     return tell_submitted(run)
+
+
+def tell_what_runs(graph: Graph, steps: Iterable[dict[str, Any]]) -> None:
+    """Say of each step of a run whether it runs. `steps` are its views, when an earlier result stands in for any."""
+    kept = {step["node"]: step["kept_from"] for step in steps if step["kept_from"]}
+    for node in graph.nodes[:_NAMED_MAX]:
+        word = f"is reused from run {kept[node.key].partition('.')[0][:8]}" if node.key in kept else "will run"
+        print(f"Step {node.name} {word}" + ("" if node.key == node.name else f" as {node.key}"))
+    if len(graph.nodes) > _NAMED_MAX:
+        print(f"... and {len(graph.nodes) - _NAMED_MAX} steps more")
+
+
+def plan_draft(
+    draft: Drawn, experiment_name: str, parameters: dict[str, Any] | None = None, regenerate_outputs: bool = False
+) -> list[PlannedStep]:
+    """What of a pipeline would run. The source files are sent as for a run. Raises as Pipeline.submit says."""
+    values = values_of(parameters)
+    sent = send_sources(draft, values)
+    asked = {"experiment": experiment_name, "parameters": as_json(values), "regenerate_outputs": regenerate_outputs}
+    return plan_of(draft.workspace, {**sent.as_json(), **asked})
 
 
 @dataclass(frozen=True)

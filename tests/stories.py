@@ -27,7 +27,7 @@ def a_graph(*lines: str, retries: int = 0, rest_s: float = 0.0, data: bool = Fal
         for before, name in pairwise(names):
             if before not in after[name]:
                 after[name].append(before)
-    settings = Settings(retries=retries, retry_rest_s=rest_s)
+    settings = Settings(retries=retries, retry_rest_s=rest_s, reuse=False)  # what a story tells happens in each run
     return Graph(nodes=tuple(_node(name, before, settings, data) for name, before in after.items()))
 
 

@@ -17,6 +17,7 @@ from canalis.contract.run import StepRunId
 STEP_LOG = "user_logs/std_log.txt"
 METRICS = "metrics.jsonl"
 KEPT_FOLDERS = ("outputs", "logs")  # of the working folder: what a script leaves there is kept with its run
+MADE_OF = "made_of.json"  # of a run itself: what each of its steps is made of, and why it runs or does not
 UNWRITTEN = "unwritten.json"  # names of the outputs that a step left empty when it succeeded; no file: none
 SECRETS_READ = "secrets_read"  # grows by a byte before the script of a step reads a secret
 RUN_ITSELF = "_run"  # takes a node's place for what belongs to the pipeline run; no node key begins with _

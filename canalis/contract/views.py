@@ -42,7 +42,7 @@ class StepView(Part):
     earlier     the attempts before that one, and how each ended
     status      our word; status_v1 is PipelineRun's vocabulary, run_status_v1 that of Run.status
     waits_for   what must happen before it goes on, in words; empty when it is not waiting
-    kept_from   the step run that stands in for it, in a run that was resumed; its outputs, log and metrics are read
+    kept_from   the step run that stands in for it, where it was kept or reused; its outputs, log and metrics are read
     waits_since when it began to wait for that
     owner, lease_until   who works on it, and until when nobody else may; "" while nobody does
     times       seconds by segment (canalis.contract.times), those that took time; they do not overlap, and

@@ -159,6 +159,7 @@ def a_request(world: World, method: str, path: str) -> tuple[str, dict[str, Any]
     run = "/runs/{run}"
     known: dict[tuple[str, str], tuple[str, dict[str, Any]]] = {
         ("GET", "/"): ("http://test/", {}),
+        ("POST", "/plans"): ("/plans", {"json": world.submission()}),
         ("POST", "/runs"): ("/runs", {"json": world.submission()}),
         ("PATCH", "/runs/{name}"): (run, {"json": {"tags": {"t": "1"}}}),
         ("POST", "/runs/{name}/cancel"): (f"{run}/cancel", {}),
@@ -353,7 +354,9 @@ def test_what_is_refused_to_scripts_is_what_would_reach_others(world):
         ("GET", "/health/details"),
         ("GET", "/"),
         ("GET", "/audit"),
+        ("POST", "/plans"),
         ("POST", "/runs/{name}/resume"),
+        ("GET", "/runs/{name}/reasons"),
         ("GET", "/snapshots/{identity}"),
         ("GET", "/snapshots/{identity}/files/{path:path}"),
         ("GET", "/experiments"),

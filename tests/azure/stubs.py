@@ -39,7 +39,7 @@ def fickle_graph(edges: Edges, failing_every: int = 9, lost_every: int = 13) -> 
                 name=f"s{number}",
                 work=CommandWork(line=(line(number),)),
                 after=tuple(f"s{earlier}" for earlier in before),
-                settings=Settings(retries=RETRIES),
+                settings=Settings(retries=RETRIES, reuse=False),
             )
             for number, before in enumerate(edges)
         )

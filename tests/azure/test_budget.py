@@ -159,7 +159,8 @@ def of_scripts(door: AzureDoor, source: Path, count: int) -> Counter[str]:
     for number in range(count):
         output = OutputFileDatasetConfig(f"file{number}")
         arguments = ["--to", output] + (["--from", last.as_input(f"file{number - 1}")] if last else [])
-        steps.append(PythonScriptStep("pass_on.py", f"s{number}", arguments, source_directory=str(source)))
+        name = f"s{number}"
+        steps.append(PythonScriptStep("pass_on.py", name, arguments, source_directory=str(source), allow_reuse=False))
         last = output
     (messages, _), executions = sent(door), executed(door)
     stack.tables.reset()

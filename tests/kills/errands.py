@@ -87,6 +87,7 @@ def _node(key: str, kind: str, after: list[str], mark: Path, choose: random.Rand
     ledger = mark.parent / "ledger"
     line = "; ".join((_BEGIN, _WORK[kind], _END)).format(ledger=ledger, mark=mark, digit=choose.randrange(1, 9))
     settings = Settings(
+        reuse=False,  # each errand is to be run
         retries=choose.choice([1, 2]) if kind == "stumbles" else choose.choice([0, 1]) if kind == "fails" else 0,
         retry_rest_s=choose.choice([0.0, 0.0, 0.05]),
         # The limit of the others is far: none of them may ever be told that it worked too long.

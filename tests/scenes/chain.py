@@ -46,6 +46,7 @@ class Chain:
                     inputs=before,
                     outputs=[made],
                     source_directory=str(self.author.folder),
+                    allow_reuse=False,
                 )
             )
             before = [made]

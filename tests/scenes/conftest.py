@@ -86,8 +86,9 @@ class Author:
         return name
 
     def step(self, name: str, text: str = "", **parts: object) -> PythonScriptStep:
-        """A step that runs a script of that text."""
+        """A step that runs a script of that text, also when another scene has run an equal one before."""
         parts.setdefault("source_directory", str(self.folder))
+        parts.setdefault("allow_reuse", False)
         return PythonScriptStep(script_name=self.writes(f"{name}.py", text), name=name, **parts)
 
     def submits(self, *steps: object, experiment: str = "scene", **options: object) -> PipelineRun:

@@ -155,7 +155,7 @@ def test_what_is_covered_can_be_listed_anywhere(tmp_path):
 
     listed = canalis("coverage", cwd=tmp_path).stdout
     assert "azureml.pipeline.steps: CommandStep, PythonScriptStep\n" in listed
-    assert "\nPipeline: graph, load_yaml, publish, steps, submit, validate, workspace" in listed.replace(
+    assert "\nPipeline: graph, load_yaml, plan, publish, steps, submit, validate, workspace" in listed.replace(
         "description, ", ""
     )
     assert "  planned: service_endpoint\n" in listed

@@ -17,8 +17,9 @@ from azureml.pipeline.steps import PythonScriptStep
 import sys
 
 ws = Workspace.get("scenes")
-first = PythonScriptStep("step.py", name="first", arguments=["first"], source_directory="src")
-second = PythonScriptStep("step.py", name="second", arguments=sys.argv[1:] or ["second"], source_directory="src")
+parts = {"source_directory": "src", "allow_reuse": False}
+first = PythonScriptStep("step.py", name="first", arguments=["first"], **parts)
+second = PythonScriptStep("step.py", name="second", arguments=sys.argv[1:] or ["second"], **parts)
 second.run_after(first)
 run = Experiment(ws, "cli").submit(Pipeline(ws, [second]))
 """

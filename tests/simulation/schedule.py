@@ -80,7 +80,7 @@ def a_graph(*edges: str, retries: int = 0, rest_s: float = 0.0, timeout_s: float
             after.setdefault(name, [])
         for before, name in itertools.pairwise(names):
             after[name].append(before)
-    settings = Settings(retries=retries, retry_rest_s=rest_s, timeout_s=timeout_s)
+    settings = Settings(retries=retries, retry_rest_s=rest_s, timeout_s=timeout_s, reuse=False)
     return Graph(
         nodes=tuple(
             Node(

@@ -11,7 +11,7 @@ from adapters.sealed import KEY_BYTES, SealedDocuments
 from adapters.sqlite import Database, SqliteBus, SqliteDocuments, SqliteRuns
 from adapters.web import HttpWeb
 from canalis.contract.announcements import ANNOUNCEMENTS, Announcement, Listening
-from canalis.contract.graph import CommandWork, Graph, Node, content_id
+from canalis.contract.graph import CommandWork, Graph, Node, Settings, content_id
 from canalis.contract.layout import graph_key
 from canalis.contract.messages import NOTICES_QUEUE, StepEnded, from_bytes, received
 from canalis.contract.ports import Ports, Run
@@ -28,7 +28,7 @@ from tests.contract.conftest import StoryClock
 from tests.receivers import Receiver
 
 SOURCE = "https://ws.example.com"
-GRAPH = Graph(nodes=(Node(key="a", name="a", work=CommandWork(line=("true",))),))
+GRAPH = Graph(nodes=(Node(key="a", name="a", work=CommandWork(line=("true",)), settings=Settings(reuse=False)),))
 
 
 class Town:

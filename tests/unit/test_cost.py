@@ -14,7 +14,7 @@ from adapters.sqlite import Database, SqliteBus, SqliteDocuments, SqliteRuns
 from benchmarks.engine import StubBackend
 from benchmarks.workloads import Edges, chain, fan_out
 from canalis.contract.costs import SERVICE, CostView, cost_view
-from canalis.contract.graph import CommandWork, Graph, Node
+from canalis.contract.graph import CommandWork, Graph, Node, Settings
 from canalis.contract.messages import ORCHESTRATOR_QUEUE, CancelRequested, from_bytes, steps_queue
 from canalis.contract.ports import AttemptKey, Ports, Run
 from canalis.contract.run import ComputeChoice
@@ -54,7 +54,13 @@ class Engine:
     def submit(self, edges: Edges) -> Run:
         work = CommandWork(line=("true",))
         nodes = tuple(
-            Node(key=f"s{number}", name=f"s{number}", work=work, after=tuple(f"s{earlier}" for earlier in before))
+            Node(
+                key=f"s{number}",
+                name=f"s{number}",
+                work=work,
+                after=tuple(f"s{earlier}" for earlier in before),
+                settings=Settings(reuse=False),
+            )
             for number, before in enumerate(edges)
         )
         asked = Submission(graph=Graph(nodes=nodes), experiment="cost")
