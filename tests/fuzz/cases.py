@@ -63,8 +63,11 @@ class Answers:
         return f"{self.cases:,} requests to {len(self.routes)} routes: {by_status}; {len(self.wrong)} wrong"
 
 
-def ask_all(folder: Path, number: int, slices: int, cases: int, first_seed: int) -> Answers:
-    """Ask each route of a slice of all so many times, half of it with what its description forbids."""
+def ask_all(folder: Path, number: int, slices: int, cases: int, first_seed: int, at_least: int = 0) -> Answers:
+    """Ask each route of a slice of all so many times, half of it with what its description forbids.
+
+    at_least   times in all: of some routes there are not so many requests, and then all are asked some more
+    """
     total = Answers()
     with _workspace(folder) as app:
         # Who may ask is not what this is about: without it no case leaves the token out.
@@ -72,14 +75,17 @@ def ask_all(folder: Path, number: int, slices: int, cases: int, first_seed: int)
         schema = schemathesis.openapi.from_dict(description)
         operations = [found.ok() for found in schema.get_all_operations()][number::slices]
         furnished = Furnished(app)
-        for place, operation in enumerate(operations):
-            if operation.method == "get":
-                total.add(_asked(app, furnished, operation, cases, first_seed + place))
-                continue
-            # A workspace of its own: what one route has deleted must not be missed by the next one's requests.
-            with _workspace(folder) as own:
-                total.add(_asked(own, Furnished(own), operation, cases, first_seed + place))
-    return total
+        while True:
+            for place, operation in enumerate(operations):
+                if operation.method == "get":
+                    total.add(_asked(app, furnished, operation, cases, first_seed + place))
+                    continue
+                # A workspace of its own: what one route has deleted must not be missed by the next one's requests.
+                with _workspace(folder) as own:
+                    total.add(_asked(own, Furnished(own), operation, cases, first_seed + place))
+            if total.cases >= at_least:
+                return total
+            cases, first_seed = 2 + (at_least - total.cases) // len(operations), first_seed + len(operations)
 
 
 @contextmanager
