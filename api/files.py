@@ -41,12 +41,17 @@ RANGE_GIVEN: dict[int | str, dict[str, Any]] = {
 
 async def receive(request: Request, put: Callable[[BinaryIO], object]) -> object:
     """Take the body of a request to the disk, then hand it to `put`."""
+    fault: OSError | None = None
     with tempfile.SpooledTemporaryFile(_MEMORY_BYTES) as received:
         async for piece in request.stream():
-            try:
-                received.write(piece)
-            except OSError as error:
-                raise of_system(error, Path(tempfile.gettempdir())) or error from error
+            # It is read to its end all the same: who is still sending would find the connection broken, and no answer.
+            if fault is None:
+                try:
+                    received.write(piece)
+                except OSError as error:
+                    fault = error
+        if fault is not None:
+            raise of_system(fault, Path(tempfile.gettempdir())) or fault from fault
         received.seek(0)
         return await run_in_threadpool(put, cast(BinaryIO, received))
 

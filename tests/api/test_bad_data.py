@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import socket
+import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -10,7 +14,7 @@ import pytest
 from api import bodies
 from canalis.contract.layout import METRICS, artifacts, records
 from canalis.contract.run import StepRunId
-from tests.api.conftest import a_run
+from tests.api.conftest import TOKEN, a_run, served
 
 JSON = {"Content-Type": "application/json"}
 
@@ -87,3 +91,25 @@ def test_a_snapshot_names_whole_hashes(ask):
     for sha256 in ("zz/" + "a" * 64 + "zz", "a" * 65, "a" * 64 + "\n", "A" * 64):
         answer = ask("POST", "/snapshots", json={"files": {"a.py": {"sha256": sha256, "size": 1}}})
         assert (answer.status_code, answer.json()["error"]["code"]) == (400, "bad_request"), sha256
+
+
+class Full(tempfile.SpooledTemporaryFile):
+    """A file for which there is no room on the disk."""
+
+    def write(self, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self.name)
+
+
+def test_who_is_still_sending_hears_that_there_is_no_room(app, monkeypatch):
+    monkeypatch.setattr("api.files.tempfile.SpooledTemporaryFile", Full)
+    piece, count = b"x" * 2**16, 32
+    head = (
+        "PUT /api/v1/datastores/workspaceblobstore/files/x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+        f"Authorization: Bearer {TOKEN}\r\nContent-Length: {len(piece) * count}\r\n\r\n"
+    )
+    with served(app) as address, socket.create_connection(address, timeout=30) as connection:
+        connection.sendall(head.encode())
+        for _ in range(count):  # so slowly that it is answered meanwhile
+            connection.sendall(piece)
+            time.sleep(0.02)
+        assert connection.recv(1000).startswith(b"HTTP/1.1 507")
