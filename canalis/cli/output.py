@@ -167,10 +167,19 @@ def print_demo(
 ) -> None:
     """What the example has found, and where its files lie."""
     print()
-    rows = [(step["name"], step["run_status_v1"], _took(step), _numbers(metrics[step["name"]])) for step in steps]
+    rows = [
+        (
+            step["name"],
+            step["run_status_v1"],
+            "reused" if step["kept_from"] else _took(step),
+            _numbers(metrics[step["name"]]),
+        )
+        for step in steps
+    ]
     table(("step", "status", "took", "metrics"), rows)
     root, command = workspace._root, _this_command()
-    files, data = f"artifacts/{view['id']}", "workspaceblobstore/azureml"
+    made_by = (steps[-1]["kept_from"] or view["id"]).partition(".")[0]
+    files, data = f"artifacts/{made_by}", "workspaceblobstore/azureml"
     print(f"""
 The run   {view["id"]}: {view["run_status_v1"]}
 Files     {root / "blobs" / files if root else f"`{command} download {view['id'][:8]}` copies them here"}

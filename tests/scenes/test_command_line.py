@@ -169,3 +169,7 @@ def test_the_demo_ends_completed_and_says_where_everything_lies(project):
     assert (files / "compare" / "outputs" / "roc.png").read_bytes().startswith(b"\x89PNG")
     data = Path(next(line for line in lines if line.startswith("Data")).split()[1])
     assert list(data.glob("*.compare/best/model.pkl"))
+
+    again = canalis("demo").stdout.splitlines()  # nothing has changed
+    assert [cells(line)[2] for line in again if cells(line)[1:2] == ["Completed"]] == ["reused"] * 4
+    assert Path(next(line for line in again if line.startswith("Files")).split()[1]) == files
