@@ -292,9 +292,10 @@ def test_a_name_that_nobody_has_is_unreachable():
 # Those who take their time
 
 
-def drips(data: bytes, each_s: float = 0.02):
+def drips(data: bytes, each_s: float = 0.02, at_once: bytes = b""):
     def treat(connection: socket.socket, leaving: threading.Event) -> None:
         connection.recv(65_536)
+        connection.sendall(at_once)
         for byte in data:
             connection.sendall(bytes([byte]))
             if leaving.wait(each_s):
@@ -392,9 +393,8 @@ def test_who_resolves_names_is_given_up_in_time():
 
 def test_of_an_answer_whose_status_has_come_that_is_told_with_what_there_is_of_it():
     """It was received: to call it unreachable would have it sent again."""
-    with Rude(
-        drips(b"HTTP/1.1 202 Accepted\r\nContent-Length: 9999\r\n\r\nsoon " + b"." * 5000, each_s=0.005)
-    ) as server:
+    head = b"HTTP/1.1 202 Accepted\r\nContent-Length: 9999\r\n\r\nsoon ."
+    with Rude(drips(b"." * 5000, each_s=0.005, at_once=head)) as server:
         began = time.monotonic()
         answer = web_for(limit_s=LIMIT_S).post(f"http://127.0.0.1:{server.port}/", BODY, {})
         assert time.monotonic() - began < LIMIT_S + 1
