@@ -90,7 +90,7 @@ def sent(door: AzureDoor) -> tuple[int, int]:
 
 def said_of(door: AzureDoor, run_id: str) -> CostView:
     headers = {"Authorization": f"Bearer {door.token('Reader')}"}
-    answer = httpx2.get(f"{door.url}/api/v1/runs/{run_id}/cost", headers=headers)
+    answer = httpx2.get(f"{door.url}/api/v1/runs/{run_id}/cost", headers=headers, timeout=60.0)
     return CostView.model_validate_json(answer.content)
 
 
