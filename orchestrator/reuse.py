@@ -94,7 +94,7 @@ def consider(ports: Ports, run_id: str, request: RunRequest, graph: Graph) -> Co
     sorter = TopologicalSorter({node.key: node.predecessors() for node in graph.nodes})
     sorter.prepare()
     while level := sorter.get_ready():
-        found = [_at_first(run_id, request, graph, graph.node(key), verdicts, made_by) for key in level]
+        found = [_at_first(run_id, request, graph, graph.node(key), made_by) for key in level]
         for verdict in _looked_up(search, graph, found):
             verdicts[verdict.node] = verdict
             made_by[verdict.node] = verdict.made_by
@@ -137,14 +137,7 @@ def remembered(ports: Ports, run_id: str) -> dict[str, Any]:
     return found
 
 
-def _at_first(
-    run_id: str,
-    request: RunRequest,
-    graph: Graph,
-    node: Node,
-    verdicts: Mapping[str, Verdict],
-    made_by: Mapping[str, str],
-) -> Verdict:
+def _at_first(run_id: str, request: RunRequest, graph: Graph, node: Node, made_by: Mapping[str, str]) -> Verdict:
     """The verdict on a step before anything was looked up: that it runs, and why it must."""
     made_of = ingredients(graph, node, request, made_by)
     verdict = Verdict(node.key, made_of, fingerprint(made_of), f"{run_id}.{node.key}")
@@ -185,14 +178,23 @@ class _Search:
 
     def makers(self, fingerprints: Collection[str]) -> dict[str, list[str]]:
         """By fingerprint, the steps that make it, the newest first."""
-        unknown = [name for name in fingerprints if name not in self._beside]
-        stored = self.ports.documents.get_all(MADE, unknown) if unknown else {}
-        found = {name: list(body["by"]) for name, body in stored.items()}
-        return found | {name: [self._beside[name]] for name in fingerprints if name in self._beside}
+        beside = {name: [self._beside[name]] for name in fingerprints if name in self._beside}
+        return beside | self._stored([name for name in fingerprints if name not in beside])
 
     def judged(self, verdict: Verdict, node: Node, makers: Iterable[str]) -> Verdict:
         """The verdict, now that it is known who makes the same."""
-        known = tuple(makers)
+        found = self._judged(verdict, node, tuple(makers))
+        if found.kept is None and verdict.fingerprint in self._beside:
+            # Who has made what it reads did not make it, or not so that it is still there: somebody else may have.
+            stored = self._stored([verdict.fingerprint])
+            return self._judged(verdict, node, tuple(stored.get(verdict.fingerprint, ())))
+        return found
+
+    def _stored(self, fingerprints: Collection[str]) -> dict[str, list[str]]:
+        stored = self.ports.documents.get_all(MADE, fingerprints) if fingerprints else {}
+        return {name: list(body["by"]) for name, body in stored.items()}
+
+    def _judged(self, verdict: Verdict, node: Node, known: tuple[str, ...]) -> Verdict:
         for maker in known:
             made = self._made(maker)
             if made is None:
@@ -234,8 +236,8 @@ class _Search:
         port = stored_graph(self.ports.blobs, request.graph).node(made.node).output(output)
         try:
             return still_lies(self.ports.stores, output_place(request, port, made), imprint)
-        except (NotFound, WorldError):
-            return False  # its datastore is gone, or does not answer
+        except NotFound:
+            return False  # its datastore is gone
 
     def _imprints(self, made: StepRunId) -> Document:
         if made.run_id not in self._left:

@@ -42,7 +42,6 @@ from canalis.contract.run import RunRequest
 Ingredients = Mapping[str, str]
 
 SOURCE = "source files"  # the id of a snapshot: whoever tells of a change says which files
-FINGERPRINT_NONE = ""  # of a step that nothing may stand in for
 
 
 @dataclass(frozen=True, slots=True)

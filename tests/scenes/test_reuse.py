@@ -148,6 +148,18 @@ def test_what_failed_is_not_reused_and_what_succeeded_before_it_is(two):
     assert two.ran == ["prep", "train", "train"]
 
 
+def test_what_succeeded_later_is_found_although_it_failed_beside_what_it_was_made_from(two, project):
+    text = "    sys.exit(pathlib.Path('{}').exists())\n".format(project / "broken")
+    (project / "broken").touch()  # nothing that the step is made of
+    assert statuses(two.runs(two.pipeline(text=text))) == {"prep": "Finished", "train": "Failed"}
+    (project / "broken").unlink()
+    mended = two.runs(two.pipeline(text=text))
+    assert two.ran == ["prep", "train", "train"] and statuses(mended)["train"] == "Finished"
+    assert two.plan(two.pipeline(text=text)) == {"prep": ("reused",), "train": ("reused",)}
+    two.runs(two.pipeline(text=text))
+    assert two.ran == ["prep", "train", "train"]
+
+
 def test_a_run_that_goes_on_from_another_runs_what_it_was_told_to(two):
     first = two.runs(two.pipeline())
     again = first.resubmit(from_steps="train")
