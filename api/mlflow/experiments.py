@@ -1,4 +1,8 @@
-"""MLflow's experiments, which are ours; the name of one is its id. A script is in that of its own run."""
+"""MLflow's experiments, which are ours; the name of one is its id.
+
+A script is in the experiment of its own run, whichever it asks for: scripts that ran elsewhere set one of their own,
+and what they log after that must still find the step's run.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,6 @@ from api.callers import Caller
 from api.mlflow.shapes import CreateExperiment, Experiment, ExperimentAnswer, ExperimentMade, KeyValue
 from api.reach import Reach
 from api.service import Asking, Here, Service
-from canalis.contract.errors import AlreadyExists
 
 router = APIRouter(prefix="/mlflow/experiments", route_class=GuardedRoute, tags=["mlflow"])
 
@@ -31,16 +34,9 @@ def get_experiment_by_name(here: Here, who: Asking, experiment_name: str) -> Exp
 
 @router.post("/create", dependencies=[needs(Role.SUBMITTER, step=Reach.CHOSEN)])
 def create_experiment(here: Here, who: Asking, asked: CreateExperiment) -> ExperimentMade:
-    """Create an experiment. A script makes none: what it logs is on its step's run, in the experiment of that."""
-    if who.run is not None:
-        raise AlreadyExists(
-            f"A step logs on its own run, in experiment '{_own(here, who)}': leave create_experiment() out, or ask "
-            "for the experiment by name, which gives that one",
-            name=asked.name[:80],
-        )
-    if here.ports.documents.get("experiments", asked.name) is not None:
-        raise AlreadyExists(f"There is an experiment '{asked.name[:80]}' already", name=asked.name[:80])
-    return ExperimentMade(experiment_id=named.put_experiment(here, asked.name)["name"])
+    """Create an experiment, or find that it is there. A script is given its own run's."""
+    name = _own(here, who) if who.run is not None else named.put_experiment(here, asked.name)["name"]
+    return ExperimentMade(experiment_id=name)
 
 
 def _own(here: Service, who: Caller) -> str:

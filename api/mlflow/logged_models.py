@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 import secrets
 from contextlib import suppress
 from typing import Any
@@ -17,15 +19,17 @@ from api.mlflow.shapes import (
     LoggedModelAnswer,
     LoggedModelData,
     LoggedModelInfo,
+    LoggedModelsAnswer,
     ModelParams,
     ModelTags,
     Nothing,
+    SearchLoggedModels,
 )
 from api.mlflow.showing import artifact_uri
 from api.mlflow.tracked import Tracked, tracked
 from api.reach import Reach
 from api.service import Asking, Here, Service
-from canalis.contract.errors import Conflict, NotFound, NotSupported
+from canalis.contract.errors import BadRequest, Conflict, NotFound, NotSupported
 from canalis.contract.mlflow_ids import child_of
 from canalis.contract.ports import Document, Stored
 
@@ -35,6 +39,9 @@ MODELS = "mlflow_models"  # kind of the documents that say what a logged model i
 _LOOK = [needs(Role.READER, step=Reach.CHOSEN)]
 _WRITE = [needs(Role.SUBMITTER, step=Reach.CHOSEN)]
 _TRIES = 8
+_PAGE_MAX = 1_000
+_PAGE_DIGITS = 10
+_NAME_IS = re.compile(r"\s*(?:attributes\.)?name\s*=\s*(['\"])(.*)\1\s*", re.DOTALL)
 _UNFINISHED = "LOGGED_MODEL_PENDING"
 
 
@@ -47,7 +54,7 @@ def create_logged_model(here: Here, who: Asking, asked: CreateLoggedModel) -> Lo
             "A model is logged on a run: log it within a step, or within mlflow.start_run(run_id=...) of one"
         )
     run = tracked(here, who, source, Reach.OWN)
-    identity, now = f"m-{secrets.token_hex(16)}", int(here.ports.clock.now() * 1000)
+    identity, now = f"{_begin(run.experiment)}{secrets.token_hex(10)}", int(here.ports.clock.now() * 1000)
     body = {
         "run": run.id,
         "experiment": run.experiment,
@@ -60,8 +67,29 @@ def create_logged_model(here: Here, who: Asking, asked: CreateLoggedModel) -> Lo
         "tags": {tag.key: tag.value for tag in asked.tags},
         "params": {param.key: param.value for param in asked.params},
     }
-    here.ports.documents.put(MODELS, identity, here.ports.vault.mask().hidden_in(body), if_absent=True)
+    body = here.ports.vault.mask().hidden_in(body)
+    here.ports.documents.put(MODELS, identity, body, if_absent=True)
     return _answer(identity, body, run)
+
+
+@router.post("/search", dependencies=_LOOK)
+def search_logged_models(here: Here, who: Asking, asked: SearchLoggedModels) -> LoggedModelsAnswer:
+    """The logged models of experiments, the newest first, all or those of a name: `name = 'model'`."""
+    name = _name_wanted(asked.filter)
+    found = [
+        stored
+        for experiment in dict.fromkeys(asked.experiment_ids)
+        for stored in here.ports.documents.list(MODELS, _begin(experiment))
+        if stored.body["experiment"] == experiment and name in (None, stored.body["name"])
+    ]
+    found.sort(key=lambda stored: (-stored.body["created"], stored.name))
+    skipped = int(asked.page_token) if asked.page_token.isdecimal() and len(asked.page_token) < _PAGE_DIGITS else 0
+    end = skipped + min(max(asked.max_results, 1), _PAGE_MAX)
+    shown = []
+    for stored in found[skipped:end]:
+        with suppress(NotFound):  # another run's, to a script
+            shown.append(_model(stored.name, stored.body, tracked(here, who, stored.body["run"], Reach.RUNS)))
+    return LoggedModelsAnswer(models=shown, next_page_token=str(end) if end < len(found) else "")
 
 
 @router.get("/{identity}", dependencies=_LOOK)
@@ -97,6 +125,21 @@ def set_logged_model_params(here: Here, who: Asking, identity: str, said: ModelP
     return Nothing()
 
 
+def _begin(experiment: str) -> str:
+    """How the ids of an experiment's models begin, so that they are found without looking at those of others."""
+    return "m-" + hashlib.blake2b(experiment.encode(), digest_size=6).hexdigest()
+
+
+def _name_wanted(said: str) -> str | None:
+    """The name that a filter asks for, None for any. Raises BadRequest for what is not understood."""
+    if not said.strip():
+        return None
+    found = _NAME_IS.fullmatch(said)
+    if found is None:
+        raise BadRequest(f"The filter {said[:200]!r} is not understood here. Logged models are found by name = '...'")
+    return found[2]
+
+
 def _found(here: Service, who: Caller, identity: str, reach: Reach) -> tuple[Stored, Tracked]:
     found = here.ports.documents.get(MODELS, identity)
     if found is not None:
@@ -130,6 +173,10 @@ def _free_folder(here: Service, run: Tracked, name: str) -> str:
 
 
 def _answer(identity: str, body: Document, run: Tracked) -> LoggedModelAnswer:
+    return LoggedModelAnswer(model=_model(identity, body, run))
+
+
+def _model(identity: str, body: Document, run: Tracked) -> LoggedModel:
     info = LoggedModelInfo(
         model_id=identity,
         experiment_id=body["experiment"],
@@ -142,7 +189,7 @@ def _answer(identity: str, body: Document, run: Tracked) -> LoggedModelAnswer:
         source_run_id=run.id,
         tags=_pairs(body["tags"]),
     )
-    return LoggedModelAnswer(model=LoggedModel(info=info, data=LoggedModelData(params=_pairs(body["params"]))))
+    return LoggedModel(info=info, data=LoggedModelData(params=_pairs(body["params"])))
 
 
 def _pairs(values: dict[str, str]) -> list[KeyValue]:

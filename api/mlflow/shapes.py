@@ -329,6 +329,15 @@ class CreateLoggedModel(Shape):
     tags: list[TagSaid] = Field(default_factory=list, max_length=TAGS_MAX)
 
 
+class SearchLoggedModels(Shape):
+    """Which models are looked for."""
+
+    experiment_ids: list[str] = Field(default_factory=list, max_length=100)
+    filter: str = Field(default="", max_length=1_000)
+    max_results: Long = 100
+    page_token: str = ""
+
+
 class FinalizeLoggedModel(Shape):
     """That the files of a model are there, or will not be."""
 
@@ -379,3 +388,10 @@ class LoggedModelAnswer(Shape):
     """A model, as an answer has it."""
 
     model: LoggedModel
+
+
+class LoggedModelsAnswer(Shape):
+    """Models, the newest first. `next_page_token` is "" on the last page."""
+
+    models: list[LoggedModel]
+    next_page_token: str = ""

@@ -78,10 +78,12 @@ def known_of(here: Service, run: Tracked) -> Document:
 
 def remember(here: Service, run: Tracked, news: dict[str, Any], added: dict[str, list[Any]] | None = None) -> None:
     """Write down what only MLflow knows of a run: `news` in the place of what was known, `added` behind it."""
+    mask = here.ports.vault.mask()
+    news, added = mask.hidden_in(news), mask.hidden_in(added or {})
     for _ in range(_TRIES):
         known: Stored | None = here.ports.documents.get(RUNS, run.id)
         body = dict(known.body) if known else {}
-        body |= news | {part: [*body.get(part, []), *more] for part, more in (added or {}).items()}
+        body |= news | {part: [*body.get(part, []), *more] for part, more in added.items()}
         with suppress(Conflict):
             here.ports.documents.put(RUNS, run.id, body, etag=known.etag if known else None, if_absent=known is None)
             return
@@ -106,15 +108,15 @@ def begin_child(here: Service, who: Caller, asked: CreateRun) -> Tracked:
             f"{above.run} is the run of a pipeline, below which there are its steps alone: name the run of a step "
             f"as the parent, or log on it with start_run(run_id='{above.run}')"
         )
-    name = asked.run_name or tags.get("mlflow.runName", "")
+    mask = here.ports.vault.mask()
+    name = mask.hidden_in(asked.run_name or tags.get("mlflow.runName", ""))
     body = {
-        "name": name,
         "user": asked.user_id,
         "status": "RUNNING",
         "start_time": asked.start_time,
         "tags": {key: value for key, value in tags.items() if key.startswith(_OF_MLFLOW)},
     }
-    return _new_child(here, above, name, body)
+    return _new_child(here, above, name, mask.hidden_in(body))
 
 
 def _new_child(here: Service, above: Tracked, name: str, body: Document) -> Tracked:

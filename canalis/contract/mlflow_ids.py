@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 
 from canalis.contract.errors import NotFound
-from canalis.contract.run import StepRunId
+from canalis.contract.run import RUN_ID, StepRunId, split_step_run_id
 
 CHILD_CHARACTERS_MAX = 60
 _CHILD = r"(?:[0-9A-Za-z-]|_(?!_))+"
@@ -53,9 +53,9 @@ def named(identity: str) -> Named:
     if found := _STEP.fullmatch(identity):
         run, attempt, child, node = found.groups()
         return Named(f"{run}.{node}.{int(attempt)}", child or "")
-    if not identity or "_" in identity.partition(".")[0]:
-        raise NotFound(f"There is no run {identity[:80]!r}", kind="run", name=identity[:80])
-    return Named(identity)
+    if RUN_ID.fullmatch(identity) or split_step_run_id(identity):
+        return Named(identity)
+    raise NotFound(f"There is no run {identity[:80]}", kind="run", name=identity[:80])
 
 
 def child_of(name: str) -> str:
