@@ -11,10 +11,9 @@ from typing import Any
 from fastapi import APIRouter
 
 from api.access import Caller, GuardedRoute, Role, needs
-from api.mlflow.shapes import (
+from api.mlflow.model_shapes import (
     CreateLoggedModel,
     FinalizeLoggedModel,
-    KeyValue,
     LoggedModel,
     LoggedModelAnswer,
     LoggedModelData,
@@ -22,9 +21,9 @@ from api.mlflow.shapes import (
     LoggedModelsAnswer,
     ModelParams,
     ModelTags,
-    Nothing,
     SearchLoggedModels,
 )
+from api.mlflow.shapes import KeyValue, Nothing
 from api.mlflow.showing import artifact_uri
 from api.mlflow.tracked import Tracked, tracked
 from api.reach import Reach

@@ -20,9 +20,6 @@ TAG_VALUE_MAX = 8_000
 MODEL_TEXT_MAX = 100_000  # of what describes a model or a data set
 
 RunStatus = Literal["RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED"]
-ModelStatus = Literal[
-    "LOGGED_MODEL_STATUS_UNSPECIFIED", "LOGGED_MODEL_PENDING", "LOGGED_MODEL_READY", "LOGGED_MODEL_UPLOAD_FAILED"
-]
 Key = Annotated[str, Field(min_length=1, max_length=KEY_MAX)]
 Long = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 
@@ -36,11 +33,6 @@ class Shape(BaseModel):
 def _status_word(said: object) -> object:
     words = get_args(RunStatus)  # in the order of their numbers, from 1 on
     return words[said - 1] if isinstance(said, int) and 1 <= said <= len(words) else said
-
-
-def _model_status_word(said: object) -> object:
-    words = get_args(ModelStatus)
-    return words[said] if isinstance(said, int) and 0 <= said < len(words) else said
 
 
 def _as_json(value: object) -> object:
@@ -316,82 +308,3 @@ class FilesAnswer(Shape):
 
 class Nothing(Shape):
     """That it was done: MLflow's client wants an object."""
-
-
-class CreateLoggedModel(Shape):
-    """A model whose files a script is about to log."""
-
-    experiment_id: str = ""
-    name: str = Field(default="", max_length=KEY_MAX)
-    model_type: str = Field(default="", max_length=KEY_MAX)
-    source_run_id: str = ""
-    params: list[ParamSaid] = Field(default_factory=list, max_length=PARAMS_MAX)
-    tags: list[TagSaid] = Field(default_factory=list, max_length=TAGS_MAX)
-
-
-class SearchLoggedModels(Shape):
-    """Which models are looked for."""
-
-    experiment_ids: list[str] = Field(default_factory=list, max_length=100)
-    filter: str = Field(default="", max_length=1_000)
-    max_results: Long = 100
-    page_token: str = ""
-
-
-class FinalizeLoggedModel(Shape):
-    """That the files of a model are there, or will not be."""
-
-    status: Annotated[ModelStatus, BeforeValidator(_model_status_word)]
-
-
-class ModelTags(Shape):
-    """Tags of a model."""
-
-    tags: list[TagSaid] = Field(default_factory=list, max_length=TAGS_MAX)
-
-
-class ModelParams(Shape):
-    """Parameters of a model."""
-
-    params: list[ParamSaid] = Field(default_factory=list, max_length=PARAMS_MAX)
-
-
-class LoggedModelInfo(Shape):
-    """What is known of a model. Times are in milliseconds since 1970."""
-
-    model_id: str
-    experiment_id: str
-    name: str
-    creation_timestamp_ms: int
-    last_updated_timestamp_ms: int
-    artifact_uri: str
-    status: ModelStatus
-    model_type: str = ""
-    source_run_id: str
-    tags: list[KeyValue] = Field(default_factory=list)
-
-
-class LoggedModelData(Shape):
-    """Values of a model. Its metrics are those of its run."""
-
-    params: list[KeyValue] = Field(default_factory=list)
-
-
-class LoggedModel(Shape):
-    """A model whose files are among those of a run."""
-
-    info: LoggedModelInfo
-    data: LoggedModelData
-
-
-class LoggedModelAnswer(Shape):
-    """A model, as an answer has it."""
-
-    model: LoggedModel
-
-
-class LoggedModelsAnswer(Shape):
-    """Models, the newest first. `next_page_token` is "" on the last page."""
-
-    models: list[LoggedModel]
-    next_page_token: str = ""
