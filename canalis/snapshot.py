@@ -84,9 +84,12 @@ def _upload(client: Client, files: dict[str, dict[str, Any]], at: Callable[[str]
 def _send_files(client: Client, files: dict[str, Path], missing: list[str], links: dict[str, Any]) -> dict[str, str]:
     """Send files past the service where it gives links, else through it; the places of those that went past it."""
     if not links:
-        for sha256 in missing:
-            with files[sha256].open("rb") as content:
-                client.send_file(f"/content/{sha256}", content)
+        with Bar("Sending files", len(missing)) as bar:
+            for sha256 in missing:
+                with files[sha256].open("rb") as content:
+                    client.send_file(f"/content/{sha256}", content)
+                    bar.tell(content.tell())
+                bar.file_done()
         return {}
     with Storage() as storage, Bar("Sending files", len(links)) as bar:
 
