@@ -7,12 +7,12 @@ import json
 from collections.abc import Iterable
 
 from api.mlflow.shapes import KEY_MAX, MetricSaid, ParamSaid, TagSaid
-from api.mlflow.showing import PARAMS
 from api.mlflow.tracked import Tracked
 from api.runs import Annotation, annotate_run, post_metrics
 from api.service import Service
 from canalis.contract.errors import BadRequest, TooLarge
 from canalis.contract.metrics import NOT_FINITE
+from canalis.contract.mlflow_ids import PARAMS
 from canalis.contract.views import MetricPoint
 from orchestrator.remarks import annotations_of
 

@@ -18,9 +18,9 @@ from api.mlflow.tracked import Tracked, known_of
 from api.runs import get_metrics, get_run
 from api.service import Service
 from canalis.contract.metrics import NOT_FINITE
+from canalis.contract.mlflow_ids import PARAMS
 from canalis.contract.views import MetricPoint, RunView, StepView
 
-PARAMS = "params."  # before a parameter's name among the properties of a run
 _STATUS: dict[str, RunStatus] = {
     "Completed": "FINISHED",
     "Failed": "FAILED",

@@ -176,6 +176,7 @@ def show(
     else:
         figures.print_shown(found)
         kept.print_metrics(found["metrics"], found["run"], found["steps"])
+        kept.print_parameters(found["run"], found["steps"])
 
 
 @app.command()

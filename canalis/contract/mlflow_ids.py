@@ -14,6 +14,7 @@ from canalis.contract.errors import NotFound
 from canalis.contract.run import RUN_ID, StepRunId, split_step_run_id
 
 CHILD_CHARACTERS_MAX = 60
+PARAMS = "params."  # before the name of a parameter of MLflow's among the properties of a run
 _CHILD = r"(?:[0-9A-Za-z-]|_(?!_))+"
 _STEP = re.compile(rf"([0-9a-z-]{{3,63}})_([0-9]{{1,3}})(?:-({_CHILD}))?__([0-9A-Za-z][0-9A-Za-z_-]{{0,79}})")
 _NOT_IN_A_CHILD = re.compile(r"[^0-9A-Za-z_-]+")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import subprocess
 
 import pytest
 
 from canalis.runconfig import RunConfiguration
-from tests.scenes.conftest import log_of
+from tests.scenes.conftest import CANALIS, log_of
 
 # MLflow's client tells its makers of its use, and tries again for minutes what is refused with 429 and 5xx.
 QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "GIT_PYTHON_REFRESH": "quiet"}
@@ -86,6 +87,10 @@ def test_what_a_script_logs_with_mlflow_is_on_its_steps_run(author, tmp_path):
     found.download_file("notes/hello.txt", tmp_path / "hello.txt")
     assert (tmp_path / "hello.txt").read_text() == "hello"
 
+    shown = subprocess.run([CANALIS, "show", found.id], capture_output=True, text=True, check=True).stdout
+    assert "auc 0.9" in shown and "alpha 0.5, layers [1, 2], trial-1/alpha 0.7" in shown, shown
+
+    assert author.ws.get_mlflow_tracking_uri().startswith("http")
     assert seen["metrics"] | {"loss": "0.25", "bad": "nan", "far": "-inf"} == seen["metrics"]
     assert seen["params"]["alpha"] == "0.5" and seen["history"] == [[1, 0.5], [2, 0.25]]
     assert seen["inner"] == [{"loss": 0.125}, {"alpha": "0.7"}, "inner", "FINISHED"] and seen["parent"]
