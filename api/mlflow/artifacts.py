@@ -70,15 +70,11 @@ def _checked(path: str) -> str:
 
 
 def _in_folder(here: Service, run: Tracked, folder: str, with_folder: bool) -> list[FileShown]:
-    """The files and folders right in a folder; a file's own path lists the file."""
-    folder = folder.strip("/")
-    below = f"{_checked(folder)}/" if folder else ""
+    """The files and folders right in a folder. A file has none: so MLflow's client tells it apart."""
+    below = f"{_checked(folder.strip('/'))}/" if folder.strip("/") else ""
     found: dict[str, FileShown] = {}
-    for file in runs.list_artifacts(here, run.run, run.prefix + folder):
-        path = file.path[len(run.prefix) :]
-        if path != folder and not path.startswith(below):
-            continue  # its name only begins alike
-        name, _, inner = path[len(below) :].partition("/") if path != folder else (folder.rpartition("/")[2], "", "")
-        shown = name if not with_folder else folder if path == folder else below + name
+    for file in runs.list_artifacts(here, run.run, run.prefix + below):
+        name, _, inner = file.path[len(run.prefix + below) :].partition("/")
+        shown = below + name if with_folder else name
         found[name] = FileShown(path=shown, is_dir=bool(inner), file_size=None if inner else file.size)
     return [found[name] for name in sorted(found)]
