@@ -38,6 +38,7 @@ from orchestrator.sweep import SWEEP_S
 from steps.surroundings import Site
 
 _TOKEN_S = 30 * 24 * 3600.0  # of a script whose step has no limit of time
+ENVIRONMENTS = ".environments"  # beside the workspaces' folders, of which none begins with a dot
 _AGAIN_S = 1.0  # rest of whoever keeps time after something has failed
 
 _log = logging.getLogger("canalis.local")
@@ -226,6 +227,7 @@ def _site(workspace: WorkspaceView, endpoint: str, token: str, root: Path) -> Si
         import_folders=(here / "canalis" / "alias",),
         home=root,
         tracking_token=lambda step_run: run_token.sign(run_token.key_of(token), step_run, time.time() + _TOKEN_S),
+        environments=root.parent / ENVIRONMENTS,
     )
 
 

@@ -38,6 +38,7 @@ class Site:
     tracking_token   what MLflow's client in the script is given, which knows no home; None: `token`
     inherited        this process's variables that scripts get; None: all but those that are ours
     interpreter      the one that steps run in; None: the one that their run was submitted in
+    environments     folder in which environments are built; None: they are recorded, and nothing is built
     """
 
     workspace: str
@@ -52,6 +53,7 @@ class Site:
     inherited: tuple[str, ...] | None = None
     interpreter: str | None = None
     tracking_token: Callable[[StepRunId], str] | None = None
+    environments: Path | None = None
 
 
 def hide_this_process() -> None:

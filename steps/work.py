@@ -42,6 +42,7 @@ def make_work(run: Run, graph: Graph, attempt: Attempt) -> Work:
         },
         registered={port.name: found for port in node.inputs if (found := _registered(run, port)) is not None},
         tables={port.name: read for port in node.inputs if (read := _table(run, port)) is not None},
+        environment=graph.environments.get(node.environment or "", {}),
     )
 
 

@@ -34,16 +34,7 @@ _OPTIONS = {"-i": "index_url", "--index-url": "index_url", "--pypi-url": "index_
 _OPTIONS |= {"--extra-index-url": "extra_index_urls", "-f": "find_links", "--find-links": "find_links"}
 _OPTIONS |= {"--trusted-host": "trusted_hosts"}
 _SWITCHES = {"--pre": "pre", "--no-index": "no_index"}
-_WITHOUT_EFFECT = (
-    "--no-cache-dir",
-    "--no-binary",
-    "--only-binary",
-    "--prefer-binary",
-    "--use-feature",
-    "--upgrade",
-    "-U",
-)
-_WITHOUT_EFFECT += ("--use-deprecated", "--require-hashes", "--progress-bar", "--no-deps", "--quiet", "-q", "--retries")
+_TAKES_NONE = ("--no-cache-dir", "--prefer-binary", "--upgrade", "-U", "--require-hashes", "--no-deps", "--quiet", "-q")
 _TAKES_VALUE = ("--no-binary", "--only-binary", "--use-feature", "--use-deprecated", "--progress-bar", "--retries")
 
 
@@ -196,8 +187,8 @@ class _Reading:
             self.options.setdefault(_OPTIONS[word], []).append(value)
         elif word in _SWITCHES and not values:
             self.options[_SWITCHES[word]] = ["yes"]
-        elif word in _WITHOUT_EFFECT and len(values) <= (word in _TAKES_VALUE):
-            return
+        elif (word in _TAKES_NONE and not values) or (word in _TAKES_VALUE and value):
+            return  # without effect here
         else:
             why = "name its packages in the environment" if word in ("-r", "-c", "--requirement") else "take it out"
             self.faults.append(f"pip option '{line}' means nothing here: {why}")
@@ -206,8 +197,8 @@ class _Reading:
         if self.no_wheel:
             self.faults.insert(
                 0,
-                f"conda packages that are no Python packages and have no wheel: {', '.join(self.no_wheel)}. Install them "
-                "on this machine and take them out of the specification, or run in your own interpreter "
+                f"conda packages that are no Python packages and have no wheel: {', '.join(self.no_wheel)}. Install "
+                "them on this machine and take them out of the specification, or run in your own interpreter "
                 "(`canalis environments record`)",
             )
         asked = self.options
