@@ -71,6 +71,7 @@ class Building:
         base_folder = Path(base).parent.parent
         self._variables = variables(asked.sources, os.environ, base_folder)
         self._python = base
+        self._python_told = ""
         self._lent: dict[str, Any] = {}
 
     def resolve(self) -> tuple[str, str]:
@@ -141,7 +142,8 @@ class Building:
                 self._lent |= {"folders": {}, "distributions": {}}
                 return
             why = "it is not on this machine"
-        self._asker.say(f"Warning: Python {want} was asked for, and it is built with {have}: {why}")
+        self._python_told = f"Python {want} was asked for, and it is built with {have}: {why}"
+        self._asker.say(f"Warning: {self._python_told}")
 
     def _ask_what_is_lent(self, base: str) -> dict[str, Any]:
         names = [project_name(need) for need in SDK_NEEDS]
@@ -183,4 +185,8 @@ class Building:
         if done.code:
             conda = [name for name in self._asked.from_conda if name in done.reason]
             hint = f" ({', '.join(conda)}: asked for as conda packages, looked for as pip packages)" if conda else ""
-            raise kind(f"Environment '{self._asked.name}' {how}: {done.reason}{hint} (its log is {ENVIRONMENT_LOG})")
+            told = f" ({self._python_told})" if self._python_told else ""
+            raise kind(
+                f"Environment '{self._asked.name}' {how}: {done.reason}{hint}{told}. Its log is {ENVIRONMENT_LOG}; "
+                "`canalis environments record` lets steps run in your own interpreter instead"
+            )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import select
 import shutil
 import signal
@@ -18,6 +19,9 @@ from steps.pip_settings import without_credentials
 _LOOK_S = 0.1
 _GRACE_S = 2.0
 _REASON_MAX = 700  # characters
+_ERROR = re.compile(r"[A-Za-z_][\w.]*(Error|Exception)\b|(fatal )?error\b")
+_EMPTY_WORDS = ("No solution found when resolving dependencies", "The build backend returned an error")
+_EMPTY_HINT = "indicate a problem with the package or the build environment"
 _FULL = ("No space left on device", "os error 28", "Disk quota exceeded")
 
 
@@ -63,8 +67,18 @@ class Done:
     def reason(self) -> str:
         """What uv says was wrong, on one line, shortened; all of its last words when it says so in no known way."""
         first = next((at for at, line in enumerate(self.lines) if line.lstrip().startswith("error")), -5)
-        words = [line.strip() for line in self.lines[first:]]
-        text = " ".join(word.removeprefix("error:").removeprefix("cause:").strip() for word in words if word)
+        words, inner = list[str](), list[str]()
+        for line in map(str.strip, self.lines[first:]):
+            if line in ("[stdout]", "[stderr]"):  # of a package that is built from source: its last words are enough
+                inner.append("")
+            elif line.startswith("hint"):
+                words += [] if line.endswith(_EMPTY_HINT) else [line]
+            elif inner:
+                inner.append(line)
+            else:
+                words.append(line.removeprefix("error:").removeprefix("cause:").strip())
+        last = next((line for line in reversed(inner) if _ERROR.match(line)), inner[-1] if inner else "")
+        text = " ".join(word for word in (*words, last) if word and word not in _EMPTY_WORDS)
         return text if len(text) <= _REASON_MAX else f"{text[:_REASON_MAX]}..."
 
     @property

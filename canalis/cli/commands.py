@@ -12,7 +12,7 @@ from urllib.parse import quote
 import typer
 
 from canalis import host, local
-from canalis.cli import audit, deploy, figures, here, kept, models, output, reasons, secrets, where  # noqa: F401  each brings its commands
+from canalis.cli import audit, deploy, environments, figures, here, kept, models, output, reasons, secrets, where  # noqa: F401  each brings its commands
 from canalis.cli.later import later
 from canalis.cli.words import EXIT_CODES, Json, RunId, WorkspaceName, app
 from canalis.contract.version import VERSION
