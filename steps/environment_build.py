@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -13,8 +14,9 @@ from typing import Any
 from canalis.contract.environments import Wanted, project_name
 from canalis.contract.errors import AuthorError, StoreFull
 from canalis.contract.layout import ENVIRONMENT_LOG
+from canalis.contract.masking import Mask
 from steps import borrowed, uv
-from steps.pip_settings import variables
+from steps.pip_settings import credentials, variables
 from steps.stamps import short_hash, stamp, stamps, write_whole
 from steps.uv import Asker, Done
 
@@ -61,7 +63,6 @@ class Building:
     def __init__(self, asked: Wanted, base: str, asker: Asker, folder: Path, lock: int) -> None:
         self._asked = asked
         self._base = base
-        self._asker = asker
         self._folder = folder
         self._lock = lock
         found = uv.program()
@@ -70,6 +71,8 @@ class Building:
         self._uv = found
         base_folder = Path(base).parent.parent
         self._variables = variables(asked.sources, os.environ, base_folder)
+        secrets = Mask(credentials([*self._variables.values(), *asked.requirements]))
+        self._asker = replace(asker, hide=lambda text: secrets.hidden(asker.hide(text)))
         self._python = base
         self._python_told = ""
         self._lent: dict[str, Any] = {}

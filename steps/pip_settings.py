@@ -12,7 +12,7 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -61,7 +61,7 @@ def variables(sources: Sources, surroundings: Mapping[str, str], venv: Path | No
     }
 
 
-def credentials(texts: Iterator[str] | list[str]) -> list[str]:
+def credentials(texts: Iterable[str]) -> list[str]:
     """The passwords and tokens in addresses, as they are written and as they are meant.
 
     >>> credentials(["https://ann:pa55%2Fword@host/simple https://token@other"])
