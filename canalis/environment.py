@@ -1,4 +1,4 @@
-"""What a step wants installed around it. Recorded with the run, as v1's objects describe it.
+"""What a step wants installed around it, as v1's objects describe it. Built on this machine, recorded in the cloud.
 
 Source   reference section 7
 """

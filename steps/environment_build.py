@@ -16,7 +16,7 @@ from canalis.contract.errors import AuthorError, StoreFull
 from canalis.contract.layout import ENVIRONMENT_LOG
 from canalis.contract.masking import Mask
 from steps import borrowed, uv
-from steps.pip_settings import credentials, variables
+from steps.pip_settings import credentials, variables, without_credentials
 from steps.stamps import short_hash, stamp, stamps, write_whole
 from steps.uv import Asker, Done
 
@@ -122,7 +122,8 @@ class Building:
                 self._check(done, EnvironmentNotBuilt, "cannot be built")
             self._lend(folder)
             write_whole(
-                folder / RECORD_FILE, {"requirements": lock.splitlines(), "python": self._python, "at": time.time()}
+                folder / RECORD_FILE,
+                {"requirements": without_credentials(lock).splitlines(), "python": self._python, "at": time.time()},
             )
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)

@@ -21,7 +21,7 @@ _GRACE_S = 2.0
 _REASON_MAX = 700  # characters
 _ERROR = re.compile(r"[A-Za-z_][\w.]*(Error|Exception)\b|(fatal )?error\b")
 _EMPTY_WORDS = ("No solution found when resolving dependencies", "The build backend returned an error")
-_EMPTY_HINT = "indicate a problem with the package or the build environment"
+_EMPTY_HINT = "a problem with the package or the build environment"
 _FULL = ("No space left on device", "os error 28", "Disk quota exceeded")
 
 
@@ -133,9 +133,11 @@ def run(
 
 def _listen(said: int, asker: Asker) -> list[str]:
     lines, rest = list[str](), b""
+    waiter = select.poll()  # unlike `select`, it takes files of any number
+    waiter.register(said, select.POLLIN | select.POLLHUP)
     while True:
         asker.go_on()
-        if not select.select([said], [], [], _LOOK_S)[0]:
+        if not waiter.poll(_LOOK_S * 1000):
             continue
         data = os.read(said, 65536)
         *whole, rest = (rest + data).split(b"\n") if data else [rest, b""]

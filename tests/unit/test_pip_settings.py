@@ -13,6 +13,7 @@ import pytest
 from canalis.contract.environments import Sources, project_name
 from steps.environment_build import SDK_NEEDS
 from steps.pip_settings import credentials, variables, without_credentials
+from steps.uv import Done
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -97,3 +98,29 @@ def test_an_interpreter_lends_what_is_asked_for_with_its_needs_and_says_what_it_
     assert found["missing"] == ["no-such-thing"]
     assert {"pydantic", "pydantic_core", "typing_extensions"} <= set(found["folders"])
     assert "pandas" not in found["folders"] and "typing-extensions" in map(project_name, found["at_least"])
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        (
+            "Using x\nerror: No solution found when resolving dependencies\n  cause: Because there is no version of a==9\n",
+            "Because there is no version of a==9",
+        ),
+        (
+            "error: Failed to build `a==1`\n  cause: Call to `build` failed\n    [stdout]\n    much\n    [stderr]\n"
+            "    Traceback (most recent call last):\n    ValueError: no compiler\n    hint: This usually indicates a problem "
+            "with the package or the build environment\n",
+            "Failed to build `a==1` Call to `build` failed ValueError: no compiler",
+        ),
+        ("something\nelse\n", "something else"),
+        ("error: " + "x" * 900, "x" * 700 + "..."),
+    ],
+)
+def test_the_reason_is_what_the_resolver_says_and_the_last_words_of_what_does_not_build(said, reason):
+    assert Done(2, tuple(said.splitlines())).reason == reason
+
+
+def test_a_full_disk_is_known_by_its_words():
+    assert Done(1, ("error: failed to write", "  cause: No space left on device (os error 28)")).is_disk_full
+    assert not Done(0, ("No space left on device",)).is_disk_full
