@@ -12,6 +12,8 @@ import pytest
 
 from canalis.conda import CondaDependencies
 from canalis.contract.errors import GraphError
+from canalis.environment import Environment
+from canalis.exceptions import UserErrorException
 from canalis.runconfig import RunConfiguration
 from canalis.workspace import Workspace
 from tests.scenes.conftest import CANALIS, Author, log_of, statuses
@@ -264,3 +266,20 @@ def test_a_package_comes_from_the_index(author):
         author.step("a", "import iniconfig; print(iniconfig.__file__)", runconfig=asking("iniconfig==2.0.0"))
     )
     assert "/.environments/built/" in log_of(run, "a")
+
+
+def test_a_private_wheel_is_kept_with_the_workspace(author, project):
+    wheel = wheel_of(project, "private", "VALUE = 1\n")
+    kept = Environment.add_private_pip_wheel(author.ws, str(wheel), exist_ok=True)
+    with pytest.raises(UserErrorException, match="already"):
+        Environment.add_private_pip_wheel(author.ws, str(wheel))
+    with pytest.raises(UserErrorException, match="is no wheel"):
+        Environment.add_private_pip_wheel(author.ws, str(project))
+    wheel.unlink()
+
+    script = "import private; print(private.VALUE)"
+    assert log_of(author.runs(author.step("a", script, runconfig=asking(kept))), "a").strip() == "1"
+
+    Environment.add_private_pip_wheel(author.ws, str(wheel_of(project, "private", "VALUE = 22\n")), exist_ok=True)
+    again = author.runs(author.step("a", script, runconfig=asking(kept)), regenerate_outputs=True)
+    assert log_of(again, "a").strip() == "22", "another file of that name is another environment"
