@@ -139,9 +139,11 @@ class Building:
         why = "Canalis needs 3.11 or later in a step"
         if parts >= _PYTHON_LEAST:
             asked = ".".join(map(str, parts))
-            done = self._run(["python", "find", "--quiet", "--no-project", "--no-python-downloads", asked])
-            if not done.code and done.lines:
-                self._python = done.lines[-1]
+            done = self._run(["python", "find", "--no-project", "--no-python-downloads", asked])
+            # Warnings of interpreters that do not work may stand around it.
+            found = next((line for line in reversed(done.lines) if os.access(line, os.X_OK)), None)
+            if not done.code and found is not None:
+                self._python = found
                 self._lent = {"missing": [project_name(one) for one in SDK_NEEDS], "at_least": [], "version": asked}
                 self._lent |= {"folders": {}, "distributions": {}}
                 return

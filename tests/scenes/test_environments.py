@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -16,6 +17,7 @@ from canalis.environment import Environment
 from canalis.exceptions import UserErrorException
 from canalis.runconfig import RunConfiguration
 from canalis.workspace import Workspace
+from steps.uv import program
 from tests.scenes.conftest import CANALIS, Author, log_of, statuses
 from tests.scenes.packages import builds, source_of, wheel_of
 
@@ -283,3 +285,26 @@ def test_a_private_wheel_is_kept_with_the_workspace(author, project):
     Environment.add_private_pip_wheel(author.ws, str(wheel_of(project, "private", "VALUE = 22\n")), exist_ok=True)
     again = author.runs(author.step("a", script, runconfig=asking(kept)), regenerate_outputs=True)
     assert log_of(again, "a").strip() == "22", "another file of that name is another environment"
+
+
+def other_python() -> str:
+    """A version of Python on this machine that Canalis runs in, and that is not ours; "" when there is none."""
+    for minor in range(11, 20):
+        asked = f"3.{minor}"
+        if minor != sys.version_info.minor:
+            words = [program(), "python", "find", "--no-project", "--no-python-downloads", asked]
+            if subprocess.run(words, capture_output=True).returncode == 0:
+                return asked
+    return ""
+
+
+def test_another_python_that_is_on_this_machine_is_used(own_home, project):
+    version = other_python()
+    if not version:
+        pytest.skip("there is one Python here")
+    (project / "author").mkdir()
+    author = Author(Workspace.create("pythons", show_output=False), project / "author")
+    configuration = asking(str(wheel_of(project, "newer", "")), python_version=version)
+    script = "import newer, sys; from azureml.core import Run; Run.get_context().log('minor', sys.version_info[1])"
+    run = author.runs(author.step("a", script, runconfig=configuration))
+    assert run.find_step_run("a")[0].get_metrics() == {"minor": int(version.partition(".")[2])}
