@@ -105,7 +105,7 @@ class _Shelf:
             lock_text, built_id = building.resolve()
             with self._locked(built_id, asker) as second:
                 folder = self._folder / "built" / built_id
-                if not (folder / RECORD_FILE).exists():
+                if not _is_whole(folder):
                     building.install(folder, lock_text, second)
             asker.say(f"Environment {built_id} is there after {time.monotonic() - begun:.1f} s")
             write_whole(path, {"environment": built_id, "name": asked.name})
@@ -116,8 +116,7 @@ class _Shelf:
             folder = self._folder / "built" / json.loads(specification.read_bytes())["environment"]
         except (FileNotFoundError, ValueError, KeyError):
             return None
-        python = folder / "bin" / "python"
-        return str(python) if (folder / RECORD_FILE).exists() and os.access(python, os.X_OK) else None
+        return str(folder / "bin" / "python") if _is_whole(folder) else None
 
     @contextmanager
     def _locked(self, name: str, asker: Asker) -> Iterator[int]:
@@ -136,6 +135,11 @@ class _Shelf:
                 asker.go_on()
                 time.sleep(_LOOK_S)
             yield file.fileno()
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether an environment was built to its end, and the Python that it was built with is there still."""
+    return (folder / RECORD_FILE).exists() and os.access(folder / "bin" / "python", os.X_OK)
 
 
 def _key(asked: Wanted, base: str) -> str:

@@ -308,3 +308,14 @@ def test_another_python_that_is_on_this_machine_is_used(own_home, project):
     script = "import newer, sys; from azureml.core import Run; Run.get_context().log('minor', sys.version_info[1])"
     run = author.runs(author.step("a", script, runconfig=configuration))
     assert run.find_step_run("a")[0].get_metrics() == {"minor": int(version.partition(".")[2])}
+
+
+def test_an_environment_whose_python_went_away_is_built_anew(author, project):
+    configuration = asking(str(wheel_of(project, "lasting", "")))
+    step = author.step("a", "import lasting, sys; print(sys.prefix)", runconfig=configuration)
+    built = Path(log_of(author.runs(step), "a").strip())
+    python = built / "bin" / "python"
+    python.unlink()
+    python.symlink_to("/nowhere/python")
+    assert log_of(author.runs(step, regenerate_outputs=True), "a").strip() == str(built)
+    assert python.resolve().exists()
