@@ -29,7 +29,7 @@ import uvicorn
 from api.access import KeptToken
 from api.app import make_app
 from api.service import Service, WorkspaceView
-from canalis.contract import logs, telemetry
+from canalis.contract import logs, run_token, telemetry
 from canalis.contract.errors import CanalisError
 from canalis.contract.token import kept_token
 from canalis.contract.version import VERSION
@@ -37,6 +37,8 @@ from local_engine import RENEW_S, Engine
 from orchestrator.sweep import SWEEP_S
 from steps.surroundings import Site
 
+_TOKEN_S = 30 * 24 * 3600.0  # of a script whose step has no limit of time
+ENVIRONMENTS = ".environments"  # beside the workspaces' folders, of which none begins with a dot
 _AGAIN_S = 1.0  # rest of whoever keeps time after something has failed
 
 _log = logging.getLogger("canalis.local")
@@ -224,6 +226,8 @@ def _site(workspace: WorkspaceView, endpoint: str, token: str, root: Path) -> Si
         kept=root / "blobs",
         import_folders=(here / "canalis" / "alias",),
         home=root,
+        tracking_token=lambda step_run: run_token.sign(run_token.key_of(token), step_run, time.time() + _TOKEN_S),
+        environments=root.parent / ENVIRONMENTS,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -17,6 +18,7 @@ from api import audit
 from api.bodies import JsonRequest
 from api.callers import Caller, Role
 from api.reach import Reach, check_reach
+from canalis.contract import run_token
 from canalis.contract.errors import Forbidden, NotAllowed
 from canalis.contract.token import proof
 
@@ -49,6 +51,9 @@ class Guard(Protocol):
 class KeptToken:
     """The laptop's way: one token in a file that only its owner can read, good for everything.
 
+    Tokens of runs can be made from it, which are good for their run alone: a client that is not ours sends one
+    wherever it is told to, and needs no more.
+
     name   who is written down as having asked
     """
 
@@ -56,12 +61,14 @@ class KeptToken:
 
     def __init__(self, token: str, name: str) -> None:
         assert token, "an empty token would let everybody in"
-        self._token = token
+        self._token, self._run_key = token, run_token.key_of(token)
         self._owner = Caller(name, Role.ADMIN)
 
     def caller(self, request: Request) -> Caller:
         """Who sent the request. Raises NotAllowed."""
         given = bearer_token(request)
+        if (owner := run_token.read(self._run_key, given, time.time())) is not None:
+            return Caller(str(owner), Role.STEP, owner)
         if not hmac.compare_digest(given.encode(), self._token.encode()):
             raise NotAllowed("This service wants the token of its workspace: Authorization: Bearer <token>")
         return self._owner

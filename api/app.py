@@ -30,6 +30,11 @@ from api import (
 )
 from api.access import Guard, GuardedRoute
 from api.description import described, operation_id
+from api.mlflow import artifacts as mlflow_artifacts
+from api.mlflow import experiments as mlflow_experiments
+from api.mlflow import logged_models as mlflow_models
+from api.mlflow import runs as mlflow_runs
+from api.mlflow.base import MLFLOW_PREFIX
 from api.service import PREFIX, Service
 from api.tracing import Traced
 from api.v1 import pipelines as v1_pipelines
@@ -103,6 +108,8 @@ def _all_routes() -> list[BaseRoute]:
     every.include_router(workspace.front)
     for nouns in (v1_runs, v1_pipelines):
         every.include_router(nouns.router, prefix=V1_PREFIX)
+    for nouns in (mlflow_runs, mlflow_experiments, mlflow_artifacts, mlflow_models):
+        every.include_router(nouns.router, prefix=MLFLOW_PREFIX)
     return every.routes
 
 

@@ -32,6 +32,7 @@ _ONLY_LOGGED = (
     "/schedules/preview",
     "/runs/{name}/links",
     "/models/{name}/links",
+    "/mlflow/logged-models/search",
     "/PipelineRuns/{name}/Graph/AllNodes/Status",
     "/PipelineRuns/{name}/Graph/Node/StatusCode",
     "/PipelineRuns/{name}/Graph/Shareable/{log}",

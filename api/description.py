@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
+from api.mlflow.base import is_mlflow
 from api.v1.base import is_v1
 
 _TEXT = {"type": "string"}
@@ -22,6 +23,16 @@ _ERROR = {
             "required": ["code", "message", "details"],
             "properties": {"code": _CODE, "message": _MESSAGE, "details": {"type": "object"}},
         }
+    },
+}
+_MLFLOW_ERROR = {
+    "type": "object",
+    "description": "Why a request was refused, as MLflow's client reads it, and beside that as others do.",
+    "required": ["error_code", "message", "error"],
+    "properties": {
+        "error_code": {"type": "string", "description": "One of MLflow's."},
+        "message": _MESSAGE,
+        "error": _ERROR["properties"]["error"],  # type: ignore[index]
     },
 }
 _V1_FAULT = {
@@ -51,8 +62,11 @@ _NOT_OURS = ("HTTPValidationError", "ValidationError")
 
 
 def operation_id(route: APIRoute) -> str:
-    """What a route is called in clients that are made from the description: as its function here, v1's with a `v1_`."""
-    return f"v1_{route.name}" if "v1" in route.tags else route.name
+    """What a route is called in clients that are made from the description: as its function here, with a `v1_`
+    before v1's and a `mlflow_` before MLflow's.
+    """
+    family = next((family for family in ("v1", "mlflow") if family in route.tags), None)
+    return f"{family}_{route.name}" if family else route.name
 
 
 def described(app: FastAPI) -> dict[str, Any]:
@@ -61,7 +75,7 @@ def described(app: FastAPI) -> dict[str, Any]:
         return app.openapi_schema
     found = FastAPI.openapi(app)
     for path, operations in found["paths"].items():
-        shape = "V1Error" if is_v1(path) else "Error"
+        shape = "V1Error" if is_v1(path) else "MlflowError" if is_mlflow(path) else "Error"
         for operation in operations.values():
             answers = operation["responses"]
             answers.pop("422", None)
@@ -72,7 +86,8 @@ def described(app: FastAPI) -> dict[str, Any]:
             operation["responses"] = dict(sorted(answers.items()))
     components = found.setdefault("components", {})
     schemas = {name: shape for name, shape in components.get("schemas", {}).items() if name not in _NOT_OURS}
-    components["schemas"] = dict(sorted((schemas | {"Error": _ERROR, "V1Error": _V1_ERROR}).items()))
+    errors = {"Error": _ERROR, "V1Error": _V1_ERROR, "MlflowError": _MLFLOW_ERROR}
+    components["schemas"] = dict(sorted((schemas | errors).items()))
     components["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
     found["security"] = [{"bearer": []}]
     return found

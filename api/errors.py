@@ -1,6 +1,7 @@
 """Every error as one JSON shape with a stable code: {"error": {"code", "message", "details"}}.
 
-At v1's routes `details` is a list, as v1 had it, and there is an `innerError`.
+At v1's routes `details` is a list, as v1 had it, and there is an `innerError`. At MLflow's routes there are
+`error_code` and `message` beside it, which is where MLflow's client looks.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
+from api.mlflow.base import error_of, is_mlflow, no_route
 from api.v1.base import is_v1
 from canalis.contract.errors import BadRequest, CanalisError, NotAllowed
 from canalis.contract.trace import continued
@@ -35,6 +37,8 @@ def install(app: FastAPI) -> None:
 
 def body_of(request: Request, code: str, message: str, details: dict[str, Any] | None = None) -> dict[str, Any]:
     """The JSON body of an error, as the routes have it that was asked for."""
+    if is_mlflow(request.url.path):
+        return error_of(code, message, details or {})
     if not is_v1(request.url.path):
         return {"error": {"code": code, "message": message, "details": details or {}}}
     faults = (details or {}).get("faults")
@@ -63,6 +67,8 @@ async def _plain(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException), error
     code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
     said = f"{request.method} {request.url.path}: {error.detail}"
+    if is_mlflow(request.url.path) and error.status_code in (404, 405):
+        code, said = "no_route", no_route(said)
     return JSONResponse(body_of(request, code, said), error.status_code)
 
 

@@ -15,12 +15,14 @@ from api.incoming import IncomingLink, links_for, take_in
 from api.links import at_once
 from api.reach import Reach
 from api.service import Asking, Here
-from canalis.contract.errors import HashMismatch
+from canalis.contract.errors import BadRequest, HashMismatch
 from canalis.contract.layout import content_key, snapshot_key
 from canalis.contract.ports import BlobStore
-from canalis.contract.snapshots import Snapshot, stored_snapshot
+from canalis.contract.snapshots import Snapshot, misfits, stored_snapshot
 
 router = APIRouter(route_class=GuardedRoute, tags=["snapshots"])
+
+_TOLD_MAX = 20
 
 
 class SnapshotSaid(Snapshot):
@@ -47,6 +49,8 @@ class SnapshotAnswer(BaseModel):
 @router.post("/snapshots", dependencies=[needs(Role.SUBMITTER, step=Reach.WORKSPACE)])
 def post_snapshot(here: Here, who: Asking, said: SnapshotSaid) -> SnapshotAnswer:
     """Say which files a snapshot has. It can be used once nothing is missing: say it again then."""
+    if wrong := misfits(said.files):
+        raise BadRequest("The snapshot cannot be put in place: " + "; ".join(wrong[:_TOLD_MAX]), count=len(wrong))
     identity, document = said.document()
     blobs = here.ports.blobs
     if blobs.info(snapshot_key(identity)) is not None:
@@ -58,6 +62,9 @@ def post_snapshot(here: Here, who: Asking, said: SnapshotSaid) -> SnapshotAnswer
     wanted = sorted(sizes)
     infos = at_once(lambda sha256: blobs.info(content_key(sha256)), wanted)
     missing = [sha256 for sha256, info in zip(wanted, infos, strict=True) if info is None]
+    for sha256, info in zip(wanted, infos, strict=True):
+        if info is not None and info.size != sizes[sha256]:
+            raise BadRequest(f"The file with the hash {sha256} has {info.size} bytes, not {sizes[sha256]}")
     if not missing:
         blobs.put_if_absent(snapshot_key(identity), document)
     links = links_for(here.ports, sender, {sha256: sizes[sha256] for sha256 in missing}) if missing else {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Literal, cast
 
 from fastapi import APIRouter, FastAPI, Query, Request
 from fastapi.responses import PlainTextResponse
@@ -10,7 +10,9 @@ from pydantic import BaseModel
 
 from api.access import Guard, GuardedRoute, Role, needs
 from api.reach import Reach
-from api.service import Here, WorkspaceView
+from api.service import Here, Service, WorkspaceView
+from canalis.contract.environments import BUILD, RECORD, SETTING
+from canalis.contract.errors import NotSupported
 
 router = APIRouter(route_class=GuardedRoute, tags=["workspace"])
 front = APIRouter(route_class=GuardedRoute, tags=["workspace"])  # not below the API's prefix
@@ -32,6 +34,15 @@ class Health(BaseModel):
     audience: str = ""
     authority: str = ""
     proof: str = ""
+
+
+class EnvironmentsView(BaseModel):
+    """What becomes of environments that ask for packages.
+
+    mode   build: one is built for the steps that ask for it; record: steps run in their author's interpreter
+    """
+
+    mode: Literal["build", "record"]
 
 
 @router.get("/health", dependencies=[needs(Role.NOBODY)])
@@ -75,3 +86,23 @@ def description(request: Request) -> dict[str, Any]:
 def get_workspace(here: Here) -> WorkspaceView:
     """The workspace that this service serves."""
     return here.workspace
+
+
+@router.get("/workspace/environments", dependencies=[needs(Role.READER, step=Reach.WORKSPACE)])
+def environments_mode(here: Here) -> EnvironmentsView:
+    """Whether environments are built here, or only recorded; in Azure they are recorded."""
+    return EnvironmentsView(mode=_mode(here))
+
+
+@router.put("/workspace/environments/{mode}", dependencies=[needs(Role.OPERATOR)])
+def set_environments_mode(here: Here, mode: Literal["build", "record"]) -> EnvironmentsView:
+    """Have environments built from now on, or only recorded. What has begun goes on as it was."""
+    if mode == BUILD and not here.is_local:
+        raise NotSupported("Environments are built on this machine only; in Azure they are recorded")
+    here.ports.documents.put("settings", SETTING, {"mode": mode})
+    return EnvironmentsView(mode=_mode(here))
+
+
+def _mode(here: Service) -> Literal["build", "record"]:
+    stored = here.ports.documents.get("settings", SETTING)
+    return "record" if not here.is_local or (stored is not None and stored.body.get("mode") == RECORD) else "build"

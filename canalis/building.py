@@ -220,6 +220,7 @@ def _node(
         "after": _after(draft, step),
         "parameters": step._params,
         "environment": recorded(step._runconfig.environment, environments),
+        "version": None if step.version is None else str(step.version),
         "environment_variables": step._variables,
         "sizing": step._sizing,
     }

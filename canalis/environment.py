@@ -1,4 +1,4 @@
-"""What a step wants installed around it. Recorded with the run, as v1's objects describe it.
+"""What a step wants installed around it, as v1's objects describe it. Built on this machine, recorded in the cloud.
 
 Source   reference section 7
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -151,6 +152,27 @@ class Environment(V1):
         """Registered environments by name, each in its newest version."""
         found = workspace._client.get("/environments")
         return {one["name"]: Environment._from_dict(one["name"], one["definition"]) for one in found}
+
+    @staticmethod
+    def add_private_pip_wheel(workspace: Within, file_path: str, exist_ok: bool = False) -> str:
+        """Keep a wheel with the workspace; what to ask for as a pip package to have it installed.
+
+        exist_ok   replaces one of the same name
+        Raises     UserErrorException when it is no wheel, is there already, or environments are not built there
+        """
+        source, root = Path(file_path), workspace._root
+        if source.suffix != ".whl" or not source.is_file():
+            raise UserErrorException(f"'{file_path}' is no wheel: a file whose name ends with .whl")
+        if root is None:
+            raise UserErrorException("Environments are recorded in the cloud and not built", code="not_supported")
+        target = root / "private-packages" / source.name
+        if target.exists() and not exist_ok:
+            raise UserErrorException(f"There is a wheel {source.name} already; exist_ok=True replaces it")
+        target.parent.mkdir(exist_ok=True)
+        part = target.with_name(f"{source.name}.part")
+        shutil.copyfile(source, part)
+        part.replace(target)
+        return str(target)
 
     def register(self, workspace: Within) -> Environment:
         """Keep it in the workspace. The same again keeps its version; another definition gets the next."""

@@ -1,31 +1,59 @@
-"""What an environment asks for and the interpreter does not have: told when a pipeline is submitted.
+"""What is to be said of environments when a pipeline is submitted: what cannot be built, and what will not be there.
 
-Environments are recorded, and steps run in the author's interpreter; an author must not find that out from a step
-that cannot import something.
+Where nothing is built, steps run in the author's interpreter; an author must not find that out from a step that
+cannot import something.
 """
 
 from __future__ import annotations
 
 import platform
 import sys
-from collections.abc import Iterable
 from importlib import metadata
 from typing import Any
 
-from canalis.conda import DEFAULT_PYTHON, CondaDependencies, project_name
+from canalis.conda import CondaDependencies, project_name
+from canalis.contract.environments import BUILD, DEFAULT_PYTHON, Wanted, faults_of, wanted
+from canalis.contract.graph import Graph
+from canalis.within import Within
 
 _NAMED_MAX = 8
 _NOT_PACKAGES = ("python", "pip", "setuptools", "wheel")
 
 
-def tell_what_is_missing(environments: Iterable[dict[str, Any]]) -> None:
+def look_at_environments(workspace: Within, graph: Graph) -> list[str]:
+    """What of a graph's environments cannot be built. Prints a note for what steps ask for and do not get."""
+    read = {key: wanted(definition) for key, definition in graph.environments.items()}
+    if not read:
+        return []
+    is_asked = any(one.is_built for one in read.values())
+    mode = workspace._client.get("/workspace/environments")["mode"] if is_asked else BUILD
+    built = {key: one for key, one in read.items() if mode == BUILD and one.is_built}
+    _tell_what_is_missing([graph.environments[key] for key in read if key not in built], mode)
+    for one in built.values():
+        _tell_of_python(one)
+    return faults_of(graph.environments, [(node.name, node.environment or "") for node in graph.nodes]) if built else []
+
+
+def _tell_what_is_missing(environments: list[dict[str, Any]], mode: str) -> None:
     """Print, in one line, the packages that steps ask for and that are not there in that version."""
     found = list(dict.fromkeys(missing for one in environments for missing in missing_packages(one)))
     if found:
         more = f" and {len(found) - _NAMED_MAX} more" if len(found) > _NAMED_MAX else ""
+        why = "" if mode == BUILD else " (Environments are recorded here: `canalis environments build` has them built)"
         print(
             f"Note: steps run in {sys.executable}, which does not have what their environments ask for: "
-            f"{', '.join(found[:_NAMED_MAX])}{more}. (Environments are recorded, not built yet)",
+            f"{', '.join(found[:_NAMED_MAX])}{more}.{why}",
+            file=sys.stderr,
+        )
+
+
+def _tell_of_python(asked: Wanted) -> None:
+    have = platform.python_version()
+    want = asked.python.split(".")[:2]
+    if asked.python and have.split(".")[: len(want)] != want:
+        print(
+            f"Note: environment '{asked.name}' asks for Python {asked.python}. Where that is not on this machine, or "
+            f"older than 3.11, it is built with {have}",
             file=sys.stderr,
         )
 

@@ -138,6 +138,8 @@ class _Saved:
         if node.compute is not None:
             said["compute"] = node.compute
         said["environment"] = node.environment
+        if node.version is not None:
+            said["version"] = node.version
         parts: dict[str, Any] = {
             "environment_variables": self._variables(node, names),
             "parameters": {key: _value(value, names) for key, value in node.parameters.items()},

@@ -121,6 +121,7 @@ def read_node(step: Step, shared: Shared, files: Files, default_compute: str | N
         "after": _after(section, shared),
         "parameters": names.own,
         "environment": environment,
+        "version": section.text("version"),
         "environment_variables": variables,
     }
     given = {name: part for name, part in parts.items() if part}
@@ -257,6 +258,7 @@ def _settings(section: Section, runconfig: RunConfiguration | None) -> dict[str,
         "retry_rest_s": section.number("retry_rest_s", 0.0, REST_S_MAX),
         "timeout_s": timeout_s or limit,
         "reuse": section.flag("allow_reuse", True),
+        "reuse_by_content": section.flag("reuse_by_content", False),
     }
     made = Settings(**{name: value for name, value in said.items() if value is not None})
     return made.model_dump(exclude_defaults=True)
@@ -264,7 +266,6 @@ def _settings(section: Section, runconfig: RunConfiguration | None) -> dict[str,
 
 def _take_what_changes_nothing(section: Section, shared: Shared) -> None:
     """Read what v1 knew and the graph does not keep, so that at least it is right."""
-    section.text("version")
     if section.listed("hash_paths"):
         warnings.warn("`hash_paths` has had no effect since v1's release 1.0.48", DeprecationWarning, stacklevel=2)
     inner = section.section("runconfig_parameters")

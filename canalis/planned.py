@@ -59,7 +59,6 @@ MEMBERS: dict[str, dict[str, str]] = {
     "Workspace": {
         **dict.fromkeys(("delete", "update"), ""),
         "webservices": _SERVING,
-        "get_mlflow_tracking_uri": "point MLflow at a store of your own",
     },
     "Experiment": dict.fromkeys(("start_logging",), ""),
     "Model": {

@@ -106,6 +106,18 @@ class PipelineStep(V1):
             self._after.append(step)
 
     @property
+    def reuse_by_content(self) -> bool:
+        """Whether the step runs again when files have changed at the places that it reads. Not in v1.
+
+        It is off where nobody sets it: as in v1, only the names of places count.
+        """
+        return self._settings.reuse_by_content
+
+    @reuse_by_content.setter
+    def reuse_by_content(self, counts: bool) -> None:
+        self._settings = self._settings.model_copy(update={"reuse_by_content": bool(counts)})
+
+    @property
     def runconfig(self) -> RunConfiguration:
         """How its script is to be run."""
         return self._runconfig

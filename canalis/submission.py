@@ -17,7 +17,7 @@ from canalis.contract.graph import DataPathValue, DatasetValue, Graph, Parameter
 from canalis.contract.parameters import assign
 from canalis.contract.run import new_run_id
 from canalis.contract.value_faults import value_faults
-from canalis.installed import tell_what_is_missing
+from canalis.installed import look_at_environments
 from canalis.planning import PlannedStep, plan_of, stop_if_planning
 from canalis.snapshot import Snapshots
 from canalis.telling import SOURCES
@@ -122,11 +122,11 @@ def send_sources(draft: Drawn, values: dict[str, ParameterValue] | None = None) 
     computes = compute_names(workspace, sketch) if are_chosen else None
     found = value_faults(sketch, assign(sketch.parameters, values or {}), computes)
     raise_faults([str(fault) for fault in found])
-    snapshots = Snapshots(workspace._client)
-    graph = draft.graph(snapshots.id_of)
     is_here = workspace._root is not None  # else this interpreter is not that of the steps
     if is_here:
-        tell_what_is_missing(graph.environments.values())
+        raise_faults(look_at_environments(workspace, sketch))
+    snapshots = Snapshots(workspace._client)
+    graph = draft.graph(snapshots.id_of)
     interpreter = sys.executable if is_here else ""
     return Sent(graph, interpreter or None, {SOURCES: json.dumps(snapshots.folders())})
 

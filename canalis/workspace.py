@@ -276,6 +276,13 @@ class Workspace(V1):
         """The secrets of the workspace."""
         return Keyvault(self)
 
+    def get_mlflow_tracking_uri(self) -> str:
+        """Where MLflow's client finds this workspace's runs. Within a step it is told so, and needs nothing more.
+
+        Elsewhere it wants a token as well, in MLFLOW_TRACKING_TOKEN: docs/how-to/log-with-mlflow.md.
+        """
+        return self._client.endpoint.url
+
     def get_run(self, run_id: str) -> Run:
         """The run of that id, a PipelineRun or StepRun as it is one. RunNotFound when there is none."""
         return Run.get(self, run_id)

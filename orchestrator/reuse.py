@@ -12,6 +12,7 @@ Nothing hangs on what is remembered: what is lost of it is made once more.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 from collections.abc import Collection, Iterable, Mapping
@@ -22,10 +23,10 @@ from typing import Any
 from pydantic_core import to_json
 
 from canalis.contract.errors import NotFound, WorldError
-from canalis.contract.graph import Graph, Node
+from canalis.contract.graph import FromStep, Graph, Node
 from canalis.contract.graphs import stored_graph
 from canalis.contract.layout import MADE_OF, of_run, records
-from canalis.contract.places import output_place, still_lies
+from canalis.contract.places import content_of, input_places, output_place, still_lies
 from canalis.contract.ports import AttemptKey, Document, Ports, Run
 from canalis.contract.reasons import Why
 from canalis.contract.reuse import Ingredients, fingerprint, ingredients
@@ -94,7 +95,7 @@ def consider(ports: Ports, run_id: str, request: RunRequest, graph: Graph) -> Co
     sorter = TopologicalSorter({node.key: node.predecessors() for node in graph.nodes})
     sorter.prepare()
     while level := sorter.get_ready():
-        found = [_at_first(run_id, request, graph, graph.node(key), made_by) for key in level]
+        found = [_at_first(ports, run_id, request, graph, graph.node(key), made_by) for key in level]
         for verdict in _looked_up(search, graph, found):
             verdicts[verdict.node] = verdict
             made_by[verdict.node] = verdict.made_by
@@ -137,9 +138,11 @@ def remembered(ports: Ports, run_id: str) -> dict[str, Any]:
     return found
 
 
-def _at_first(run_id: str, request: RunRequest, graph: Graph, node: Node, made_by: Mapping[str, str]) -> Verdict:
+def _at_first(
+    ports: Ports, run_id: str, request: RunRequest, graph: Graph, node: Node, made_by: Mapping[str, str]
+) -> Verdict:
     """The verdict on a step before anything was looked up: that it runs, and why it must."""
-    made_of = ingredients(graph, node, request, made_by)
+    made_of = ingredients(graph, node, request, made_by, _contents(ports, request, node))
     verdict = Verdict(node.key, made_of, fingerprint(made_of), f"{run_id}.{node.key}")
     if (kept := StepRunId.parse(request.kept.get(node.key, ""))) is not None:
         return replace(verdict, kept=kept, made_by=f"{kept.run_id}.{kept.node}", why="reused")
@@ -152,6 +155,18 @@ def _at_first(run_id: str, request: RunRequest, graph: Graph, node: Node, made_b
     if request.regenerate_outputs:
         return replace(verdict, why="regenerated")
     return verdict
+
+
+def _contents(ports: Ports, request: RunRequest, node: Node) -> dict[str, str]:
+    """What lies at each place that a step reads and no step has made, where that counts."""
+    if not node.settings.reuse_by_content:
+        return {}
+    found = {}
+    for port in node.inputs:
+        if not isinstance(port.source, FromStep):
+            with contextlib.suppress(NotFound):  # a datastore that is gone; the step will say so
+                found[port.name] = content_of(ports.stores, input_places(request, port.source))
+    return found
 
 
 def _looked_up(search: _Search, graph: Graph, found: Collection[Verdict]) -> Iterable[Verdict]:

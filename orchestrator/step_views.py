@@ -11,7 +11,7 @@ from canalis.contract.places import output_place
 from canalis.contract.ports import Attempt, AttemptKey, Document, Ports, Run
 from canalis.contract.run import StepRunId
 from canalis.contract.status import Outcome, Phase, StepStatus, step_words
-from canalis.contract.times import CAPACITY, QUEUE, REST
+from canalis.contract.times import CAPACITY, ENVIRONMENT, QUEUE, REST
 from canalis.contract.views import AttemptView, ErrorView, OutputView, PathView, StepView, TimesView
 from orchestrator.remarks import ANNOTATIONS, annotations_of, merged
 from orchestrator.times import Timeline
@@ -232,6 +232,7 @@ def _waits_for(run: Run, graph: Graph, place: int, segment: str) -> tuple[str, .
     if status is StepStatus.STARTED:
         said = {
             REST: f"the end of its rest before attempt {run.state.attempts[place]}",
+            ENVIRONMENT: "its environment to be built",
             QUEUE: "a worker to take it up",
             CAPACITY: f"a free slot of {compute_in(node, run.request.parameters) or 'this machine'}",
         }

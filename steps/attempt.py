@@ -5,10 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import shutil
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -18,19 +16,29 @@ from pathlib import Path
 
 from canalis.contract.errors import CanalisError
 from canalis.contract.graph import PythonWork
-from canalis.contract.layout import KEPT_FOLDERS, METRICS, SECRETS_READ, STEP_LOG, UNWRITTEN, artifacts, records
+from canalis.contract.layout import (
+    ENVIRONMENT_LOG,
+    KEPT_FOLDERS,
+    METRICS,
+    SECRETS_READ,
+    STEP_LOG,
+    UNWRITTEN,
+    artifacts,
+    records,
+)
 from canalis.contract.masking import Mask
 from canalis.contract.places import NOTHING
 from canalis.contract.ports import Ports
 from canalis.contract.status import Outcome, Phase
-from canalis.contract.times import CAPACITY, DATA_IN, DATA_OUT, FINISHING, USER_CODE, Mark
+from canalis.contract.times import CAPACITY, DATA_IN, DATA_OUT, ENVIRONMENT, FINISHING, USER_CODE, Mark
 from steps.arguments import Values, command_line, variables
 from steps.backend import Ended, Work
+from steps.environments import Environments
 from steps.hiding import blank, hide_in_lines
-from steps.links import DATA
+from steps.last_words import full_disk, hint, last_words
 from steps.notes import PutOffNotes
 from steps.order import Order
-from steps.processes import Attached, Control, Launched, kill_marked, let_begin
+from steps.processes import MARK, Attached, Control, Launched, kill_marked, let_begin
 from steps.registering import register_outputs
 from steps.stage import (
     Spares,
@@ -44,15 +52,13 @@ from steps.stage import (
     stage,
 )
 from steps.surroundings import Site, context, environment
+from steps.uv import Asker, Stopped
 from steps.warm import Forked, Parents
 
 Process = Launched | Forked | Attached
 Patiently = Callable[[Callable[[], "_Kept"]], "_Kept"]
 
-_PYTHON_ERROR = re.compile(r"[A-Za-z_][\w.]*(Error|Exception|Exit|Interrupt|Warning)\b")
 _NAMED_MAX = 20
-_TAIL_BYTES = 4096
-_FULL_BYTES = 64 * 2**10  # a disk with less room than this counts as full
 _NAMED_SIGNALS = {
     128 + number: number.name
     for number in (
@@ -74,8 +80,18 @@ class Attempt:
     The first two raise CanalisError or OSError for what has gone wrong; `as_ended` puts that into words.
     """
 
-    def __init__(self, ports: Ports, site: Site, parents: Parents, spares: Spares, work: Work, folder: Path) -> None:
+    def __init__(
+        self,
+        ports: Ports,
+        site: Site,
+        environments: Environments,
+        parents: Parents,
+        spares: Spares,
+        work: Work,
+        folder: Path,
+    ) -> None:
         self._ports = ports
+        self._environments = environments
         self._parents = parents
         self._spares = spares
         self._site = site
@@ -83,12 +99,16 @@ class Attempt:
         self._folder = folder
         self._record = site.kept / records(work.step_run_id)
         self._log = site.kept / (artifacts(work.step_run_id) + STEP_LOG)
+        self._environment_log = site.kept / (artifacts(work.step_run_id) + ENVIRONMENT_LOG)
         self._launch: Callable[[], Process | None] | None = None
         self._started_at: float | None = None
         self.marks: list[Mark] = []  # which segment of its time began when
 
-    def prepare(self, notes: PutOffNotes) -> None:
-        """Put everything in place, so that only the process is missing. Safe to call again when it was refused."""
+    def prepare(self, control: Control, notes: PutOffNotes) -> None:
+        """Put everything in place, so that only the process is missing. Safe to call again when it was refused.
+
+        What was stopped while its environment was built has nothing to launch.
+        """
         self.marks = []
         self._mask()  # nothing is begun that could print secrets which cannot be masked
         make_folder(self._log.parent)
@@ -97,9 +117,13 @@ class Attempt:
         if self.has_begun:  # by an earlier service, which may have left its marks
             self.marks = [(segment, at) for segment, at in self._work.attempt.facts.get("marks", ())]
             return
+        try:
+            interpreter = self._interpreter(control, notes)
+        except Stopped:
+            return
         self._mark(DATA_IN)
         notes.note(self._work, {"phase": Phase.PREPARING.value, "marks": list(self.marks)})
-        self._launch = self._put_in_place()
+        self._launch = self._put_in_place(interpreter)
         self._mark(CAPACITY)
         if not notes.forget(self._work):  # it took long enough to be seen, so its end must be seen too
             notes.note(self._work, {"phase": Phase.QUEUED.value, "marks": list(self.marks)})
@@ -172,13 +196,22 @@ class Attempt:
         """What hides the secrets of the workspace, also those that the script was given last."""
         return self._ports.vault.mask(fresh=(self._record / SECRETS_READ).exists())
 
-    def _put_in_place(self) -> Callable[[], Process | None]:
+    def _interpreter(self, control: Control, notes: PutOffNotes) -> str:
+        """The one that the step runs in; its environment is built when it is the first to want it."""
+        base = self._environments.author_interpreter(self._work)
+        if not os.access(base, os.X_OK):
+            raise StagingFailed(f"The interpreter {base}, in which this run was submitted, is not there any more")
+        asked = self._environments.asked(self._work)
+        if asked is None:
+            return base
+        self._mark(ENVIRONMENT)
+        notes.note(self._work, {"phase": Phase.PREPARING.value, "marks": list(self.marks)})
+        mark = {MARK: str(self._work.step_run_id)}
+        asker = Asker(self._environment_log, lambda: control.is_stopped, mark, self._mask().hidden)
+        return self._environments.interpreter(asked, base, asker)
+
+    def _put_in_place(self, interpreter: str) -> Callable[[], Process | None]:
         work, node = self._work, self._work.node
-        interpreter = self._site.interpreter or work.request.interpreter or sys.executable
-        if not os.access(interpreter, os.X_OK):
-            raise StagingFailed(
-                f"The interpreter {interpreter}, in which this run was submitted, is not there any more"
-            )
         clear(work, self._folder)  # what an earlier service left half in place
         staged = stage(self._ports, work, self._spares, self._folder)
         if isinstance(node.work, PythonWork) and not (staged.source / node.work.script).is_file():
@@ -250,7 +283,7 @@ def _judge(work: Work, control: Control, code: int | None, log: Path, started_at
         return Ended(Outcome.LOST, None, "lost", f"{name} went away with its machine", started_at, now)
     signal_name = _NAMED_SIGNALS.get(code)
     how = f"was killed by {signal_name}" if signal_name else f"ended with exit code {code}"
-    reason = f"{name} {how}{_last_words(log, mask)}{_hint(log, work)}{_full_disk(log)}"
+    reason = f"{name} {how}{last_words(log, mask)}{hint(log, work)}{full_disk(log)}"
     return Ended(Outcome.FAILED, code, "script_failed", reason, started_at, now)
 
 
@@ -300,41 +333,3 @@ def _say(log: Path, ended: Ended) -> None:
         return
     with contextlib.suppress(OSError), log.open("ab") as file:
         file.write(f"canalis: {ended.error}\n".encode())
-
-
-def _last_words(log: Path, mask: Mask) -> str:
-    """The error that Python printed last, or else the last line of whatever it is; at most 500 characters."""
-    # Secrets are looked for before anything is cut off: half of one would not be found.
-    lines = [
-        line.strip()
-        for line in mask.blanked(_tail(log, mask.longest))[-_TAIL_BYTES:].decode("utf-8", "replace").splitlines()
-    ]
-    last = next((line[:500] for line in reversed(lines) if line), "")
-    if _PYTHON_ERROR.match(last):
-        return f": {last}"
-    return f"; its last line was: {last}" if last else ""
-
-
-def _tail(log: Path, more: int = 0) -> bytes:
-    with contextlib.suppress(FileNotFoundError), log.open("rb") as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - _TAIL_BYTES - more))
-        return file.read()
-    return b""
-
-
-def _hint(log: Path, work: Work) -> str:
-    tail = _tail(log).decode("utf-8", "replace")
-    missing = "FileNotFoundError" in tail or "No such file or directory" in tail
-    # Where outputs are written in place, and where they are copied from.
-    paths = [part for name, place in work.outputs.items() for part in (place.path, f"{DATA}/outputs/{name}")]
-    if missing and any(path in tail for path in paths):
-        return " (the folder of an output is not made for the script: os.makedirs(path, exist_ok=True))"
-    return ""
-
-
-def _full_disk(log: Path) -> str:
-    """What a script on a full disk could not write into its log itself."""
-    found = os.statvfs(log.parent)
-    is_full = found.f_bavail * found.f_frsize < _FULL_BYTES
-    return f" (No space left on device: the disk that holds {log.parent} is full)" if is_full else ""

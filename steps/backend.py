@@ -26,6 +26,7 @@ class Work:
     outputs    where each output's data shall lie, by name
     registered which registered dataset an input's files are of, by name
     tables     how rows are read from an input's files, by name
+    environment   what it wants installed, as it is recorded in its graph
     """
 
     attempt: Attempt
@@ -36,6 +37,7 @@ class Work:
     outputs: dict[str, Place]
     registered: dict[str, Registered] = field(default_factory=dict)
     tables: dict[str, Table] = field(default_factory=dict)
+    environment: dict[str, object] = field(default_factory=dict)
 
     @property
     def target(self) -> str:

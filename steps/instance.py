@@ -26,6 +26,7 @@ from canalis.contract.run import StepRunId
 from canalis.contract.status import Outcome
 from steps.attempt import Attempt
 from steps.backend import Desk, Ended, Work
+from steps.environments import Environments
 from steps.follow import LEASE_S
 from steps.mirror import Mirror
 from steps.notes import PutOffNotes
@@ -86,6 +87,7 @@ class InstanceBackend:
         self._desk = desk
         self._limits = limits
         self._notes = PutOffNotes(desk)
+        self._environments = Environments(ports, site)
         self._parents = Parents(folder / "warm")
         self._spares = Spares(folder / "spare")
         self._lock = threading.Lock()
@@ -164,7 +166,7 @@ class InstanceBackend:
         limited = self._limited(work)
         owner = work.step_run_id
         folder = self._folder / "work" / str(owner)
-        attempt = Attempt(self._ports, self._site, self._parents, self._spares, limited, folder)
+        attempt = Attempt(self._ports, self._site, self._environments, self._parents, self._spares, limited, folder)
         most = self._limits.log_bytes_max
         mirror = Mirror(self._ports.blobs, owner, self._site.kept, most, self._ports.vault.mask)
         try:
@@ -186,7 +188,7 @@ class InstanceBackend:
     def _carried_out(self, attempt: Attempt, work: Work, limited: Work, control: Control) -> tuple[Ended, bool]:
         """How it ended, and whether here. Once its marker is there it runs at most this once."""
         try:
-            attempt.prepare(self._notes)
+            attempt.prepare(control, self._notes)
         except WorldError:
             raise
         except (CanalisError, OSError) as error:

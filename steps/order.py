@@ -8,7 +8,9 @@ from functools import cached_property
 from pathlib import Path
 
 SETTING = "CANALIS_WARM"
-_OF_A_STEP = ("AZUREML_", "AML_PARAMETER_", "CANALIS_", "TRACEPARENT")  # variables that differ from step to step
+# Variables that differ from step to step.
+_OF_MLFLOW = ("MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_TOKEN", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_")
+_OF_A_STEP = ("AZUREML_", "AML_PARAMETER_", "CANALIS_", "TRACEPARENT", *_OF_MLFLOW)
 _OF_A_RUN = ("AZUREML_RUN_", "AZUREML_ROOT_RUN_", "AZUREML_DATAREFERENCE_")
 OFF = ("off", "0", "no", "false")
 

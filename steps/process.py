@@ -21,6 +21,7 @@ from canalis.contract.status import Outcome
 from canalis.contract.trace import continued, current
 from steps.attempt import Attempt
 from steps.backend import Desk, Ended, Pending, Work
+from steps.environments import Environments
 from steps.logs import Logs, limit_of
 from steps.notes import PutOffNotes
 from steps.patience import Done, Patience
@@ -50,6 +51,7 @@ class ProcessBackend:
         self._folder = folder
         self._desk = desk
         self._notes = PutOffNotes(desk)
+        self._environments = Environments(ports, site)
         self._parents = Parents(folder.with_name("warm"))
         self._spares = Spares(folder.with_name("spare"))
         self._logs = Logs(limit_of(dict(os.environ)), lambda: ports.vault.mask())
@@ -179,7 +181,7 @@ class ProcessBackend:
     def _see_to_its_end(self, pool: Pool, job: Job) -> Ended:
         folder = self._folder / str(job.work.step_run_id)
         log = self._site.kept / (artifacts(job.work.step_run_id) + STEP_LOG)
-        attempt = Attempt(self._ports, self._site, self._parents, self._spares, job.work, folder)
+        attempt = self._attempt(job.work, folder)
         try:
             with self._logs.watched(log):
                 ended = self._run(attempt, pool, job)
@@ -199,6 +201,9 @@ class ProcessBackend:
         self._tell(job.work, ended)
         return ended
 
+    def _attempt(self, work: Work, folder: Path) -> Attempt:
+        return Attempt(self._ports, self._site, self._environments, self._parents, self._spares, work, folder)
+
     def _clear(self, attempt: Attempt, ended: Ended) -> None:
         try:
             attempt.clear(ended)
@@ -207,7 +212,7 @@ class ProcessBackend:
 
     def _run(self, attempt: Attempt, pool: Pool, job: Job) -> Ended:
         try:
-            self._patiently(job, partial(attempt.prepare, self._notes))
+            self._patiently(job, partial(attempt.prepare, job.control, self._notes))
             has_slot = pool.take_slot(job)
             self._go_on(pool)  # the next may be put in place now
             if not attempt.has_begun and not (has_slot and self._is_wanted(job)):

@@ -14,6 +14,7 @@ from steps.backend import Ended, Work
 from steps.work import is_wanted
 
 _ERROR_MAX = 16_000  # characters, so that a message with it fits into what a bus takes however they are written
+_LEFT_MAX = 100  # outputs that are told of: a fact about an attempt takes 64 KiB at most. One with more is not reused
 
 _log = logging.getLogger("canalis.worker")
 
@@ -32,7 +33,7 @@ def report(ports: Ports, attempt: Attempt, ended: Ended) -> None:
         started_at=ended.started_at,
         ended_at=ended.ended_at if ended.ended_at is not None else ports.clock.now(),
         marks=ended.marks,
-        left=dict(ended.left),
+        left=dict(ended.left) if len(ended.left) <= _LEFT_MAX else {},
     )
     ports.bus.send([Send(queue=ORCHESTRATOR_QUEUE, message=message, trace=current())])
 

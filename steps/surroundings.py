@@ -12,7 +12,9 @@ from functools import lru_cache
 from pathlib import Path
 
 from canalis.contract.layout import METRICS, artifacts, records
+from canalis.contract.mlflow_ids import mlflow_id
 from canalis.contract.run import StepRunId
+from canalis.contract.run_token import PREFIX as TOKEN_PREFIX
 from canalis.contract.trace import VARIABLES as TRACE_VARIABLES
 from canalis.contract.trace import current
 from steps.backend import Work
@@ -20,6 +22,7 @@ from steps.processes import MARK
 from steps.stage import Staged
 
 _PR_SET_DUMPABLE = 4
+_STORE = "MLFLOW_TRACKING_URI"
 _TOKEN_S = 30 * 24 * 3600  # what v1 would say of its token; a workspace's own does not run out
 
 
@@ -32,8 +35,10 @@ class Site:
     kept             folder in which the records and artifacts of attempts are written, under their keys as blobs
     import_folders   put on the script's import path, for the azureml alias
     home             the workspace's folder, where a new endpoint can be read; None for a service that stays there
+    tracking_token   what MLflow's client in the script is given, which knows no home; None: `token`
     inherited        this process's variables that scripts get; None: all but those that are ours
     interpreter      the one that steps run in; None: the one that their run was submitted in
+    environments     folder in which environments are built; None: they are recorded, and nothing is built
     """
 
     workspace: str
@@ -47,6 +52,8 @@ class Site:
     home: Path | None = None
     inherited: tuple[str, ...] | None = None
     interpreter: str | None = None
+    tracking_token: Callable[[StepRunId], str] | None = None
+    environments: Path | None = None
 
 
 def hide_this_process() -> None:
@@ -67,6 +74,8 @@ def _surroundings(site: Site, interpreter: str, experiment: str) -> dict[str, st
     found = {name: value for name, value in os.environ.items() if not name.startswith(("CANALIS_", "AZUREML_"))}
     if site.inherited is not None:
         found = {name: value for name, value in found.items() if name in site.inherited}
+    if found.get("MLFLOW_TRACKING_TOKEN", "").startswith(TOKEN_PREFIX):  # this service was begun by a script of a step
+        found = {name: value for name, value in found.items() if not name.startswith("MLFLOW_")}
     for name in ("PYTHONDONTWRITEBYTECODE", "PYTHONSAFEPATH", "VIRTUAL_ENV", "PYTHONHOME", *TRACE_VARIABLES):
         # Without bytecode every step compiles its libraries again; and the trace is that of whoever started us.
         found.pop(name, None)
@@ -92,8 +101,11 @@ def environment(site: Site, work: Work, staged: Staged, context_file: Path, inte
     surroundings = _surroundings(site, interpreter, work.request.experiment)
     imports = [str(staged.source), *map(str, site.import_folders), surroundings.get("PYTHONPATH", "")]
     run_id, trace = str(work.step_run_id), current()
+    # Who has a store of their own gets none of ours: the run is not in that one, and the token not for it.
+    has_store = _STORE in work.node.environment_variables or _STORE in surroundings
     return (
         surroundings
+        | ({} if has_store else _tracking(site, work))
         | ({TRACE_VARIABLES[0]: trace} if trace else {})
         | {
             "PYTHONPATH": os.pathsep.join(part for part in imports if part),
@@ -105,6 +117,17 @@ def environment(site: Site, work: Work, staged: Staged, context_file: Path, inte
             "AZUREML_RUN_TOKEN_EXPIRY": str(int(time.time()) + _TOKEN_S),
         }
     )
+
+
+def _tracking(site: Site, work: Work) -> dict[str, str]:
+    """Where MLflow's client finds the step's run."""
+    return {
+        "MLFLOW_TRACKING_URI": site.endpoint,
+        "MLFLOW_TRACKING_TOKEN": (site.tracking_token or site.token)(work.step_run_id),
+        "MLFLOW_RUN_ID": mlflow_id(str(work.step_run_id)),
+        "MLFLOW_EXPERIMENT_NAME": work.request.experiment,
+        "MLFLOW_EXPERIMENT_ID": work.request.experiment,
+    }
 
 
 def context(site: Site, work: Work, staged: Staged) -> dict[str, object]:

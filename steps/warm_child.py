@@ -26,7 +26,11 @@ from typing import Any, NoReturn, Optional, Tuple  # noqa: UP035
 _FRESH = {name: value for name, value in vars(sys.modules["__main__"]).items() if name.startswith("__")}
 _STARTED_WITH = os.environ.get("PYTHONPATH", "")
 SITE_PACKAGES = tuple({path for path in map(sysconfig.get_path, ("purelib", "platlib")) if os.path.isdir(path or "")})
-_INSTALLED = tuple(path + os.sep for path in SITE_PACKAGES)
+# A built environment has a few packages of the interpreter that it was built for: see borrowed.py.
+_BORROWED = {
+    path for finder in sys.meta_path for name, path in getattr(finder, "canalis_lent", {}).items() if name != "canalis"
+}
+_INSTALLED = tuple(path + os.sep for path in (*SITE_PACKAGES, *_BORROWED))
 _NOT_THE_AUTHORS = (*_INSTALLED, *(f"{sysconfig.get_path(name)}{os.sep}" for name in ("stdlib", "platstdlib")))
 _INTERRUPTED = 256  # no exit code: the process ends by the signal itself, as an interpreter does
 _MARK = "CANALIS_STEP_RUN"

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from canalis.contract.graph import (
-    DataPathValue,
     DatasetValue,
     FromFiles,
     FromParameter,
     FromStep,
-    FromStore,
     Graph,
     Input,
     Registered,
 )
-from canalis.contract.parameters import compute_in, pattern_in
+from canalis.contract.parameters import compute_in
 from canalis.contract.patterns import escaped
-from canalis.contract.places import Place, output_place, tidy
+from canalis.contract.places import Place, input_places, output_place
 from canalis.contract.ports import Attempt, AttemptKey, Run
 from canalis.contract.run import StepRunId
 from canalis.contract.status import StepStatus
@@ -42,6 +40,7 @@ def make_work(run: Run, graph: Graph, attempt: Attempt) -> Work:
         },
         registered={port.name: found for port in node.inputs if (found := _registered(run, port)) is not None},
         tables={port.name: read for port in node.inputs if (read := _table(run, port)) is not None},
+        environment=graph.environments.get(node.environment or "", {}),
     )
 
 
@@ -54,26 +53,12 @@ def is_wanted(run: Run, graph: Graph, key: AttemptKey) -> bool:
 def _input_places(run: Run, graph: Graph, port: Input) -> tuple[Place, ...]:
     """Where an input's data lies; the paths may be patterns."""
     source = port.source
-    if isinstance(source, FromFiles):
-        return tuple(_stored(run, place) for place in source.places)
-    if isinstance(source, FromStore):
-        return (_stored(run, source),)
-    if isinstance(source, FromParameter):
-        value = run.request.parameters[source.parameter]
-        if isinstance(value, DatasetValue):
-            return tuple(Place(place.datastore, tidy(place.path)) for place in value.places)
-        assert isinstance(value, DataPathValue), (source.parameter, value)
-        return (Place(value.datastore, escaped(tidy(value.path))),)
-    assert isinstance(source, FromStep), source
+    if not isinstance(source, FromStep):
+        return input_places(run.request, source)
     writer = graph.node(source.node)
     owner = run.maker(writer.key, graph.places[writer.key])
     made = output_place(run.request, writer.output(source.output), owner)
     return (Place(made.datastore, escaped(made.path)),)
-
-
-def _stored(run: Run, source: FromStore) -> Place:
-    path = tidy(pattern_in(source.path, run.request.parameters))
-    return Place(source.datastore or run.request.default_datastore, path)
 
 
 def _registered(run: Run, port: Input) -> Registered | None:

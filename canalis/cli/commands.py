@@ -12,7 +12,7 @@ from urllib.parse import quote
 import typer
 
 from canalis import host, local
-from canalis.cli import audit, deploy, figures, here, kept, models, output, reasons, secrets, where  # noqa: F401  each brings its commands
+from canalis.cli import audit, deploy, environments, figures, here, kept, models, output, reasons, secrets, where  # noqa: F401  each brings its commands
 from canalis.cli.later import later
 from canalis.cli.words import EXIT_CODES, Json, RunId, WorkspaceName, app
 from canalis.contract.version import VERSION
@@ -176,6 +176,7 @@ def show(
     else:
         figures.print_shown(found)
         kept.print_metrics(found["metrics"], found["run"], found["steps"])
+        kept.print_parameters(found["run"], found["steps"])
 
 
 @app.command()

@@ -15,6 +15,7 @@ from canalis.cli.words import Json, RunId, WorkspaceName, app
 from canalis.client import Client
 from canalis.contract.layout import artifacts, of_run
 from canalis.contract.metrics import fold
+from canalis.contract.mlflow_ids import PARAMS
 from canalis.contract.run import StepRunId, split_step_run_id
 from canalis.exceptions import UserErrorException
 from canalis.telling import aligned, label
@@ -82,6 +83,19 @@ def print_metrics(metrics: Mapping[str, Mapping[str, Any]], run: dict[str, Any],
     rows = [("", names[identity], ", ".join(brief(logged))) for identity, logged in metrics.items()]
     if rows:
         print("\n".join(["Metrics", *aligned(rows)]))
+
+
+def print_parameters(run: dict[str, Any], steps: list[dict[str, Any]]) -> None:
+    """The parameters that scripts have logged with MLflow, in a line for each run or step."""
+    seen = {view["id"]: view for view in (run, *steps)}
+    rows = []
+    for view in seen.values():
+        named = view["properties"].items()
+        said = [f"{name.removeprefix(PARAMS)} {value}" for name, value in named if name.startswith(PARAMS)]
+        if said:
+            rows.append(("", label(view) if view["kind"] == "step" else "the run", ", ".join(said)))
+    if rows:
+        print("\n".join(["Parameters that were logged", *aligned(rows)]))
 
 
 def brief(logged: Mapping[str, Any]) -> list[str]:

@@ -214,12 +214,14 @@ class Settings(Part):
     retry_rest_s    rest before the first retry; doubles with each further one, at most REST_S_MAX
     timeout_s       longest time one attempt may work, counted from its start; None is no limit
     reuse           whether an earlier result may stand in for this node
+    reuse_by_content   whether what lies at the places that it reads counts, beside their names
     """
 
     retries: StrictInt = Field(default=0, ge=0, le=100)
     retry_rest_s: StrictFloat = Field(default=0.0, ge=0.0, le=REST_S_MAX)
     timeout_s: StrictFloat | None = Field(default=None, gt=0.0)
     reuse: StrictBool = True
+    reuse_by_content: StrictBool = False
 
     def rest_s(self, attempt: int) -> float:
         """How long the step rests after that attempt, counted from 1, before the next.
@@ -239,6 +241,7 @@ class Node(Part):
     snapshot      id of the source snapshot; None until the graph is submitted
     parameters    the v1 `params`: become environment variables AML_PARAMETER_<name>
     environment   key into Graph.environments
+    version       whatever its author calls this state of it; another one is another step for reuse
     sizing        how many machines and processes it wants, by v1's names for it; for backends that can give them
     """
 
@@ -253,6 +256,7 @@ class Node(Part):
     after: tuple[str, ...] = ()
     parameters: dict[str, Argument] = Field(default_factory=dict)
     environment: str | None = None
+    version: str | None = None
     environment_variables: dict[str, Argument] = Field(default_factory=dict)
     settings: Settings = Settings()
     sizing: dict[str, Argument] = Field(default_factory=dict)

@@ -15,6 +15,7 @@ from __future__ import annotations
 from canalis.contract.run import StepRunId
 
 STEP_LOG = "user_logs/std_log.txt"
+ENVIRONMENT_LOG = "azureml-logs/20_image_build_log.txt"  # as v1 called that of an image
 METRICS = "metrics.jsonl"
 KEPT_FOLDERS = ("outputs", "logs")  # of the working folder: what a script leaves there is kept with its run
 MADE_OF = "made_of.json"  # of a run itself: what each of its steps is made of, and why it runs or does not

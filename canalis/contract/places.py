@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from canalis.contract.graph import DataPathValue, Output
-from canalis.contract.parameters import text_in
+from canalis.contract.graph import DataPathValue, DatasetValue, FromFiles, FromParameter, FromStore, Output
+from canalis.contract.parameters import pattern_in, text_in
+from canalis.contract.patterns import escaped, is_pattern, listing_prefix, matches
 from canalis.contract.ports import BlobInfo, BlobStore, Stores
 from canalis.contract.run import RunRequest, StepRunId
 
@@ -60,6 +61,46 @@ def still_lies(stores: Stores, place: Place, imprint: str) -> bool:
     if listing == _listing(files):
         return True
     return contents != "" and store.folder() is not None and contents == _contents(store, files)
+
+
+def content_of(stores: Stores, places: Iterable[Place]) -> str:
+    """What lies at places whose paths may be patterns, as one short text; NOTHING where no file does.
+
+    Of files on this disk, when they are few, it is what is in them that counts; else when they were written.
+    """
+    found = [content for place in places if (content := _content_at(stores.open(place.datastore), place.path))]
+    return hashlib.sha256("\n".join(found).encode()).hexdigest() if found else NOTHING
+
+
+def _content_at(store: BlobStore, pattern: str) -> str:
+    prefix = listing_prefix(pattern)
+    if not is_pattern(pattern):
+        files = _files_at(store, prefix) or []
+    else:
+        listed = {info.key: info for info in islice(store.list(prefix), FILES_MAX)}
+        files = [listed[key] for key, _ in matches(pattern, listed)]
+    if not files:
+        return ""
+    is_quickly_read = store.folder() is not None and sum(info.size for info in files) <= _READ_BYTES_MAX
+    return _contents(store, files) if is_quickly_read else _listing(files)
+
+
+def input_places(request: RunRequest, source: FromStore | FromFiles | FromParameter) -> tuple[Place, ...]:
+    """Where an input's data lies that no step of the run makes; the paths may be patterns. Pure."""
+    if isinstance(source, FromFiles):
+        return tuple(_stored(request, place) for place in source.places)
+    if isinstance(source, FromStore):
+        return (_stored(request, source),)
+    value = request.parameters[source.parameter]
+    if isinstance(value, DatasetValue):
+        return tuple(Place(place.datastore, tidy(place.path)) for place in value.places)
+    assert isinstance(value, DataPathValue), (source.parameter, value)
+    return (Place(value.datastore, escaped(tidy(value.path))),)
+
+
+def _stored(request: RunRequest, source: FromStore) -> Place:
+    path = tidy(pattern_in(source.path, request.parameters))
+    return Place(source.datastore or request.default_datastore, path)
 
 
 def _files_at(store: BlobStore, path: str) -> list[BlobInfo] | None:

@@ -41,6 +41,7 @@ from canalis.contract.run import RunRequest
 
 Ingredients = Mapping[str, str]
 
+NOT_LOOKED_AT: Mapping[str, str] = {}
 SOURCE = "source files"  # the id of a snapshot: whoever tells of a change says which files
 
 
@@ -53,13 +54,22 @@ class Change:
     now: str | None
 
 
-def ingredients(graph: Graph, node: Node, request: RunRequest, made_by: Mapping[str, str]) -> dict[str, str]:
+def ingredients(
+    graph: Graph,
+    node: Node,
+    request: RunRequest,
+    made_by: Mapping[str, str],
+    contents: Mapping[str, str] = NOT_LOOKED_AT,
+) -> dict[str, str]:
     """Everything that decides what a step makes, by names that its author knows.
 
     request   with the values of all parameters
     made_by   by key, the step that makes the outputs of each step before this one: <run>.<node>, of whatever run
+    contents  by input, the imprint of what lies there, for a step whose data counts
     """
     found = {"name": node.name, **dict(_of_work(node))}
+    if node.version is not None:
+        found["version"] = node.version
     if node.snapshot is not None:
         found[SOURCE] = node.snapshot
     if request.interpreter is not None:
@@ -71,6 +81,7 @@ def ingredients(graph: Graph, node: Node, request: RunRequest, made_by: Mapping[
     found |= {f"parameter {name}": text_of(request.parameters[name]) for name in _read_by(node)}
     store = request.default_datastore
     found |= {f"input {port.name}": _of_input(port, graph, store, made_by) for port in node.inputs}
+    found |= {f"content of input {name}": imprint for name, imprint in contents.items()}
     found |= {f"output {port.name}": _of_output(port, store) for port in node.outputs}
     found |= {f"after {graph.node(key).name}": made_by[key] for key in node.after}
     if node.environment is not None:

@@ -19,6 +19,7 @@ from adapters.files import FileBlobs, FileStores
 from adapters.sqlite import Database, SqliteBus, SqliteDocuments, SqliteRuns
 from api.access import Guard, KeptToken
 from api.app import PREFIX, make_app
+from api.mlflow.base import MLFLOW_PREFIX
 from api.service import Service, WorkspaceView
 from canalis.contract.announcements import Listening
 from canalis.contract.ports import Ports
@@ -32,9 +33,11 @@ V1 = f"http://test{V1_PATH}"
 
 
 def path_of(route: str) -> str:
-    """The whole path of a route; those of v1's contract begin with a capital."""
+    """The whole path of a route; those of v1's contract begin with a capital, MLflow's with its name."""
     if route == "/":
         return route
+    if route.startswith("/mlflow"):
+        return MLFLOW_PREFIX + route
     return (V1_PATH if route[1:2].isupper() else PREFIX) + route
 
 

@@ -25,6 +25,7 @@ import requests
 from openapi_python_client.config import Config, ConfigFile, MetaType
 
 from api.app import PREFIX
+from api.mlflow.base import MLFLOW_PREFIX
 from api.v1.base import V1_PREFIX
 from tests.api.conftest import V1, served
 from tests.api.test_routes import routes
@@ -51,6 +52,8 @@ def asked_of_all(world: World) -> Iterator[tuple[str, str, str, dict[str, Any]]]
             whole, said = PREFIX + whole, PREFIX + said
         elif path.startswith(V1):
             whole = V1_PREFIX + whole
+        elif route.path.startswith("/mlflow"):
+            whole = MLFLOW_PREFIX + whole
         yield method, whole, said.replace("{run}", "run-mine"), parts
 
 

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-PATHS = ("a.py", "sub/b.py", "with blank.txt", "q?#%41.txt", "ü/é.txt", "%2e%2e", "a.py/..b")
+PATHS = ("a.py", "sub/b.py", "with blank.txt", "q?#%41.txt", "ü/é.txt", "%2e%2e", "sub/..b")
 
 
 def sent(ask, contents: dict[str, bytes]) -> str:

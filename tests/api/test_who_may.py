@@ -12,6 +12,7 @@ import pytest
 from api.access import Role, need_of
 from api.app import PREFIX
 from api.entra import ROLES
+from api.mlflow.base import MLFLOW_PREFIX
 from api.reach import Reach
 from canalis.contract import run_token
 from canalis.contract.layout import METRICS, artifacts, records
@@ -34,6 +35,11 @@ SCHEDULE = "/schedules/schedule-one"
 NIGHTLY = {"experiment": "e", "pipeline": "pipe-one", "trigger": {"kind": "cron", "expression": "0 2 * * *"}}
 MODEL = "/models/model"
 A_DATASET = {"places": [{"datastore": "workspaceblobstore", "path": "data.csv"}]}
+A_LOGGED_MODEL = "m-0123456789ab"
+LOGGED = {
+    "run": "run-mine_1__a", "experiment": "e", "name": "m", "folder": "m", "type": "", "status": "LOGGED_MODEL_PENDING",
+    "created": 1, "updated": 1, "tags": {}, "params": {},
+}  # fmt: skip
 MINE = StepRunId("run-mine", "a")
 
 
@@ -108,6 +114,7 @@ def world(tmp_path_factory):
         made.admin(
             "POST", "/drafts", json={"id": "draft-one", "name": "one", "pipeline": "pipe-one", "experiment": "e"}
         )
+        made.ports.documents.put("mlflow_models", A_LOGGED_MODEL, LOGGED)
         made.admin("POST", "/webhooks", json={"id": "hook-one", "url": HOOK, "enabled": False})
         yield made
 
@@ -153,6 +160,50 @@ def v1_requests() -> dict[tuple[str, str], tuple[str, dict[str, Any]]]:
     return found
 
 
+def mlflow_requests() -> dict[tuple[str, str], tuple[str, dict[str, Any]]]:
+    """Requests to MLflow's routes, about the step whose script asks: they name it in a body or a query."""
+    run, at = "run-mine_1__a", f"http://test{MLFLOW_PREFIX}"
+    files, models = "/mlflow-artifacts/artifacts", "/mlflow/logged-models"
+    one = f"{models}/{A_LOGGED_MODEL}"
+    said: dict[str, dict[str, Any]] = {
+        "create": {"tags": [{"key": "mlflow.parentRunId", "value": run}]},
+        "update": {"run_name": "x"},
+        "log-metric": {"key": "x", "value": 1.0},
+        "log-parameter": {"key": "x", "value": "1"},
+        "set-tag": {"key": "x", "value": "1"},
+        "delete-tag": {"key": "x"},
+        "log-batch": {"metrics": [{"key": "y", "value": 2.0}]},
+        "log-model": {"model_json": "{}"},
+        "log-inputs": {"datasets": [{"dataset": {"name": "d", "digest": "1"}}]},
+        "outputs": {"models": [{"model_id": "m-1"}]},
+    }
+    found = {
+        ("POST", f"/mlflow/runs/{verb}"): (f"{at}/mlflow/runs/{verb}", {"json": {"run_id": run, **body}})
+        for verb, body in said.items()
+    }
+    for path, query in (
+        ("/mlflow/runs/get", f"run_id={run}"),
+        ("/mlflow/metrics/get-history", f"run_id={run}&metric_key=x"),
+        ("/mlflow/artifacts/list", f"run_id={run}"),
+        (files, f"path={run}"),
+        ("/mlflow/experiments/get", "experiment_id=e"),
+        ("/mlflow/experiments/get-by-name", "experiment_name=e"),
+    ):
+        found["GET", path] = (f"{at}{path}?{query}", {})
+    return found | {
+        ("GET", f"{files}/{{identity}}/{{path:path}}"): (f"{at}{files}/{run}/f.txt", {}),
+        ("PUT", f"{files}/{{identity}}/{{path:path}}"): (f"{at}{files}/{run}/g.txt", {"content": b"x"}),
+        ("POST", "/mlflow/experiments/create"): (f"{at}/mlflow/experiments/create", {"json": {"name": "e"}}),
+        ("POST", models): (f"{at}{models}", {"json": {"source_run_id": run, "name": "m"}}),
+        ("POST", f"{models}/search"): (f"{at}{models}/search", {"json": {"experiment_ids": ["e"]}}),
+        ("GET", f"{models}/{{identity}}"): (f"{at}{one}", {}),
+        ("PATCH", f"{models}/{{identity}}"): (f"{at}{one}", {"json": {"status": "LOGGED_MODEL_READY"}}),
+        ("PATCH", f"{models}/{{identity}}/tags"): (f"{at}{one}/tags", {"json": {"tags": [{"key": "t"}]}}),
+        ("DELETE", f"{models}/{{identity}}/tags/{{tag}}"): (f"{at}{one}/tags/t", {}),
+        ("POST", f"{models}/{{identity}}/params"): (f"{at}{one}/params", {"json": {"params": [{"key": "p"}]}}),
+    }
+
+
 def a_request(world: World, method: str, path: str) -> tuple[str, dict[str, Any]]:
     """A request to a route that succeeds for who may send it; `{run}` in its path is for a run's name."""
     node = world.graph["nodes"][0]
@@ -173,6 +224,7 @@ def a_request(world: World, method: str, path: str) -> tuple[str, dict[str, Any]
         ("GET", "/snapshots/{identity}/files/{path:path}"): (f"/snapshots/{node['snapshot']}/files/a.py", {}),
         ("GET", "/datastores/{name}"): (STORE, {}),
         ("PUT", "/datastores/default/{name}"): ("/datastores/default/workspaceblobstore", {}),
+        ("PUT", "/workspace/environments/{mode}"): ("/workspace/environments/record", {}),
         ("GET", "/datastores/{name}/files"): (f"{STORE}/files", {}),
         ("GET", "/datastores/{name}/files/{path:path}"): (f"{STORE}/files/data.csv", {}),
         ("PUT", "/datastores/{name}/files/{path:path}"): (f"{STORE}/files/new.csv", {"content": b"x"}),
@@ -206,6 +258,7 @@ def a_request(world: World, method: str, path: str) -> tuple[str, dict[str, Any]
         ("DELETE", "/schedules/{identity}"): ("/schedules/schedule-none", {}),
         ("GET", "/schedules/{identity}/firings"): (f"{SCHEDULE}/firings", {}),
         **v1_requests(),
+        **mlflow_requests(),
         ("POST", "/submissions"): ("/submissions", {"json": {"pipeline": "pipe-one"}}),
         ("POST", "/queues/{name}/receive"): ("/queues/replies/receive", {}),
         ("POST", "/webhooks"): ("/webhooks", {"json": {"url": HOOK}}),
@@ -290,6 +343,7 @@ def test_a_reader_changes_nothing(world):
     # A preview makes nothing, and asks with a body as well.
     asking = {("POST", f"/{noun}/{{name}}/links") for noun in ("runs", "datastores", "models")}
     asking.add(("POST", "/schedules/preview"))
+    asking.add(("POST", "/mlflow/logged-models/search"))
     # v1 asks for several nodes in a body.
     of_nodes = ("Graph/Node/StatusCode", "Graph/AllNodes/Status", "Outputs", "Graph/Shareable/{log}")
     assert set(changing) == asking | {("POST", f"/PipelineRuns/{{name}}/{what}") for what in of_nodes}
@@ -362,6 +416,7 @@ def test_what_is_refused_to_scripts_is_what_would_reach_others(world):
         ("GET", "/experiments"),
         ("PATCH", "/experiments/{name}"),
         ("PUT", "/datastores/default/{name}"),
+        ("PUT", "/workspace/environments/{mode}"),
         ("PUT", "/computes/{name}"),
         ("DELETE", "/computes/{name}"),
         ("DELETE", "/datasets/{name}"),

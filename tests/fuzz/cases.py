@@ -24,6 +24,7 @@ from schemathesis.python import asgi
 from schemathesis.specs.openapi import checks
 
 from api.access import KeptToken
+from api.mlflow.base import MLFLOW_PREFIX
 from api.v1.base import V1_PREFIX
 from tests.api.conftest import TOKEN, an_app
 from tests.fuzz.workspace import Furnished
@@ -144,10 +145,10 @@ def _asking(
 
 def _checks(case: Any, mode: GenerationMode) -> list[Any]:
     """What an answer is held to. A body must be what is described; what a query says beside that is nobody's business,
-    and v1's own routes take what v1 took.
+    and v1's own routes and MLflow's take what those took.
     """
     of_body = mode is GenerationMode.NEGATIVE and case.meta.is_negative_at(ParameterLocation.BODY)
-    is_ours = not case.operation.path.startswith(V1_PREFIX)
+    is_ours = not case.operation.path.startswith((V1_PREFIX, MLFLOW_PREFIX))
     return [*CHECKS, checks.negative_data_rejection] if of_body and is_ours else CHECKS
 
 

@@ -8,7 +8,9 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from api.mlflow.base import MLFLOW_PREFIX
 from canalis.contract.layout import METRICS, artifacts, records
+from canalis.contract.mlflow_ids import mlflow_id
 from canalis.contract.run import StepRunId
 from tests.api.conftest import Client, a_run
 
@@ -48,6 +50,9 @@ class Furnished:
         draft = {"id": "draft-one", "name": "one", "pipeline": "pipe-one", "experiment": "e"}
         there_is("POST", "/drafts", json=draft)
         self.run, self.step = run["id"], str(step)
+        self.mlflow_run = mlflow_id(str(step))
+        at = f"http://test{MLFLOW_PREFIX}/mlflow/logged-models"
+        logged = there_is("POST", at, json={"source_run_id": self.mlflow_run, "name": "model"})
         files = ("data.csv", "outputs/f.txt", "train.py", "a.py")
         self._of_path = {"path": files, "sha256": ("0" * 64,), "log": ("STDOUT", "JobLog")}
         self._of_noun = {
@@ -64,6 +69,8 @@ class Furnished:
             "experiments": ("e",),
             "datasets": ("data", "data:1"),
             "models": ("model", "model:1", "model-two"),
+            "logged-models": (logged["model"]["info"]["model_id"],),
+            "artifacts": (self.mlflow_run,),
             "webhooks": (hook["id"],),
             "queues": ("replies", "run-finished"),
             "snapshots": (snapshot,),
@@ -85,7 +92,8 @@ class Furnished:
             "pipeline": ("pipe-one",),
             "endpoint": ("end-one", "one"),
             "run": (self.run,),
-            "run_id": ("a-run-of-mine",),
+            "source_run_id": (self.mlflow_run,),
+            "run_id": ("a-run-of-mine", self.mlflow_run),
             "parent": (self.step, self.run),
             "experiment": ("e",),
             "ExperimentName": ("e",),

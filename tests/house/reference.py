@@ -18,6 +18,7 @@ _MADE = "<!-- Made from the code by `make docs`. -->\n"
 
 def _errors() -> str:
     import adapters.sqlite  # noqa: F401  the rooms' own errors are known once they are loaded
+    import steps.environments
     import steps.stage  # noqa: F401
     from canalis.contract.errors import AuthorError, WorldError, all_errors
 
@@ -38,6 +39,8 @@ def _errors() -> str:
         "| `cancelled` | It was stopped |\n"
         "| `lost` | It went away with its machine; it is tried again by itself, up to three times |\n"
         "| `staging_failed` | What it needs could not be put in place |\n"
+        "| `environment_invalid`, `environment_unresolved`, `environment_not_built` | "
+        "[Its environment](../how-to/install-packages-for-a-step.md) could not be had |\n"
         "| `internal` | Canalis could not run it; the service's log has the reason |\n\n"
         "## What can be wrong with a graph\n\n`graph_invalid` lists every fault, each with a code of its own:\n\n"
         + ", ".join(f"`{code}`" for code in _fault_codes())
@@ -102,6 +105,7 @@ def _http() -> str:
     from adapters.sqlite import Database, SqliteBus, SqliteDocuments, SqliteRuns
     from api.access import KeptToken
     from api.app import make_app
+    from api.mlflow.base import is_mlflow
     from api.service import Service, WorkspaceView
     from api.v1.base import V1_PREFIX
     from canalis.contract.ports import Ports
@@ -119,14 +123,15 @@ def _http() -> str:
         spec = app.openapi()
         database.close()
     head = "| method | path | who | a script | what it does |\n|---|---|---|---|---|\n"
-    rows: dict[bool, list[str]] = {False: [], True: []}
+    rows: dict[str, list[str]] = {"ours": [], "v1": [], "mlflow": []}
     for path, methods in sorted(spec["paths"].items()):
         for method, operation in methods.items():
             said = " ".join(operation.get("description", "").split())
             who, script = operation["x-role"], operation["x-script"]
             who, script = ("anybody", "as anybody") if who == "nobody" else (who, script)
             shown = path.replace(V1_PREFIX, "")
-            rows[shown != path].append(f"| `{method.upper()}` | `{shown}` | {who} | {script} | {said} |")
+            kind = "v1" if shown != path else "mlflow" if is_mlflow(path) else "ours"
+            rows[kind].append(f"| `{method.upper()}` | `{shown}` | {who} | {script} | {said} |")
     return (
         f"# The HTTP API\n\n{_MADE}\nJSON over HTTP, described by OpenAPI at `/api/v1/openapi.json`. Every request but "
         "those that anybody may send carries `Authorization: Bearer <token>`; on a laptop the token is in "
@@ -135,7 +140,7 @@ def _http() -> str:
         "Errors are in [errors.md](errors.md). Who may use a route is the least role that people need; a script that runs "
         "reaches so far by its token, whatever its author's role ([what that means](../why/0013-who-may-do-what.md)).\n\n"
         + head
-        + "\n".join(rows[False])
+        + "\n".join(rows["ours"])
         + "\n\n## v1's contract\n\nThe routes of Azure ML v1, for callers that know them already, each behind\n\n"
         f"```\n{V1_PREFIX}\n```\n\n"
         "with the names of the workspace that this service serves, in any letter case. Requests and answers are in v1's "
@@ -143,7 +148,11 @@ def _http() -> str:
         '`{"error": {"code", "message", "details": [{"code", "message", "target"}], "innerError"}}`. A request that '
         "starts a run takes an `Idempotency-Key`. [How to call a pipeline](../how-to/call-a-published-pipeline.md).\n\n"
         + head
-        + "\n".join(rows[True])
+        + "\n".join(rows["v1"])
+        + "\n\n## MLflow's\n\nThe routes that MLflow's own client asks, in its JSON. Errors have its `error_code` and `message`, and "
+        "beside them the `error` of all other routes. [How to log with MLflow](../how-to/log-with-mlflow.md).\n\n"
+        + head
+        + "\n".join(rows["mlflow"])
         + "\n"
     )
 

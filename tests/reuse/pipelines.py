@@ -39,6 +39,7 @@ class Step:
     path: str
     variables: dict[str, str]
     packages: str
+    version: str = "1"
     is_reusable: bool = True
 
 
@@ -84,6 +85,7 @@ class Made:
             outputs=(Output(name="out"),),
             after=tuple(self.key(other) for other in step.waits),
             environment=f"e{place}",
+            version=step.version,
             environment_variables={name: (value,) for name, value in step.variables.items()},
             settings=Settings(reuse=step.is_reusable),
         )
@@ -162,6 +164,12 @@ def _package(made: Made, chance: random.Random) -> dict[int, set[str]]:
     return {place: {"environment python pip"}}
 
 
+def _version(made: Made, chance: random.Random) -> dict[int, set[str]]:
+    place = chance.randrange(len(made.steps))
+    made.steps[place].version = str(chance.random())
+    return {place: {"version"}}
+
+
 def _edge(made: Made, chance: random.Random) -> dict[int, set[str]]:
     place = chance.randrange(len(made.steps))
     step = made.steps[place]
@@ -173,7 +181,7 @@ def _edge(made: Made, chance: random.Random) -> dict[int, set[str]]:
     return {place: {f"input from_{other}" if other in step.reads else f"after {made.key(other)}"}}
 
 
-EDITS: tuple[Edit, ...] = (_argument, _file, _parameter, _data, _variable, _package, _edge)
+EDITS: tuple[Edit, ...] = (_argument, _file, _parameter, _data, _variable, _package, _version, _edge)
 
 
 def edited(made: Made, chance: random.Random) -> dict[int, set[str]]:

@@ -287,23 +287,6 @@ def test_numbers_that_json_does_not_have_are_logged_all_the_same(author):
     assert math.isnan(metrics["x"]) and metrics["y"] == [math.inf, 1]
 
 
-@pytest.mark.laptop("in Azure the submitter cannot look into the interpreter of steps")
-def test_packages_that_steps_ask_for_and_do_not_get_are_told_at_submission(author, capsys):
-    from canalis.conda import CondaDependencies
-
-    configuration = RunConfiguration()
-    wanted = CondaDependencies.create(
-        pip_packages=["cowsay==6.1", "numpy==1.16.2", "azureml-core"], conda_packages=["pytest"]
-    )
-    configuration.environment.python.conda_dependencies = wanted
-    author.submits(author.step("a", runconfig=configuration)).wait_for_completion(show_output=False)
-
-    told = capsys.readouterr().err
-    assert f"Note: steps run in {sys.executable}" in told
-    assert "cowsay==6.1, numpy==1.16.2 (it has " in told
-    assert "azureml" not in told and "pytest" not in told
-
-
 def test_a_parameters_name_may_hold_what_no_variables_name_can(author):
     share = PipelineParameter("test-share", 0.25)
     run = author.runs(

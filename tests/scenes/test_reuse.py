@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from canalis.data import PipelineData
+from canalis.data import DataReference, PipelineData
 from canalis.experiment import Experiment
 from canalis.parameter import PipelineParameter
 from canalis.pipeline import Pipeline
@@ -138,6 +138,34 @@ def test_what_is_gone_is_made_again_and_what_was_only_touched_is_not(two, author
 
     shutil.rmtree(file.parent) if file.is_dir() else file.unlink()
     assert [why for why, *_ in two.plan(two.pipeline()).values()] == ["reused", "reused"]  # the second run's are there
+
+
+def test_what_lies_in_a_datastore_counts_for_a_step_that_says_so(two, author, project):
+    store = author.ws.get_default_datastore()
+    where = f"{two.experiment}/raw"
+
+    def uploads(text: str) -> None:
+        (project / "data.csv").write_text(text)
+        store.upload_files([str(project / "data.csv")], target_path=where, overwrite=True)
+
+    def pipeline(counts: bool) -> Pipeline:
+        raw = DataReference(store, "raw", where)
+        step = author.step("reads", COUNTS, arguments=[two._book, "reads"], inputs=[raw], allow_reuse=True)
+        step.reuse_by_content = counts
+        return Pipeline(author.ws, [step])
+
+    uploads("one")
+    two.runs(pipeline(counts=False))
+    uploads("two")
+    assert two.plan(pipeline(counts=False)) == {"reads": ("reused",)}
+    two.runs(pipeline(counts=True))
+    uploads("two")
+    assert two.plan(pipeline(counts=True)) == {"reads": ("reused",)} or author.ws._root is None  # it was only touched
+    uploads("three")
+    why, change = two.plan(pipeline(counts=True))["reads"]
+    assert why == "changed" and change.startswith("content of input raw: ")
+    two.runs(pipeline(counts=True))
+    assert two.ran == ["reads"] * 3
 
 
 def test_what_failed_is_not_reused_and_what_succeeded_before_it_is(two):

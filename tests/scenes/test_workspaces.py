@@ -165,8 +165,8 @@ def test_a_pipelines_environments_are_recorded_with_its_graph_once(author):
     from canalis.runconfig import RunConfiguration
 
     configuration = RunConfiguration()
-    configuration.environment.python.conda_dependencies = CondaDependencies.create(pip_packages=["a-package"])
+    configuration.environment.python.conda_dependencies = CondaDependencies.create(pip_packages=["azureml-a-package"])
     run = author.runs(author.step("a", runconfig=configuration), author.step("b", runconfig=configuration))
     graph = run.get_graph()
     assert len(graph.environments) == 1
-    assert "a-package" in json.dumps(graph.environments)
+    assert "azureml-a-package" in json.dumps(graph.environments)

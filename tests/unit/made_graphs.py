@@ -125,6 +125,7 @@ class _Maker:
                 retry_rest_s=self.random.choice((0.0, 1.5)),
                 timeout_s=self.random.choice((None, 60.0)),
                 reuse=self.may(),
+                reuse_by_content=self.may(),
             ),
         )
 
