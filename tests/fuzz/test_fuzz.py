@@ -11,8 +11,8 @@ from fastapi import APIRouter
 
 from api.access import GuardedRoute, Role, needs
 from api.app import PREFIX, _all_routes
-from tests.fuzz.__main__ import ask_on_cores
 from tests.fuzz.cases import ask_all
+from tests.fuzz.cores import ask_on_cores
 
 SLICES = 8
 CASES = 74  # asked of each route, and then some more until there are enough
