@@ -25,7 +25,6 @@ SDK_NEEDS = (
     "pydantic>=2.10",
     "httpx2>=2.10",
     "PyYAML>=6.0.2",
-    "pathspec>=1.0",
     "rich>=14",
     "ahocorasick-rs>=1.0",
     "cronsim>=2.8",

@@ -404,8 +404,8 @@ P = "p.yml"
                 "`python_script_step:`",
                 f"{P}:3: steps.a.bogus: there is no key 'bogus' here (there are: allow_reuse, arguments, compute, "
                 "environment, environment_variables, hash_paths, inputs, name, outputs, parameters, retries, "
-                "retry_rest_s, run_after, runconfig, runconfig_parameters, script_name, side_inputs, source_directory, "
-                "timeout_s, type, version)",
+                "retry_rest_s, reuse_by_content, run_after, runconfig, runconfig_parameters, script_name, side_inputs, "
+                "source_directory, timeout_s, type, version)",
             ],
         ),
         (
