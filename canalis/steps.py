@@ -6,6 +6,7 @@ Source   reference section 10
 from __future__ import annotations
 
 import shlex
+import sys
 import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -79,6 +80,7 @@ class PipelineStep(V1):
             retry_rest_s=retry_rest_s,
             timeout_s=timeout_s if timeout_s is not None else limit,
             reuse=allow_reuse,
+            reuse_by_content="azureml" not in sys.modules,  # a script in v1's names counts on what v1 did
         )
         target = self._target()
         if isinstance(target, PipelineParameter) and not isinstance(target.default_value, str):
@@ -109,7 +111,8 @@ class PipelineStep(V1):
     def reuse_by_content(self) -> bool:
         """Whether the step runs again when files have changed at the places that it reads. Not in v1.
 
-        It is off where nobody sets it: as in v1, only the names of places count.
+        Where nobody sets it, it is on, and off in a script that imports anything from azureml and in YAML: as in v1,
+        only the names of places count there.
         """
         return self._settings.reuse_by_content
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 import os
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
+from canalis.azureml import install_as_azureml
 from canalis.conda import CondaDependencies
 from canalis.contract.graph import ParameterText
 from canalis.contract.metrics import fold
@@ -21,6 +24,7 @@ from canalis.exceptions import SnapshotException, UserErrorException
 from canalis.recording import checked_file_name, point
 from canalis.runconfig import RunConfiguration
 from canalis.snapshot import read_folder
+from canalis.steps import PythonScriptStep
 from canalis.wiring import Wiring
 
 
@@ -241,3 +245,13 @@ def test_a_file_with_a_name_that_not_every_machine_can_have_is_told_by_name(tmp_
 
     (tmp_path / ".amlignore").write_text("*.txt\n")
     assert "a.py" in read_folder(tmp_path)
+
+
+@pytest.mark.parametrize("for_v1", [True, False])
+def test_what_lies_where_a_step_reads_counts_for_reuse_unless_the_script_is_one_for_v1(monkeypatch, tmp_path, for_v1):
+    monkeypatch.delitem(sys.modules, "azureml", raising=False)
+    if for_v1:
+        install_as_azureml()
+        importlib.import_module("azureml.pipeline.steps")
+    step = PythonScriptStep("train.py", source_directory=tmp_path)
+    assert step.reuse_by_content is not for_v1
