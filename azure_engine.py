@@ -20,9 +20,9 @@ from adapters.azure_bus import AzureBus, opened
 from adapters.azure_tables import AzureTable
 from adapters.clock import SystemClock
 from adapters.counted import Meter, asked, counted
-from adapters.sealed import SealedDocuments
 from adapters.tables import AskedTable, Table, TableDocuments, TableRuns
 from adapters.web import HttpWeb
+from azure_access import credential_of, vault_of
 from azure_settings import Settings
 from azure_watch import Watch
 from canalis.contract import run_token
@@ -88,13 +88,13 @@ class Engine:
 
     def __init__(self, settings: Settings, makers: Mapping[str, Maker]) -> None:
         clock = SystemClock()
-        credential = _credential(settings)
+        credential = credential_of(settings)
         # In Azure what is missing there has not been deployed, and the app has no right to make it.
         table = AzureTable(settings.tables, STORE, credential, create_if_missing=credential is None)
         blobs = AzureBlobs.open(settings.blobs, STORE, credential, create_if_missing=credential is None)
         self.settings = settings
         self.bus = AzureBus(settings.bus, blobs, credential, [EVENTS_TOPIC, settings.events_topic])
-        self.vault = SealedDocuments(TableDocuments(table), settings.vault_keys)  # asked for no run in particular
+        self.vault = vault_of(settings, TableDocuments(table), credential)  # asked for no run in particular
         self.ports = self._ports(table, blobs, clock)
         self.meter = Meter(self.ports.documents)
         # What works for runs tells what it asks of the tables: how much of a call is answered from memory varies.
@@ -325,15 +325,6 @@ def instance_backend(engine: Engine, settings: Settings) -> Backend:
 
 
 BACKENDS: dict[str, Maker] = {"process": instance_backend}
-
-
-def _credential(settings: Settings) -> Any:
-    """The app's own identity; None where connection strings say how to sign in."""
-    if not settings.tables.startswith("https://"):
-        return None
-    from azure.identity import ManagedIdentityCredential  # half a second that a machine without one need not wait
-
-    return ManagedIdentityCredential(client_id=settings.identity or None)
 
 
 def _is_in(path: str, folder: str) -> bool:

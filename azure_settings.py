@@ -34,6 +34,7 @@ class Settings:
     run_keys             the first signs the tokens of runs; all of them are good
     events_topic         to which the end of every run is published; "" for none
     webhook_hosts, callback_hosts   hosts that webhooks may be on, and of Azure DevOps that may be called back
+    vault                address of the Key Vault in which the secrets of authors are; "" where they are kept sealed
     serves               "control" for HTTP, news and time, and the names of the backends: all in one app, or in several
     """
 
@@ -56,6 +57,7 @@ class Settings:
     events_topic: str
     webhook_hosts: tuple[str, ...]
     callback_hosts: tuple[str, ...]
+    vault: str
 
     @property
     def vault_keys(self) -> list[bytes]:
@@ -92,6 +94,7 @@ def settings_of(environment: Mapping[str, str]) -> Settings:
         events_topic=read.by("CANALIS_EVENTS_TOPIC", topic_of) or "",
         webhook_hosts=read.by("CANALIS_WEBHOOK_HOSTS", webhook_hosts_of) or (),
         callback_hosts=read.by("CANALIS_CALLBACK_HOSTS", callback_hosts_of) or (),
+        vault=read.vault(),
     )
     if read.faults:
         raise SettingInvalid(f"Canalis cannot start: {'; '.join(read.faults)}", settings=sorted(read.named))
@@ -173,6 +176,13 @@ class _Reader:
             self._fault(
                 name, f"is a connection string: give the address, {example}, and let the app's identity sign in"
             )
+        return found
+
+    def vault(self) -> str:
+        """Where a Key Vault is."""
+        found = self._environment.get("CANALIS_VAULT", "").strip().rstrip("/")
+        if found and not _is_secure(found):
+            self._fault("CANALIS_VAULT", f"is '{found}': it must be an address such as https://<name>.vault.azure.net")
         return found
 
     def namespace(self) -> str:

@@ -68,11 +68,11 @@ class SealedDocuments:
             raise SettingInvalid(f"Secrets are kept with at least one key, of {KEY_BYTES} bytes or more")
         self._documents = documents
         self._keys = tuple(_Key(key) for key in keys)
-        self._masks = _Masks(self._authors, MASK_S)
+        self._masks = Masks(self.authors, MASK_S)
 
     def keep(self, name: str, secret: str) -> None:
         """Keep it under that name, in the place of what was there. Raises TooLarge, and BadRequest for no text."""
-        data = _bytes(secret)
+        data = bytes_of(secret)
         logs.hide(secret)
         self._documents.put(KIND, name, self._keys[0].sealed(name, data))
         self._masks.forget()
@@ -98,7 +98,8 @@ class SealedDocuments:
         """What hides the secrets that authors keep, and those that they kept before as far as this process knows."""
         return self._masks.get(fresh)
 
-    def _authors(self) -> Iterable[str]:
+    def authors(self) -> Iterable[str]:
+        """The secrets that authors keep; of one that cannot be opened there is a warning in the log."""
         for stored in self._documents.list(KIND, AUTHORS):
             try:
                 secret = self._opened(stored.name, stored.body)
@@ -135,7 +136,7 @@ class FolderVault:
         self._documents = documents
         self._folder = folder
         # Whoever keeps a secret here does it through this object: there is one service of a folder.
-        self._masks = _Masks(self._authors, float("inf"))
+        self._masks = Masks(self.authors, float("inf"))
 
     def keep(self, name: str, secret: str) -> None:
         """Keep it under that name. Raises as SealedDocuments and kept_key do."""
@@ -158,15 +159,16 @@ class FolderVault:
         """What hides the secrets that authors keep, and those that they kept before as far as this process knows."""
         return self._masks.get(fresh)
 
-    def _authors(self) -> Iterable[str]:
-        return self._sealed._authors() if self._documents.list(KIND, AUTHORS) else ()
+    def authors(self) -> Iterable[str]:
+        """The secrets that authors keep."""
+        return self._sealed.authors() if self._documents.list(KIND, AUTHORS) else ()
 
     @functools.cached_property
     def _sealed(self) -> SealedDocuments:
         return SealedDocuments(self._documents, [kept_key(self._folder)])
 
 
-class _Masks:
+class Masks:
     """The mask of what was read last, until it is too old or something was kept."""
 
     def __init__(self, read: Callable[[], Iterable[str]], for_s: float) -> None:
@@ -178,6 +180,7 @@ class _Masks:
         self._good_until = 0.0
 
     def get(self, fresh: bool) -> Mask:
+        """The mask; of what is kept now with `fresh`."""
         with self._lock:
             if fresh or time.monotonic() >= self._good_until:
                 asked = time.monotonic()
@@ -189,6 +192,7 @@ class _Masks:
             return self._mask
 
     def forget(self) -> None:
+        """Read all anew when somebody asks next."""
         with self._lock:
             self._good_until = 0.0
 
@@ -279,7 +283,8 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def _bytes(secret: str) -> bytes:
+def bytes_of(secret: str) -> bytes:
+    """A secret as it is kept. Raises BadRequest for what is no text, and TooLarge, neither with the secret in it."""
     try:
         data = secret.encode()
     except UnicodeEncodeError:

@@ -61,6 +61,9 @@ param webhookHosts string = '*'
 @description('Hosts of Azure DevOps that may be called back, with commas between them; nobody is when empty.')
 param callbackHosts string = ''
 
+@description('The Key Vault in which authors keep their secrets, as an address; when empty they lie sealed in the storage account.')
+param authorsVaultUrl string = ''
+
 @description('Make the key that signs the tokens of runs. Once: another key ends every token that is under way.')
 param makeRunKey bool = false
 
@@ -187,6 +190,7 @@ module app 'modules/app.bicep' = {
     eventsTopic: eventsTopic
     webhookHosts: webhookHosts
     callbackHosts: callbackHosts
+    authorsVaultUrl: authorsVaultUrl
     insightsConnection: logs.outputs.insightsConnection
   }
 }

@@ -26,6 +26,7 @@ param insightsConnection string
 param eventsTopic string
 param webhookHosts string
 param callbackHosts string
+param authorsVaultUrl string
 
 @description('The function that carries news into runs, as function_app.py names it.')
 param orchestratorFunction string = 'orchestrator'
@@ -183,6 +184,10 @@ resource site 'Microsoft.Web/sites@2024-04-01' = {
         {
           name: 'CANALIS_CALLBACK_HOSTS'
           value: callbackHosts
+        }
+        {
+          name: 'CANALIS_VAULT'
+          value: authorsVaultUrl
         }
       ]
     }

@@ -80,6 +80,7 @@ def in_azure(value):
     stand_ins = {
         "tablesUrl": "https://stcanalis.table.core.windows.net",
         "blobsUrl": "https://stcanalis.blob.core.windows.net",
+        "authorsVaultUrl": "https://team.vault.azure.net",
         "busHost": "canalis-bus.servicebus.windows.net",
         "workspace": "canalis",
         "tenantId": "72f988bf-86f1-41af-91ab-2d7cd011db47",

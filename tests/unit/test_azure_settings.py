@@ -55,6 +55,13 @@ def test_who_may_hear_of_runs_is_named():
     HttpWeb([*settings.webhook_hosts, *settings.callback_hosts])  # raises for what is no host
 
 
+def test_a_key_vault_of_authors_is_where_nobody_listens_in():
+    assert settings_of(IN_AZURE).vault == ""
+    at = "https://team.vault.azure.net"
+    assert settings_of(IN_AZURE | {"CANALIS_VAULT": f"{at}/"}).vault == at
+    assert wrong(CANALIS_VAULT="http://team.vault.azure.net") == wrong(CANALIS_VAULT="team") == ["CANALIS_VAULT"]
+
+
 def test_the_key_of_secrets_is_another_one_than_that_of_tokens():
     first, second = KEY.encode(), KEY.encode()[::-1]
     keys = settings_of(IN_AZURE | {"CANALIS_RUN_KEY": f"{first.decode()},{second.decode()}"}).vault_keys

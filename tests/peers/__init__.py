@@ -1,0 +1,1 @@
+"""Servers of ours in the place of services that no machine can have, each proved by the service's own client."""
