@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import shutil
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
@@ -60,9 +61,14 @@ def room_of(module: str) -> str | None:
     return max(fitting, key=len, default=None)
 
 
+@functools.cache  # most files are the same in every tree that is looked at
+def import_lines(text: str) -> list[ast.Import | ast.ImportFrom]:
+    return [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Import | ast.ImportFrom)]
+
+
 def imports(root: Path, file: Path, modules: set[str]) -> Iterator[str]:
     """Modules of ours that a file imports, wherever in it."""
-    for node in ast.walk(ast.parse(file.read_text())):
+    for node in import_lines(file.read_text()):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
