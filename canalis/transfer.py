@@ -76,9 +76,13 @@ def receive(client: Client, shelf: Shelf, wanted: Sequence[tuple[str, Path]]) ->
         if ".." in path.split("/"):  # targets are made of paths that others have named
             raise BadRequest(f"'{path}' is no path of a file here", key=path)
     if not client.is_remote:
-        for path, target in wanted:
+
+        def copy(path: str, target: Path) -> str:
             client.receive_file(shelf.file(path), target)
-            yield path
+            return path
+
+        for batch in _batches(wanted):
+            yield from in_order([partial(copy, path, target) for path, target in batch])
         return
     with Storage() as storage, Bar("Downloading", len(wanted)) as bar:
 
@@ -110,7 +114,12 @@ def send(client: Client, shelf: Shelf, files: Sequence[tuple[Path, str]], overwr
         return True
 
     if not client.is_remote:
-        yield from (through_service(file, path) for file, path in files)
+        for batch in _batches(files):
+            asked = {"for": "write", "overwrite": False, "paths": [path for _, path in batch]}
+            kept = set() if overwrite else {*client.post(shelf.links, asked)["existing"]}
+            yield from in_order(
+                [(lambda: False) if path in kept else partial(through_service, file, path) for file, path in batch]
+            )
         return
     with Storage() as storage, Bar("Uploading", len(files)) as bar:
 

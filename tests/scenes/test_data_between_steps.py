@@ -354,3 +354,24 @@ def test_what_was_uploaded_is_not_written_into_by_a_slip(author, ws):
     stored = ws._root / "datastores" / "workspaceblobstore" / "guarded" / "raw.txt"
     assert stored.stat().st_mode & 0o222 == 0
     store.upload_files(["raw.txt"], target_path="guarded", overwrite=True, show_progress=False)
+
+
+def test_files_that_are_there_are_neither_sent_again_nor_replaced(ws, project, capsys):
+    for number in range(3):
+        (project / "many").mkdir(exist_ok=True)
+        (project / "many" / f"{number}.txt").write_text(f"{number}\n")
+    store = ws.get_default_datastore()
+    store.upload(str(project / "many"), "many-files")
+    assert "Uploaded 3 of 3 files" in capsys.readouterr().out
+
+    (project / "many" / "1.txt").write_text("another\n")
+    (project / "many" / "3.txt").write_text("new\n")
+    store.upload(str(project / "many"), "many-files")
+    assert "Uploaded 1 of 4 files" in capsys.readouterr().out
+    assert store.download(str(project / "back"), prefix="many-files", show_progress=False) == 4
+    assert [path.read_text() for path in sorted((project / "back" / "many-files").iterdir())] == [
+        "0\n",
+        "1\n",
+        "2\n",
+        "new\n",
+    ]
