@@ -11,6 +11,8 @@ import pytest
 
 from canalis.azureml import COVERED, install_as_azureml
 
+pytestmark = pytest.mark.laptop("names resolve at the author's desk, whatever the service")
+
 PATHS = [(module, name) for module, homes in COVERED.items() for names in homes.values() for name in names.split()]
 
 

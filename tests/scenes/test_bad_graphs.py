@@ -15,6 +15,10 @@ from canalis.pipeline_run import PipelineRun
 from canalis.steps import CommandStep, PythonScriptStep, StepSequence
 from canalis.workspace import Workspace
 
+pytestmark = pytest.mark.laptop(
+    "told at the author's desk; what the service refuses by itself is in tests/api, and that scripts hear it in test_cloud.py"
+)
+
 
 def test_a_missing_script_is_told_when_the_pipeline_is_made(author):
     step = PythonScriptStep("nothing.py", source_directory=str(author.folder))

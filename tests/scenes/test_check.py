@@ -9,6 +9,8 @@ import pytest
 
 from tests.scenes.conftest import canalis
 
+pytestmark = pytest.mark.laptop("nothing is asked of a service")
+
 SCRIPT = """\
 print("it was run")
 import azureml.train.automl

@@ -14,6 +14,10 @@ import pytest
 
 from tests.scenes.conftest import CANALIS, canalis
 
+pytestmark = pytest.mark.laptop(
+    "what `canalis run` does with a script is the same; test_command_line.py runs some through both doors"
+)
+
 HEAD = """\
 import sys
 from azureml.core import Experiment, Workspace

@@ -19,6 +19,10 @@ from canalis.published import PublishedPipeline
 from canalis.steps import CommandStep
 from tests.scenes.conftest import canalis, log_of, statuses
 
+pytestmark = pytest.mark.laptop(
+    "files are read and written at the author's desk, and what is submitted is a graph like any other"
+)
+
 PREPARE = """
     import os, sys
     source, target, rate = sys.argv[1:]
