@@ -129,6 +129,14 @@ class Experiment(V1):
             raise UserErrorException(f"Experiment '{self.name}' cannot be given another name: runs are kept under it")
         self._change({"archived": False})
 
+    @staticmethod
+    def delete(workspace: Within, experiment_id: str) -> None:
+        """Delete an experiment with all its runs, or find that it is gone; its id is its name.
+
+        Raises   UserErrorException while one of its runs goes on, and while something outside of it needs one
+        """
+        asked(lambda: workspace._client.delete(f"/experiments/{quote(str(experiment_id), safe='')}"))
+
     def refresh(self) -> None:
         """Nothing: what is asked of it is asked of the service."""
 

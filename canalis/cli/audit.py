@@ -21,6 +21,7 @@ _NOUNS = {
     "experiments": "experiment",
     "models": "model",
     "pipelines": "published pipeline",
+    "retention": "retention policy",
     "runs": "run",
     "schedules": "schedule",
     "webhooks": "webhook",
@@ -29,6 +30,7 @@ _V1_NOUNS = {"Pipelines": "pipelines", "PipelineEndpoints": "endpoints", "Schedu
 _VERBS = {"POST": "made", "PUT": "made or changed", "PATCH": "changed", "DELETE": "deleted"}
 _ENDS = {
     "cancel": "cancelled a run",
+    "clearing": "cleared away what nothing needs",
     "message": "started a run",
     "Execution": "cancelled a run",
     "resume": "resumed a run",

@@ -214,6 +214,10 @@ def a_request(world: World, method: str, path: str) -> tuple[str, dict[str, Any]
         ("POST", "/runs"): ("/runs", {"json": world.submission()}),
         ("PATCH", "/runs/{name}"): (run, {"json": {"tags": {"t": "1"}}}),
         ("POST", "/runs/{name}/cancel"): (f"{run}/cancel", {}),
+        ("DELETE", "/runs/{name}"): ("/runs/run-gone", {}),
+        ("DELETE", "/experiments/{name}"): ("/experiments/gone", {}),
+        ("PUT", "/retention"): ("/retention", {"json": {}}),
+        ("POST", "/retention/clearing"): ("/retention/clearing", {}),
         ("POST", "/runs/{name}/resume"): ("/runs/run-ended/resume", {"json": {}}),
         ("POST", "/runs/{name}/metrics"): (f"{run}/metrics", {"json": [A_POINT]}),
         ("GET", "/runs/{name}/artifacts/{path:path}"): (f"{run}/artifacts/f.txt", {}),
@@ -438,6 +442,10 @@ def test_what_is_refused_to_scripts_is_what_would_reach_others(world):
                 ("/drafts", "/schedules", "/webhooks", "/Schedules", "/PipelineDrafts", "/PipelineRuns/Schedule")
             )
         ),
+        ("DELETE", "/runs/{name}"),
+        ("DELETE", "/experiments/{name}"),
+        *((method, f"/retention{path}") for method, path in (("GET", ""), ("PUT", ""))),
+        *((method, "/retention/clearing") for method in ("GET", "POST")),
         ("POST", "/submissions"),
         ("GET", "/submissions/dead"),
         ("POST", "/queues/{name}/receive"),
