@@ -18,6 +18,7 @@ from canalis.contract.errors import CanalisError
 from canalis.contract.messages import WATCH_QUEUE
 from canalis.contract.ports import Ports
 from orchestrator.notices.sweep import make_good
+from orchestrator.retention.collector import Collector
 from orchestrator.schedules.keeper import Keeper
 from orchestrator.sweep import SWEEP_S, Sweeper
 
@@ -43,6 +44,7 @@ class Watch:
         self._plain = plain
         self._sweeper = Sweeper(ports)
         self._keeper = keeper
+        self._collector = Collector(plain)
         self._bus = bus
         self._meter = meter
         self._aside = aside
@@ -72,6 +74,8 @@ class Watch:
             self.call()
         if due_at is not None and due_at - self._clock.now() < _TIMER_S:
             self._aside.submit(self._send, [float(math.ceil(due_at))])
+        if self._collector.is_due():  # others may look after runs meanwhile
+            self._collector.look()
 
     def call_soon(self) -> None:
         """Call for a look as soon as can be."""

@@ -29,6 +29,7 @@ from orchestrator.advance import EVENTS_MAX, advance
 from orchestrator.computes import choices
 from orchestrator.furnish import register_datastores
 from orchestrator.notices.sweep import make_good
+from orchestrator.retention.collector import Collector
 from orchestrator.schedules.keeper import Keeper
 from orchestrator.sweep import Sweeper
 from steps import worker
@@ -81,6 +82,7 @@ class Engine:
         self.events = Events(self.ports, self.counted, self.bus, self.computes)
         self.pump = Pump(self.counted, self.bus, self.backend, self.events.takers)
         self.keeper = Keeper(self.counted, self.computes)
+        self.collector = Collector(self.ports)
         self._due_at: float | None = None  # of the schedule that is due next
         for name in register_datastores(self.ports.documents):
             (root / "datastores" / name).mkdir(parents=True, exist_ok=True)
@@ -117,6 +119,8 @@ class Engine:
         self.events.face_dead_letters()
         self.meter.keep_but({*self.ports.runs.open_runs(), SERVICE})
         self.backend.tidy()
+        if self.collector.is_due():  # beside what keeps time: it may take long
+            threading.Thread(target=self.collector.look, name="retention", daemon=True).start()
 
     def computes(self) -> dict[str, ComputeChoice]:
         """What each compute target is just now; "" is for steps that name none."""

@@ -226,7 +226,7 @@ _RUNS: dict[str, Whose] = {
     **dict.fromkeys(_names(RunStore), _of_run),
     "claim_all": _of_claims,
     "renew": _of_keys,
-    "find": _of_service,
+    **dict.fromkeys(("find", "every", "hidden"), _of_service),
 }
 _DOCUMENTS: dict[str, Whose] = dict.fromkeys(_names(DocumentStore), _of_document)
 _BLOBS: dict[str, Whose] = {**dict.fromkeys(_names(BlobStore), _of_blob), "folder": _of_nobody}  # moves nothing

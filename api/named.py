@@ -13,12 +13,13 @@ from api.bodies import AnyDocument
 from api.reach import Reach
 from api.service import Here, Service
 from canalis.contract.errors import Conflict, NotFound
+from canalis.contract.experiments import ARCHIVED, DELETED, EMPTIED, EXPERIMENTS, next_use
 from canalis.contract.ports import Stored
+from canalis.contract.retention import Deleted
 from canalis.contract.run import check_experiment_name
+from orchestrator.retention import delete
 
 router = APIRouter(route_class=GuardedRoute)
-
-_ARCHIVED = "archived_at"
 
 
 class ExperimentChange(BaseModel):
@@ -31,26 +32,29 @@ class ExperimentChange(BaseModel):
 @router.get("/experiments", dependencies=[needs(Role.READER)], tags=["experiments"])
 def list_experiments(here: Here) -> list[dict[str, Any]]:
     """All experiments, by name."""
-    return [{"name": stored.name, **stored.body} for stored in here.ports.documents.list("experiments")]
+    found = here.ports.documents.list(EXPERIMENTS)
+    return [_view(stored) for stored in found if DELETED not in stored.body]
 
 
 @router.put("/experiments/{name}", dependencies=[needs(Role.SUBMITTER, step=Reach.WORKSPACE)], tags=["experiments"])
 def put_experiment(here: Here, name: str) -> dict[str, Any]:
     """Create an experiment, or find that it is there."""
     check_experiment_name(name)
-    known = here.ports.documents.get("experiments", name)
-    while known is None:
+    known = here.ports.documents.get(EXPERIMENTS, name)
+    while known is None or DELETED in known.body:
+        body = next_use(known.body if known else None, here.ports.clock.now())
         # A submission may make it at the same moment, and count its runs in it.
         with suppress(Conflict):
-            here.ports.documents.put("experiments", name, {"created_at": here.ports.clock.now()}, if_absent=True)
-        known = here.ports.documents.get("experiments", name)
-    return {"name": name, **known.body}
+            etag = known.etag if known else None
+            here.ports.documents.put(EXPERIMENTS, name, body, etag=etag, if_absent=known is None)
+        known = here.ports.documents.get(EXPERIMENTS, name)
+    return _view(known)
 
 
 @router.get("/experiments/{name}", dependencies=[needs(Role.READER, step=Reach.WORKSPACE)], tags=["experiments"])
 def get_experiment(here: Here, name: str) -> dict[str, Any]:
     """One experiment."""
-    return {"name": name, **_experiment(here, name).body}
+    return _view(_experiment(here, name))
 
 
 @router.patch("/experiments/{name}", dependencies=[needs(Role.SUBMITTER)], tags=["experiments"])
@@ -60,12 +64,20 @@ def change_experiment(here: Here, name: str, said: ExperimentChange) -> dict[str
         known = _experiment(here, name)
         body = dict(known.body)
         if said.archived is not None:
-            since = body.pop(_ARCHIVED, None)
-            body |= {_ARCHIVED: since or here.ports.clock.now()} if said.archived else {}
+            since = body.pop(ARCHIVED, None)
+            body |= {ARCHIVED: since or here.ports.clock.now()} if said.archived else {}
         tags = {**body.get("tags", {}), **said.tags}
         body["tags"] = {tag: value for tag, value in tags.items() if value is not None}
         with suppress(Conflict):  # a run was submitted to it at the same moment, or somebody else has changed it
-            return {"name": name, **here.ports.documents.put("experiments", name, body, etag=known.etag).body}
+            return _view(here.ports.documents.put(EXPERIMENTS, name, body, etag=known.etag))
+
+
+@router.delete("/experiments/{name}", dependencies=[needs(Role.OPERATOR)], tags=["experiments"])
+def delete_experiment(here: Here, name: str) -> Deleted:
+    """Delete an experiment with all its runs, or find that it is gone. Refused while one goes on, or something else
+    needs one.
+    """
+    return Deleted(runs=tuple(delete.delete_experiment(here.ports, name)))
 
 
 @router.get("/environments", dependencies=[needs(Role.READER, step=Reach.WORKSPACE)], tags=["environments"])
@@ -101,8 +113,12 @@ def register_environment(here: Here, name: str, definition: AnyDocument) -> dict
             continue  # somebody registered the same version at the same moment
 
 
+def _view(stored: Stored) -> dict[str, Any]:
+    return {"name": stored.name} | {key: value for key, value in stored.body.items() if key != EMPTIED}
+
+
 def _experiment(here: Service, name: str) -> Stored:
-    found = here.ports.documents.get("experiments", name)
-    if found is None:
+    found = here.ports.documents.get(EXPERIMENTS, name)
+    if found is None or DELETED in found.body:
         raise NotFound(f"There is no experiment '{name[:80]}'", kind="experiment", name=name[:80])
     return found

@@ -37,6 +37,7 @@ from canalis.contract.layout import METRICS, STEP_LOG, artifacts, of_run, record
 from canalis.contract.masking import hidden_lines
 from canalis.contract.messages import CancelRequested
 from canalis.contract.ports import Run, RunQuery
+from canalis.contract.retention import Deleted
 from canalis.contract.run import StepRunId
 from canalis.contract.status import runs_called
 from canalis.contract.views import FileView, MetricPoint, OutputView, RunView, StepView, TimesView
@@ -44,6 +45,7 @@ from orchestrator import step_views, views
 from orchestrator.advance import advance
 from orchestrator.remarks import annotate
 from orchestrator.resume import Resumption, resume
+from orchestrator.retention import delete
 from orchestrator.submit import Behind, Submission, submit
 
 router = APIRouter(prefix="/runs", route_class=GuardedRoute, tags=["runs"])
@@ -117,6 +119,16 @@ def annotate_run(here: Here, name: str, said: Annotation) -> RunView | StepView:
         except Conflict:
             continue  # somebody else said something at the same moment
     raise Conflict(f"{identity} was changed by others {_TRIES} times in a row", name=identity)
+
+
+@router.delete("/{name}", dependencies=[needs(Role.OPERATOR)])
+def delete_run(here: Here, name: str) -> Deleted:
+    """Delete the run of that whole id, with all that belongs to it and the runs that its steps have submitted, or find
+    that it is gone. Refused while one goes on, and while something needs one: a run, a model, a dataset, a pipeline.
+    """
+    if (step := StepRunId.parse(name)) is not None:
+        raise NotSupported(f"A step cannot be deleted on its own. Delete its run: {step.run_id}", run=step.run_id)
+    return Deleted(runs=tuple(delete.delete_run(here.ports, name)))
 
 
 @router.post("/{name}/cancel", dependencies=[needs(Role.SUBMITTER, step=Reach.RUNS)], status_code=202)

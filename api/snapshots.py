@@ -19,6 +19,8 @@ from canalis.contract.errors import BadRequest, HashMismatch
 from canalis.contract.layout import content_key, snapshot_key
 from canalis.contract.ports import BlobStore
 from canalis.contract.snapshots import Snapshot, misfits, stored_snapshot
+from orchestrator.retention.doomed import spare
+from orchestrator.retention.garbage import YOUNG_S
 
 router = APIRouter(route_class=GuardedRoute, tags=["snapshots"])
 
@@ -52,8 +54,12 @@ def post_snapshot(here: Here, who: Asking, said: SnapshotSaid) -> SnapshotAnswer
     if wrong := misfits(said.files):
         raise BadRequest("The snapshot cannot be put in place: " + "; ".join(wrong[:_TOLD_MAX]), count=len(wrong))
     identity, document = said.document()
-    blobs = here.ports.blobs
-    if blobs.info(snapshot_key(identity)) is not None:
+    blobs, key = here.ports.blobs, snapshot_key(identity)
+    # Before anybody looks what is there: it stays then.
+    spare(here.ports, [key, *(content_key(file.sha256) for file in said.files.values())])
+    if (known := blobs.info(key)) is not None:
+        if here.ports.clock.now() - known.modified_at > YOUNG_S / 2:
+            blobs.put(key, document)  # young again: whoever has its id may take a while to use it
         return SnapshotAnswer(id=identity, missing=[])
     sender = " ".join([who.name, *(f"{name}={one}" for name, one in sorted(who.ids.items()))])
     sizes = {file.sha256: file.size for file in said.files.values()}
@@ -66,7 +72,7 @@ def post_snapshot(here: Here, who: Asking, said: SnapshotSaid) -> SnapshotAnswer
         if info is not None and info.size != sizes[sha256]:
             raise BadRequest(f"The file with the hash {sha256} has {info.size} bytes, not {sizes[sha256]}")
     if not missing:
-        blobs.put_if_absent(snapshot_key(identity), document)
+        blobs.put_if_absent(key, document)
     links = links_for(here.ports, sender, {sha256: sizes[sha256] for sha256 in missing}) if missing else {}
     return SnapshotAnswer(id=identity, missing=missing, links=links)
 

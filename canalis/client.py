@@ -109,9 +109,9 @@ class Client:
         """What the service answers to a change."""
         return self._json("PATCH", path, {}, body)
 
-    def delete(self, path: str) -> None:
-        """Delete what is at a path."""
-        self._json("DELETE", path, {})
+    def delete(self, path: str) -> Any:
+        """Delete what is at a path; what the service says of that."""
+        return self._json("DELETE", path, {})
 
     def post_document(self, path: str, document: bytes, key: str | None = None) -> Any:
         """What the service answers to JSON that is bytes already."""

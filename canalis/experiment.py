@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from canalis.absent import V1
@@ -15,6 +15,9 @@ from canalis.filters import fits
 from canalis.run import listed
 from canalis.runconfig import ScriptRunConfig
 from canalis.within import Within
+
+if TYPE_CHECKING:
+    from canalis.interactive_run import InteractiveRun
 
 
 class Experiment(V1):
@@ -59,6 +62,18 @@ class Experiment(V1):
             )
         kwargs.pop("show_output", None)
         return config._submit_in(self.workspace, self.name, tags=tags, **kwargs)
+
+    def start_logging(
+        self, *args: Any, outputs: Any = None, snapshot_directory: Any = ".", display_name: str = "", **kwargs: Any
+    ) -> InteractiveRun:
+        """A run of this script or notebook: it logs, and ends by `complete`, `fail` or `cancel`, or with its `with`.
+
+        No source files are kept with it, and nothing is uploaded by itself.
+        """
+        from canalis.interactive_run import begin  # a script that only logs need not wait for all that
+
+        run: InteractiveRun = begin(self.workspace, self.name, display_name or "")
+        return run
 
     def get_runs(
         self,
@@ -128,6 +143,14 @@ class Experiment(V1):
         if new_name not in (None, self.name):
             raise UserErrorException(f"Experiment '{self.name}' cannot be given another name: runs are kept under it")
         self._change({"archived": False})
+
+    @staticmethod
+    def delete(workspace: Within, experiment_id: str) -> None:
+        """Delete an experiment with all its runs, or find that it is gone; its id is its name.
+
+        Raises   UserErrorException while one of its runs goes on, and while something outside of it needs one
+        """
+        asked(lambda: workspace._client.delete(f"/experiments/{quote(str(experiment_id), safe='')}"))
 
     def refresh(self) -> None:
         """Nothing: what is asked of it is asked of the service."""

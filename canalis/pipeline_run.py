@@ -105,6 +105,13 @@ class PipelineRun(Run):
         run: PipelineRun = resume_run(self.experiment.workspace, self.id, from_steps, only_failed, pipeline_parameters)
         return run
 
+    def delete(self) -> None:
+        """Delete it, with all that belongs to it and the runs that its steps have submitted. Not in v1.
+
+        Raises   NotOver while one goes on, StillUsed while something else needs one
+        """
+        self._client.delete(f"/runs/{quote(self.id)}")
+
     def get_steps(self) -> Iterator[StepRun]:
         """Its steps' runs."""
         for view in self._client.get(f"{self._path}/steps"):

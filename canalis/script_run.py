@@ -11,8 +11,6 @@ from urllib.parse import quote
 from canalis.pipeline_run import StepRun
 from canalis.run import Run
 
-ALONE = "canalis.alone"  # property of a run that is one script's: the key of its step
-
 
 class ScriptRun(StepRun):
     """The run of a script that was submitted alone; inside the script Run.get_context() has the same id."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from canalis.contract.run import ALONE
 from canalis.dataset import DatasetConsumptionConfig, OutputFileDatasetConfig
 from canalis.exceptions import UserErrorException
 from canalis.pipeline import Pipeline
 from canalis.runconfig import ScriptRunConfig
-from canalis.script_run import ALONE, ScriptRun
+from canalis.script_run import ScriptRun
 from canalis.steps import CommandStep, PipelineStep, PythonScriptStep
 from canalis.submission import submit_draft
 from canalis.within import Within

@@ -14,19 +14,20 @@ from canalis.absent import V1
 from canalis.answers import asked
 from canalis.compute import ComputeTarget
 from canalis.contract.faults import how_to_make
+from canalis.contract.run import ALONE
 from canalis.dataset import AbstractDataset, Dataset
 from canalis.datastore import AbstractDatastore
 from canalis.environment import Environment
 from canalis.exceptions import UserErrorException
 from canalis.experiment import Experiment
 from canalis.host import Host
+from canalis.interactive_run import run_alone
 from canalis.keyvault import Keyvault
 from canalis.model import Model
 from canalis.named import Named
 from canalis.pipeline_run import PipelineRun, StepRun
 from canalis.published import PublishedPipeline, published_by
 from canalis.run import Run
-from canalis.script_run import ALONE, ScriptRun
 
 
 class Workspace(V1):
@@ -307,7 +308,7 @@ class Workspace(V1):
         if view["kind"] == "step":
             return StepRun(experiment, view["id"], _view=view)
         if ALONE in view["properties"]:
-            return ScriptRun(experiment, f"{view['id']}.{view['properties'][ALONE]}")
+            return run_alone(experiment, view)
         return PipelineRun(experiment, view["id"], _view=view)
 
     def _publish(self, body: dict[str, Any]) -> PublishedPipeline:

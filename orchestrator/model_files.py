@@ -11,6 +11,7 @@ from canalis.contract.layout import artifacts, content_key, of_run, snapshot_key
 from canalis.contract.ports import BlobInfo, BlobStore, Ports
 from canalis.contract.run import StepRunId
 from canalis.contract.snapshots import Snapshot, SnapshotFile
+from orchestrator.retention.doomed import spare
 from orchestrator.step_views import maker_of
 
 _MEMORY_BYTES = 2**20
@@ -30,9 +31,10 @@ def files_of_run(ports: Ports, run: str, path: str) -> tuple[str, Snapshot]:
     if not found:
         raise NotFound(_not_there(ports.blobs, root, run, path), kind="file", name=path)
     above = len(root) + len(wanted.rpartition("/")[0]) + ("/" in wanted)
-    files = {info.key[above:]: _kept(ports.blobs, info) for info in found}
+    files = {info.key[above:]: _kept(ports, info) for info in found}
     snapshot = Snapshot(files=files)
     identity, document = snapshot.document()
+    spare(ports, [snapshot_key(identity)])
     ports.blobs.put_if_absent(snapshot_key(identity), document)
     return identity, snapshot
 
@@ -44,16 +46,18 @@ def _at(blobs: BlobStore, root: str, wanted: str) -> list[BlobInfo]:
     return [info] if info is not None else [*blobs.list(f"{root}{wanted}/")]
 
 
-def _kept(blobs: BlobStore, info: BlobInfo) -> SnapshotFile:
+def _kept(ports: Ports, info: BlobInfo) -> SnapshotFile:
     """A file under its hash. What was hashed is what is put: somebody may write to the other one meanwhile."""
     with tempfile.SpooledTemporaryFile(_MEMORY_BYTES) as seen:
         digest, size = hashlib.sha256(), 0
-        for piece in blobs.read(info.key):
+        for piece in ports.blobs.read(info.key):
             digest.update(piece)
             size += len(piece)
             seen.write(piece)
         seen.seek(0)
-        blobs.put_if_absent(content_key(digest.hexdigest()), cast(BinaryIO, seen))
+        key = content_key(digest.hexdigest())
+        spare(ports, [key])
+        ports.blobs.put_if_absent(key, cast(BinaryIO, seen))
     return SnapshotFile(sha256=digest.hexdigest(), size=size)
 
 

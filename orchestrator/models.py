@@ -10,6 +10,7 @@ from typing import Any
 
 from canalis.contract.datasets import LATEST, split_name
 from canalis.contract.errors import BadRequest, Conflict, KeyReused, NotFound, TooLarge
+from canalis.contract.layout import snapshot_key
 from canalis.contract.models import (
     FILES_MAX,
     MODELS,
@@ -22,6 +23,7 @@ from canalis.contract.ports import Document, DocumentStore, Ports, Run, Stored
 from canalis.contract.snapshots import Snapshot, stored_snapshot
 from orchestrator import views
 from orchestrator.model_files import files_of_run
+from orchestrator.retention.doomed import spare
 
 _VERSION_DIGITS = 6
 _TAGS_MAX = 50
@@ -171,6 +173,7 @@ def _snapshot_of(ports: Ports, said: ModelRegistration, run: str) -> tuple[str, 
     if said.path is not None:
         return files_of_run(ports, run, said.path)
     assert said.snapshot is not None
+    spare(ports, [snapshot_key(said.snapshot)])
     return said.snapshot, stored_snapshot(ports.blobs, said.snapshot)
 
 

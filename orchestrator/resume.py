@@ -26,6 +26,7 @@ from canalis.contract.trace import current, span
 from orchestrator import views
 from orchestrator.datasets import assigned
 from orchestrator.remarks import annotate
+from orchestrator.retention.cleared import is_cleared
 from orchestrator.settled import chosen_computes
 from orchestrator.submit import create, depth_below, next_number
 
@@ -178,9 +179,11 @@ def _reader(ports: Ports, run: Run, graph: Graph) -> Callable[[str, str], bool]:
 
     @cache
     def is_there(key: str, output: str) -> bool:
-        maker = run.maker(key, graph.places[key])
+        maker, port = run.maker(key, graph.places[key]), graph.node(key).output(output)
+        if not port.pipeline_output and is_cleared(ports.documents, maker.run_id):
+            return False
         try:
-            if is_written(ports.stores, output_place(run.request, graph.node(key).output(output), maker)):
+            if is_written(ports.stores, output_place(run.request, port, maker)):
                 return True
         except NotFound:
             return False  # its datastore is gone

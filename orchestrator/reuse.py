@@ -29,11 +29,11 @@ from canalis.contract.layout import MADE_OF, of_run, records
 from canalis.contract.places import content_of, input_places, output_place, still_lies
 from canalis.contract.ports import AttemptKey, Document, Ports, Run
 from canalis.contract.reasons import Why
-from canalis.contract.reuse import Ingredients, fingerprint, ingredients
+from canalis.contract.reuse import MADE, Ingredients, fingerprint, ingredients
 from canalis.contract.run import RunRequest, StepRunId
 from canalis.contract.status import StepStatus
+from orchestrator.retention.cleared import is_cleared
 
-MADE = "made"  # kind of documents: by fingerprint, the steps that make it, the newest first
 _log = logging.getLogger("canalis.orchestrator")
 
 _MAKERS_MAX = 3  # that are remembered: the newest may fail where one before it has succeeded
@@ -189,6 +189,7 @@ class _Search:
     _runs: dict[str, Run | None] = field(default_factory=dict)
     _left: dict[str, dict[AttemptKey, Document]] = field(default_factory=dict)
     _beside: dict[str, str] = field(default_factory=dict)  # by fingerprint: what was made beside what was found
+    _cleared: dict[str, bool] = field(default_factory=dict)
     _known: set[str] = field(default_factory=set)  # ids of the runs in which it was
 
     def makers(self, fingerprints: Collection[str]) -> dict[str, list[str]]:
@@ -241,6 +242,9 @@ class _Search:
         run = self._run(made.run_id)
         assert run is not None, made
         imprints = self._imprints(made)
+        passing = [port.name for port in node.outputs if not port.pipeline_output]
+        if passing and self._is_cleared(made.run_id):
+            return passing  # part of it may lie there still
         return [
             port.name
             for port in node.outputs
@@ -253,6 +257,11 @@ class _Search:
             return still_lies(self.ports.stores, output_place(request, port, made), imprint)
         except NotFound:
             return False  # its datastore is gone
+
+    def _is_cleared(self, run_id: str) -> bool:
+        if run_id not in self._cleared:
+            self._cleared[run_id] = is_cleared(self.ports.documents, run_id)
+        return self._cleared[run_id]
 
     def _imprints(self, made: StepRunId) -> Document:
         if made.run_id not in self._left:

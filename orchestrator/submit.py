@@ -9,10 +9,10 @@ from pydantic import Field
 
 from canalis.contract.about import about
 from canalis.contract.errors import AlreadyExists, Conflict, GraphError, KeyReused
-from canalis.contract.graph import Graph, ParameterValue, Part, content_id
-from canalis.contract.layout import graph_key
+from canalis.contract.experiments import EXPERIMENTS, next_use
+from canalis.contract.graph import Graph, ParameterValue, Part
 from canalis.contract.messages import stamped
-from canalis.contract.ports import Document, Ports, Run
+from canalis.contract.ports import Ports, Run
 from canalis.contract.run import (
     OWN,
     ComputeChoice,
@@ -28,6 +28,7 @@ from canalis.contract.trace import current, span
 from orchestrator.decide import decide
 from orchestrator.notices.announce import prepared
 from orchestrator.plan import first_state, make_plan
+from orchestrator.retention.doomed import spare_graph
 from orchestrator.reuse import consider, remember
 from orchestrator.settled import settle
 
@@ -106,8 +107,10 @@ def _submit(
     by: str,
     behind: Behind,
 ) -> Run:
+    spared = spare_graph(ports, asked.graph) if behind.graph_id is None else None
     settled = settle(ports, asked.graph, asked.parameters, computes)
-    graph_id = behind.graph_id or _stored(ports, asked.graph)
+    graph_id = spared.stored(ports.blobs) if spared is not None else behind.graph_id
+    assert graph_id is not None, run_id
     request = RunRequest(
         experiment=asked.experiment,
         graph=graph_id,
@@ -133,14 +136,6 @@ def _submit(
         announce=behind.announce,
     )
     return create(ports, run_id, request, asked.graph)
-
-
-def _stored(ports: Ports, graph: Graph) -> str:
-    """The id of a graph that is stored from now on."""
-    document = graph.to_bytes()
-    graph_id = content_id(document)
-    ports.blobs.put_if_absent(graph_key(graph_id), document)
-    return graph_id
 
 
 def create(ports: Ports, run_id: str, request: RunRequest, graph: Graph) -> Run:
@@ -187,13 +182,12 @@ def depth_below(ports: Ports, parent: str | None) -> int:
 def next_number(ports: Ports, experiment: str) -> int:
     """The number of the next run of an experiment, from 1 on. A submission that is not completed leaves a gap."""
     while True:
-        known = ports.documents.get("experiments", experiment)
-        body: Document = dict(known.body) if known else {"created_at": ports.clock.now()}
-        body.pop("archived_at", None)  # what is used again is no longer put away
+        known = ports.documents.get(EXPERIMENTS, experiment)
+        body = next_use(known.body if known else None, ports.clock.now())
         body["runs"] = int(body.get("runs", 0)) + 1
         try:
             etag = known.etag if known else None
-            ports.documents.put("experiments", experiment, body, etag=etag, if_absent=known is None)
+            ports.documents.put(EXPERIMENTS, experiment, body, etag=etag, if_absent=known is None)
         except Conflict:
             continue  # somebody submitted at the same moment
         return int(body["runs"])

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from canalis.contract.errors import CanalisError, StoreFull, StoreUnavailable, of_system
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 _PROBE_BYTES = 2**16
 _READERS_KEPT = 4  # open files while nobody reads
 
@@ -33,7 +33,8 @@ CREATE TABLE IF NOT EXISTS runs (
     stopping_since REAL,
     attention    TEXT NOT NULL DEFAULT '',
     pipeline     TEXT,
-    schedule     TEXT
+    schedule     TEXT,
+    hidden_at    REAL
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS runs_by_time ON runs (submitted_at DESC);
 CREATE INDEX IF NOT EXISTS runs_by_experiment ON runs (experiment, submitted_at DESC);
@@ -41,6 +42,8 @@ CREATE INDEX IF NOT EXISTS runs_by_parent ON runs (parent) WHERE parent IS NOT N
 CREATE INDEX IF NOT EXISTS runs_open ON runs (run_id) WHERE is_open;
 CREATE INDEX IF NOT EXISTS runs_by_pipeline ON runs (pipeline, submitted_at DESC) WHERE pipeline IS NOT NULL;
 CREATE INDEX IF NOT EXISTS runs_by_schedule ON runs (schedule, submitted_at DESC) WHERE schedule IS NOT NULL;
+CREATE INDEX IF NOT EXISTS runs_hidden ON runs (hidden_at) WHERE hidden_at IS NOT NULL;
+CREATE TABLE IF NOT EXISTS forgotten_runs (run_id TEXT PRIMARY KEY) WITHOUT ROWID;
 
 CREATE TABLE IF NOT EXISTS attempts (
     run_id      TEXT NOT NULL,
@@ -83,6 +86,11 @@ ALTER TABLE runs ADD COLUMN pipeline TEXT;
 ALTER TABLE runs ADD COLUMN schedule TEXT;
 CREATE INDEX runs_by_pipeline ON runs (pipeline, submitted_at DESC) WHERE pipeline IS NOT NULL;
 CREATE INDEX runs_by_schedule ON runs (schedule, submitted_at DESC) WHERE schedule IS NOT NULL;
+""",
+    3: """
+ALTER TABLE runs ADD COLUMN hidden_at REAL;
+CREATE INDEX runs_hidden ON runs (hidden_at) WHERE hidden_at IS NOT NULL;
+CREATE TABLE forgotten_runs (run_id TEXT PRIMARY KEY) WITHOUT ROWID;
 """,
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from adapters.sqlite.bus import SqliteBus
@@ -16,8 +16,10 @@ from canalis.contract.run import RunRequest, RunState
 from canalis.contract.status import RunStatus
 
 _KNOWN_MAX = 64
+_PAGE = 200  # runs that are read at once where all are
 _RUN = "run_id, request, state, version, updated_at, ended_at, stopping_since, attention"
 _ATTEMPT = "run_id, node, attempt, owner, fence, lease_until, ended, facts"
+_SEEN = "hidden_at IS NULL"
 _INSERT = f"INSERT INTO attempts ({_ATTEMPT}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 
 
@@ -37,7 +39,8 @@ class SqliteRuns:
             created = connection.execute(
                 "INSERT OR IGNORE INTO runs (run_id, version, status, is_open, state, request, experiment, parent,"
                 " submitted_at, updated_at, ended_at, pipeline, schedule)"
-                " VALUES (?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " SELECT ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?"
+                " WHERE NOT EXISTS (SELECT 1 FROM forgotten_runs WHERE run_id = ?)",
                 (
                     run_id,
                     state.status.value,
@@ -51,6 +54,7 @@ class SqliteRuns:
                     now if state.status.is_terminal else None,
                     request.origin.pipeline,
                     request.origin.schedule,
+                    run_id,
                 ),
             ).rowcount
             kept = self._bus.insert(connection, sends) if created else []
@@ -62,10 +66,12 @@ class SqliteRuns:
         known = self._known.get(run_id)
         with self._database.read() as connection:
             if known is not None:
-                row = connection.execute("SELECT version, attention FROM runs WHERE run_id = ?", (run_id,)).fetchone()
+                row = connection.execute(
+                    f"SELECT version, attention FROM runs WHERE {_SEEN} AND run_id = ?", (run_id,)
+                ).fetchone()
                 if row == (known.version, known.attention):
                     return known
-            row = connection.execute(f"SELECT {_RUN} FROM runs WHERE run_id = ?", (run_id,)).fetchone()
+            row = connection.execute(f"SELECT {_RUN} FROM runs WHERE {_SEEN} AND run_id = ?", (run_id,)).fetchone()
         if row is None:
             raise NotFound(f"There is no run {run_id}", kind="run", name=run_id)
         return self._remember(_run(row))
@@ -116,7 +122,7 @@ class SqliteRuns:
 
     def find(self, query: RunQuery) -> list[Run]:
         """Runs that fit, newest submission first."""
-        where, values = ["1"], list[Any]()
+        where, values = [_SEEN], list[Any]()
         for column in ("experiment", "parent", "pipeline", "schedule"):
             value = getattr(query, column)
             if value is not None:
@@ -137,6 +143,51 @@ class SqliteRuns:
                 (*values, query.limit),
             ).fetchall()
         return [_run(row) for row in rows]
+
+    def every(self) -> Iterator[Run]:
+        """All runs that are not hidden, by id."""
+        last = ""
+        while True:
+            with self._database.read() as connection:
+                rows = connection.execute(
+                    f"SELECT {_RUN} FROM runs WHERE {_SEEN} AND run_id > ? ORDER BY run_id LIMIT ?", (last, _PAGE)
+                ).fetchall()
+            yield from map(_run, rows)
+            if len(rows) < _PAGE:
+                return
+            last = rows[-1][0]
+
+    def hide(self, run: Run) -> None:
+        """Take a run that has ended out of sight. Raises Conflict."""
+        with self._database.write() as connection:
+            changed = connection.execute(
+                f"UPDATE runs SET hidden_at = ? WHERE run_id = ? AND version = ? AND {_SEEN} AND NOT is_open",
+                (self._clock.now(), run.run_id, run.version),
+            ).rowcount
+        if not changed:
+            raise Conflict(f"run {run.run_id} is no longer at version {run.version}", run_id=run.run_id)
+
+    def hidden(self) -> list[tuple[Run, float]]:
+        """The runs that are hidden, each with the time at which it was, the first one first."""
+        with self._database.read() as connection:
+            rows = connection.execute(
+                f"SELECT hidden_at, {_RUN} FROM runs WHERE hidden_at IS NOT NULL ORDER BY hidden_at, run_id"
+            ).fetchall()
+        return [(_run(row[1:]), row[0]) for row in rows]
+
+    def show(self, run_id: str) -> None:
+        """Let a hidden run be seen again."""
+        with self._database.write() as connection:
+            connection.execute("UPDATE runs SET hidden_at = NULL WHERE run_id = ?", (run_id,))
+
+    def forget(self, run_id: str) -> None:
+        """Lose all of a hidden run but its id."""
+        with self._database.write() as connection:
+            gone = connection.execute("DELETE FROM runs WHERE run_id = ? AND hidden_at IS NOT NULL", (run_id,)).rowcount
+            if gone:
+                connection.execute("DELETE FROM attempts WHERE run_id = ?", (run_id,))
+                connection.execute("INSERT OR IGNORE INTO forgotten_runs VALUES (?)", (run_id,))
+        self._known.pop(run_id, None)
 
     def open_runs(self) -> list[str]:
         """Ids of all runs that have not ended."""

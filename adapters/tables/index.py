@@ -8,7 +8,8 @@ from adapters.tables.table import Row
 from canalis.contract.ports import Run, RunQuery
 from canalis.contract.run import RUN_ID, RunRequest
 
-OPEN, ALL = "of:open", "of:runs"  # partitions: runs that have not ended by id, all runs newest first; no run's id
+# Partitions, none of them a run's id: runs that have not ended, and that are hidden, by id; all runs newest first.
+OPEN, ALL, HIDDEN = "of:open", "of:runs", "of:hidden"
 
 
 def partitions(request: RunRequest) -> Iterator[str]:
@@ -39,7 +40,7 @@ def run_id(row: Row) -> str:
 
 def run_of(partition: str) -> str:
     """The run whose rows a partition has; "" when it has others."""
-    return partition if RUN_ID.fullmatch(partition) and partition not in (OPEN, ALL) else ""
+    return partition if RUN_ID.fullmatch(partition) and partition not in (OPEN, ALL, HIDDEN) else ""
 
 
 def may_fit(row: Row, query: RunQuery) -> bool:

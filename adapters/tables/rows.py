@@ -73,6 +73,11 @@ def to_run(run_id: str, request: RunRequest, row: Row) -> Run:
     )
 
 
+def hidden_at(row: Row) -> float:
+    """Since when a run is hidden; 0.0 for one that is not."""
+    return float(row.properties.get("hidden_at", 0.0))
+
+
 def changed(run: Run, state: RunState, version: int, now: float, stopping_since: float | None) -> Run:
     """The run after a commit."""
     return Run(run.run_id, run.request, state, version, now, now if state.status.is_terminal else None, stopping_since)

@@ -6,14 +6,15 @@
     try:<node>:<n>      an attempt: its claim, and a property for each fact
 
 Other partitions find runs: `of:open` has a row for each that has not ended, `of:runs` one for each, newest first, and
-so have `of:pipeline:<id>` and `of:schedule:<id>` for those that were started from them.
+so have `of:pipeline:<id>` and `of:schedule:<id>` for those that were started from them. `of:hidden` has one for each
+that is being deleted; of what is deleted the row `run` stays, so that nobody else is given its id.
 """
 
 from __future__ import annotations
 
 import contextlib
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from adapters.tables import index
 from adapters.tables.rows import (
@@ -21,6 +22,7 @@ from adapters.tables.rows import (
     claim_properties,
     fact_properties,
     facts_as_properties,
+    hidden_at,
     is_still,
     out_key,
     outbox_rows,
@@ -75,7 +77,7 @@ class TableRuns:
         if not fresh and run_id in self._seen:
             return self._seen[run_id][0]
         row = self._table.get(run_id, "run")
-        if row is None:
+        if row is None or hidden_at(row):
             raise NotFound(f"There is no run {run_id}", kind="run", name=run_id)
         request = self._request(run_id)
         run = to_run(run_id, request, row)
@@ -129,6 +131,71 @@ class TableRuns:
                     if is_its_own and index.fits(run, query):
                         found.append(run)
         return found
+
+    def every(self) -> Iterator[Run]:
+        """All runs that are not hidden, newest first."""
+        for row in self._table.rows(index.ALL):
+            with contextlib.suppress(NotFound):
+                run = self.load(index.run_id(row))
+                if row.key == index.newest_first(run.request.submitted_at, run.run_id):
+                    yield run
+
+    def hide(self, run: Run) -> None:
+        """Take a run that has ended out of sight. Raises Conflict."""
+        etag, now = self._etag(run), self._clock.now()
+        if not run.state.status.is_terminal:
+            raise Conflict(f"run {run.run_id} has not ended", run_id=run.run_id)
+        self._put(index.HIDDEN, Merge(run.run_id, {"since": now}))  # found from here on, whatever happens to us
+        self._put(run.run_id, Merge("run", {"hidden_at": now}, etag))
+        self._seen.pop(run.run_id, None)
+
+    def hidden(self) -> list[tuple[Run, float]]:
+        """The runs that are hidden, each with the time at which it was, the first one first."""
+        found = []
+        for listed in self._table.rows(index.HIDDEN):
+            row = self._table.get(listed.key, "run")
+            if row is not None and row.properties.get("forgotten"):
+                self.forget(listed.key)  # to the end
+            elif row is not None and (since := hidden_at(row)):
+                found.append((to_run(listed.key, self._request(listed.key), row), since))
+            elif self._clock.now() - float(listed.properties["since"]) > _CREATED_WITHIN_S:
+                self._put(index.HIDDEN, Delete(listed.key))  # who was to hide it did not come to it
+        return sorted(found, key=lambda one: (one[1], one[0].run_id))
+
+    def show(self, run_id: str) -> None:
+        """Let a hidden run be seen again."""
+        row = self._table.get(run_id, "run")
+        if row is not None and hidden_at(row) and not row.properties.get("forgotten"):
+            self._put(run_id, Merge("run", {"hidden_at": 0.0}, row.etag))
+            self._put(index.HIDDEN, Delete(run_id))
+
+    def forget(self, run_id: str) -> None:
+        """Lose all of a hidden run but its id."""
+        row = self._table.get(run_id, "run")
+        if row is None or not hidden_at(row):
+            return
+        if not row.properties.get("forgotten"):
+            row = self._forgotten(run_id, row)
+        self._put(index.ALL, Delete(index.newest_first(float(row.properties["submitted_at"]), run_id)))
+        self._put(index.HIDDEN, Delete(run_id))
+        for kept in (self._requests, self._seen, self._outboxes):
+            kept.pop(run_id, None)
+
+    def _forgotten(self, run_id: str, row: Row) -> Row:
+        """The row of a run of which nothing else is left; it says where the index has it."""
+        request = self._request(run_id)
+        for prefix in ("try:", "out:"):
+            keys = [found.key for found in self._table.rows(run_id, prefix)]
+            for start in range(0, len(keys), OPERATIONS_MAX):
+                self._table.transact(run_id, [Delete(key) for key in keys[start : start + OPERATIONS_MAX]])
+        for partition in index.partitions(request):
+            if partition != index.ALL:
+                self._put(partition, Delete(index.newest_first(request.submitted_at, run_id)))
+        kept = {name: row.properties[name] for name in ("version", "status", "hidden_at")}
+        kept |= {"submitted_at": request.submitted_at, "forgotten": True}
+        pieces = [Delete(found.key) for found in self._table.rows(run_id, "request:")]
+        self._table.transact(run_id, [Replace("run", kept, row.etag), *pieces])
+        return Row("run", "", kept)
 
     def open_runs(self) -> list[str]:
         """Ids of all runs that have not ended."""
@@ -235,7 +302,7 @@ class TableRuns:
         seen, etag = self._seen.get(run.run_id, (None, ""))
         if seen is None or seen.version != run.version:
             row = self._table.get(run.run_id, "run")
-            if row is None or row.properties["version"] != run.version:
+            if row is None or row.properties["version"] != run.version or hidden_at(row):
                 raise Conflict(f"run {run.run_id} is no longer at version {run.version}", run_id=run.run_id)
             etag = row.etag
         return etag

@@ -19,8 +19,10 @@ _NOUNS = {
     "endpoints": "endpoint",
     "environments": "environment",
     "experiments": "experiment",
+    "interactive": "run that its author ends",
     "models": "model",
     "pipelines": "published pipeline",
+    "retention": "retention policy",
     "runs": "run",
     "schedules": "schedule",
     "webhooks": "webhook",
@@ -29,7 +31,9 @@ _V1_NOUNS = {"Pipelines": "pipelines", "PipelineEndpoints": "endpoints", "Schedu
 _VERBS = {"POST": "made", "PUT": "made or changed", "PATCH": "changed", "DELETE": "deleted"}
 _ENDS = {
     "cancel": "cancelled a run",
+    "clearing": "cleared away what nothing needs",
     "message": "started a run",
+    "end": "ended a run",
     "Execution": "cancelled a run",
     "resume": "resumed a run",
     "publish": "published a draft",

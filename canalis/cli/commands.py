@@ -13,6 +13,7 @@ import typer
 
 from canalis import host, local
 from canalis.cli import audit, deploy, environments, figures, here, kept, models, output, reasons, secrets, where  # noqa: F401  each brings its commands
+from canalis.cli import retention as _retention  # noqa: F401
 from canalis.cli.later import later
 from canalis.cli.words import EXIT_CODES, Json, RunId, WorkspaceName, app
 from canalis.contract.version import VERSION

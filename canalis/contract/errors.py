@@ -16,6 +16,7 @@
     |  |- NotAllowed          who asks is unknown
     |  |- Forbidden           who asks is known, and may not do this
     |  |- NotResumable        a run has nothing to go on with, or not yet
+    |  |- NotOver             a run that is to be deleted has not ended
     |  |- NotSupported        what v1 could do and this service cannot; says what to do instead
     |  |- BadRequest          the request itself cannot be read
     |  |  `- HashMismatch     a file was changed while it was being sent
@@ -149,6 +150,13 @@ class NotResumable(AuthorError):
     """The run has not ended, or nothing of it would run again."""
 
     code = "not_resumable"
+    http_status = 409
+
+
+class NotOver(AuthorError):
+    """A run that is to be deleted has not ended."""
+
+    code = "not_over"
     http_status = 409
 
 

@@ -140,6 +140,29 @@ class RunStore(Protocol):
         """Runs that fit, newest submission first."""
         ...
 
+    def every(self) -> Iterator[Run]:
+        """All runs that are not hidden, in no order. One that is created meanwhile may be missing."""
+        ...
+
+    def hide(self, run: Run) -> None:
+        """Take a run that has ended out of everybody's sight: `load`, `find` and `every` know it no more.
+
+        Nothing of it is lost, and its id stays taken. Raises Conflict when it is no longer as it was read
+        """
+        ...
+
+    def hidden(self) -> list[tuple[Run, float]]:
+        """The runs that are hidden, each with the time at which it was, the first one first."""
+        ...
+
+    def show(self, run_id: str) -> None:
+        """Let a hidden run be seen again, as it was. Nothing happens to others."""
+        ...
+
+    def forget(self, run_id: str) -> None:
+        """Lose all that is kept of a hidden run but its id, which is given to no other. Safe to ask again."""
+        ...
+
     def open_runs(self) -> list[str]:
         """Ids of all runs that have not ended."""
         ...

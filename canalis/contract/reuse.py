@@ -41,6 +41,8 @@ from canalis.contract.run import RunRequest
 
 Ingredients = Mapping[str, str]
 
+MADE = "made"  # kind of documents: by fingerprint, the steps that make it, the newest first
+
 NOT_LOOKED_AT: Mapping[str, str] = {}
 SOURCE = "source files"  # the id of a snapshot: whoever tells of a change says which files
 

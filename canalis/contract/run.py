@@ -20,6 +20,8 @@ EXPERIMENT_NAME = re.compile(r"[a-zA-Z0-9][\w\-]{0,254}", re.ASCII)  # reference
 RUN_ID = re.compile(r"[0-9a-z][0-9a-z-]{2,62}")
 _STEP_RUN_ID = re.compile(r"([^.]*)\.([^.]*)(?:\.([0-9]{1,3}))?")
 STATE_FORMAT = 1
+ALONE = "canalis.alone"  # property of a run that its author sees as that of its only step: the key of the step
+INTERACTIVE = "canalis.interactive"  # property of a run of which its author says himself how it has ended
 ATTEMPTS_MAX = 255  # an attempt is one byte of the packed state
 
 

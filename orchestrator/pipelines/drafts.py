@@ -7,9 +7,7 @@ from typing import Any
 
 from canalis.contract.drafts import DRAFTS, Draft, DraftContent, DraftRequest
 from canalis.contract.errors import AlreadyExists, BadRequest, Conflict, NotFound
-from canalis.contract.graph import content_id
 from canalis.contract.graphs import stored_graph
-from canalis.contract.layout import graph_key
 from canalis.contract.parameters import assign
 from canalis.contract.ports import Document, DocumentStore, Ports, Run
 from canalis.contract.published import Publication, Published, check_id
@@ -17,6 +15,7 @@ from canalis.contract.run import ComputeChoice, check_experiment_name, new_run_i
 from orchestrator import views
 from orchestrator.kept import changed
 from orchestrator.pipelines.publish import publish, published
+from orchestrator.retention.doomed import spare_graph
 from orchestrator.settled import settle
 from orchestrator.submit import Asked, Behind, Submission, submit
 
@@ -127,10 +126,9 @@ _SOURCES = {"graph", "pipeline", "run", "draft"}
 def _of_source(ports: Ports, asked: DraftContent, computes: Mapping[str, ComputeChoice]) -> dict[str, Any]:
     """What a draft has from the pipeline that it is made of; nothing when none is named."""
     if asked.graph is not None:
+        spared = spare_graph(ports, asked.graph)
         settle(ports, asked.graph, asked.parameters or {}, computes)
-        document = asked.graph.to_bytes()
-        ports.blobs.put_if_absent(graph_key(content_id(document)), document)
-        return {"graph": content_id(document), "description": asked.graph.description, "source": ""}
+        return {"graph": spared.stored(ports.blobs), "description": asked.graph.description, "source": ""}
     common = ("graph", "description", "parameters", "continue_on_step_failure", "interpreter", "properties")
     if asked.pipeline is not None:
         source: Any = published(ports.documents, asked.pipeline)

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from canalis.contract.errors import AlreadyExists, Conflict, NotFound, StillUsed
-from canalis.contract.graph import Graph, ParameterValue, content_id
+from canalis.contract.graph import Graph, ParameterValue
 from canalis.contract.graphs import stored_graph
-from canalis.contract.layout import graph_key
 from canalis.contract.parameters import assign
 from canalis.contract.ports import Document, DocumentStore, Ports
 from canalis.contract.published import PUBLISHED, Publication, Published, PublishedChange, check_id
 from canalis.contract.run import ComputeChoice, new_run_id
 from orchestrator import views
 from orchestrator.kept import changed
+from orchestrator.retention.doomed import spare_graph
 from orchestrator.settled import settle
 
 _NAMES_MAX = 1_000
@@ -32,10 +32,9 @@ def publish(ports: Ports, asked: Publication, computes: Mapping[str, ComputeChoi
     graph = asked.graph
     assert graph is not None, asked.run
     # What could not be submitted now is not published: whoever starts it later could not mend it.
+    spared = spare_graph(ports, graph)
     settle(ports, graph, asked.parameters, computes)
-    document = graph.to_bytes()
-    made = _published(asked, graph, content_id(document), ports.clock.now(), by)
-    ports.blobs.put_if_absent(graph_key(made.graph), document)
+    made = _published(asked, graph, spared.stored(ports.blobs), ports.clock.now(), by)
     return insert(ports.documents, made)
 
 

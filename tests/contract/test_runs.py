@@ -282,3 +282,73 @@ def test_a_run_may_have_any_name_that_a_run_can_have(runs):
         runs.claim(AttemptKey(name, "a", 1), "me", 60)
     assert [run.run_id for run in runs.find(RunQuery())] == names[::-1]
     assert sorted(runs.open_runs()) == sorted(names)
+
+
+@pytest.fixture
+def ended(runs):
+    origin = Origin(pipeline="p-1", schedule="s-1")
+    runs.create("r-1", a_request(submitted_at=5.0, origin=origin), STATE, [START])
+    runs.claim(KEY, "me", 30.0)
+    run = runs.commit(runs.load("r-1"), DONE, [], [Fact("a", 1, {"exit_code": 0}, ended=True)])
+    runs.deliver("r-1")
+    return run
+
+
+def test_every_run_is_listed_once(runs, ended):
+    for number in range(2, 6):
+        runs.create(f"r-{number}", a_request(submitted_at=float(number)), STATE, [])
+
+    assert sorted(run.run_id for run in runs.every()) == ["r-1", "r-2", "r-3", "r-4", "r-5"]
+    assert ended in list(runs.every())
+
+
+def test_a_hidden_run_is_seen_nowhere_and_its_id_stays_taken(runs, ended, clock):
+    clock.pass_s(7.0)
+    runs.hide(ended)
+
+    for fresh in (True, False):
+        with pytest.raises(NotFound, match="no run r-1"):
+            runs.load("r-1", fresh)
+    queries = (RunQuery(), RunQuery(pipeline="p-1"), RunQuery(schedule="s-1"), RunQuery(id_prefix="r-"))
+    assert [runs.find(query) for query in queries] == [[], [], [], []]
+    assert list(runs.every()) == [] and runs.open_runs() == []
+    assert [(run.run_id, run.state, since) for run, since in runs.hidden()] == [("r-1", DONE, clock.now())]
+    assert not runs.create("r-1", a_request(), STATE, [])
+
+
+def test_a_hidden_run_can_be_shown_again_as_it_was(runs, ended):
+    runs.hide(ended)
+    runs.show("r-1")
+    runs.show("r-1")
+    runs.show("r-9")
+
+    assert (runs.load("r-1"), runs.hidden()) == (ended, [])
+    assert runs.attempt(KEY).facts["exit_code"] == 0
+    assert [run.run_id for run in runs.find(RunQuery(pipeline="p-1"))] == ["r-1"]
+    runs.forget("r-1")  # it is not hidden
+    assert runs.load("r-1") == ended
+
+
+def test_of_a_forgotten_run_nothing_is_left_but_its_id(runs, ended):
+    runs.hide(ended)
+    for _ in range(2):
+        runs.forget("r-1")
+
+    assert (runs.hidden(), list(runs.every()), runs.attempts("r-1")) == ([], [], [])
+    runs.show("r-1")
+    with pytest.raises(NotFound):
+        runs.load("r-1")
+    assert not runs.create("r-1", a_request(), STATE, [START])
+    assert runs.find(RunQuery(pipeline="p-1")) == runs.find(RunQuery()) == []
+
+
+def test_what_goes_on_cannot_be_hidden_nor_what_has_changed_since(runs, run):
+    with pytest.raises(Conflict):
+        runs.hide(run)
+    after = runs.commit(run, DONE)
+    with pytest.raises(Conflict):
+        runs.hide(run)
+    runs.hide(after)
+    with pytest.raises(Conflict):
+        runs.hide(after)
+    assert len(runs.hidden()) == 1

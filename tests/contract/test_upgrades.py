@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sqlite3
 
 from adapters.clock import SystemClock
@@ -47,6 +48,9 @@ def test_runs_of_the_first_format_go_on_in_this_one(tmp_path):
     assert run.state.status is RunStatus.RUNNING
     runs.create("r-2", a_request(origin=Origin(pipeline="p")), state, [])
     assert [found.run_id for found in runs.find(RunQuery(pipeline="p"))] == ["r-2"]
+    done = dataclasses.replace(state, status=RunStatus.COMPLETED)
+    runs.hide(runs.commit(runs.load("r-1"), done))
+    assert [found.run_id for found in runs.every()] == ["r-2"]
     database.close()
 
     Database(tmp_path / "canalis.db").close()  # and once more, with nothing left to do

@@ -166,7 +166,7 @@ def test_what_decides_knows_no_clock_no_chance_and_no_files(name):
 def test_files_and_functions_stay_small_enough_to_be_read():
     limits = {
         "canalis/compute.py": 360,
-        "canalis/contract/ports.py": 400,  # the whole need of the service, on one page
+        "canalis/contract/ports.py": 425,  # the whole need of the service, on one page
     }
     for file in source_files(ROOT):
         text = file.read_text()

@@ -1,0 +1,1 @@
+"""What is kept and what goes, judged by histories made at random."""
