@@ -70,15 +70,9 @@ MEMBERS: dict[str, dict[str, str]] = {
     "FileDataset": dict.fromkeys(("filter",), ""),
     "Datastore": dict.fromkeys(
         (
-            "register_azure_blob_container",
-            "register_azure_file_share",
-            "register_azure_data_lake",
-            "register_azure_data_lake_gen2",
             "register_azure_sql_database",
             "register_azure_postgre_sql",
             "register_azure_my_sql",
-            "register_dbfs",
-            "register_hdfs",
         ),
         "",
     ),

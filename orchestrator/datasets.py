@@ -15,12 +15,11 @@ from canalis.contract.datasets import (
     is_id,
     split_name,
 )
+from canalis.contract.datastores import DATASTORES
 from canalis.contract.errors import BadRequest, NotFound, ParameterError
 from canalis.contract.graph import DatasetValue, Parameter, ParameterValue
 from canalis.contract.parameters import Values, assign, is_outside
 from canalis.contract.ports import Document, DocumentStore, Ports
-
-_DATASTORES = "datastores"  # kind of the documents with datastores
 
 
 def register(ports: Ports, name: str, asked: DatasetRegistration, by: str = "") -> RegisteredDataset:
@@ -126,5 +125,5 @@ def _check_places(documents: DocumentStore, asked: DatasetRegistration) -> None:
     if outside:
         raise BadRequest(f"These paths leave their datastores: {', '.join(map(repr, outside[:20]))}")
     for name in dict.fromkeys(place.datastore for place in asked.places):
-        if documents.get(_DATASTORES, name) is None:
+        if documents.get(DATASTORES, name) is None:
             raise NotFound(f"There is no datastore '{name[:80]}'", kind="datastore", name=name[:80])

@@ -16,6 +16,7 @@
     |  |- NotAllowed          who asks is unknown
     |  |- Forbidden           who asks is known, and may not do this
     |  |- NotResumable        a run has nothing to go on with, or not yet
+    |  |- DatastoreRefused    the storage of a datastore does not let us in, or is not there
     |  |- NotSupported        what v1 could do and this service cannot; says what to do instead
     |  |- BadRequest          the request itself cannot be read
     |  |  `- HashMismatch     a file was changed while it was being sent
@@ -150,6 +151,12 @@ class NotResumable(AuthorError):
 
     code = "not_resumable"
     http_status = 409
+
+
+class DatastoreRefused(AuthorError):
+    """The storage that a datastore stands for does not let us in with its credentials, or is not there."""
+
+    code = "datastore_refused"
 
 
 class NotSupported(AuthorError):

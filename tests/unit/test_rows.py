@@ -23,7 +23,7 @@ at = datetime.fromisoformat
 class Files:
     """A datastore of this machine, in a workspace that has no service."""
 
-    name = "files"
+    name, _lies_here = "files", True
 
     def __init__(self, root: Path) -> None:
         self.folder = root / "datastores" / "files"
