@@ -12,9 +12,11 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any, Protocol
 
-from canalis.contract.datastores import DATASTORES, FURNISHED, account_url, place_of, secret_of
+from adapters.files import FileBlobs
+from canalis.contract.datastores import DATASTORES, FURNISHED, account_url, library_options, place_of, secret_of
 from canalis.contract.errors import BadRequest, DatastoreRefused, NotFound, NotSupported, SettingInvalid
 from canalis.contract.ports import BlobStore, Document, DocumentStore, Vault
 
@@ -80,7 +82,7 @@ class RegisteredStores:
         if place == "account":
             return _in_account(name, body, credentials, make, self._is_local)
         if place == "library":
-            raise NotSupported(f"Datastore '{name}' is of type {body['type']}, which is not there yet")
+            return _in_library(name, body, credentials, self._is_local)
         if place == "nowhere":
             raise NotSupported(
                 f"Datastore '{name}' is of type {body['type']}, whose files the service cannot reach in the cloud: "
@@ -91,6 +93,19 @@ class RegisteredStores:
     def _credentials(self, name: str, body: Document) -> dict[str, str]:
         found = {one: self._vault.read(secret_of(name, one)) for one in body.get("credentials", ())}
         return {one: value for one, value in found.items() if value is not None}
+
+
+def _in_library(name: str, body: Document, credentials: Mapping[str, str], is_local: bool) -> BlobStore:
+    options, url = library_options(body, credentials, is_local), str(body["url"])
+    scheme, _, path = url.partition("://")
+    if scheme == "file":  # a laptop's own: data there is used in place
+        folder = Path(path)
+        if not folder.is_absolute() or not folder.is_dir():
+            raise DatastoreRefused(f"Datastore '{name}': {folder} is no folder of this machine")
+        return FileBlobs(folder)
+    from adapters.fsspec_blobs import FsspecBlobs
+
+    return FsspecBlobs(f"Datastore '{name}'", url, options, credentials)
 
 
 def _in_account(name: str, body: Document, credentials: Mapping[str, str], make: bool, is_local: bool) -> BlobStore:

@@ -245,6 +245,17 @@ class HDFSDatastore(FilesDatastore):
     namenode_address = _said("namenode_address")
 
 
+class FsspecDatastore(FilesDatastore):
+    """Files wherever a file system of fsspec's leads, which v1 never had: s3, gcs, abfs, sftp, a folder."""
+
+    url = _said("url")
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What the file system is made with, beside its credentials."""
+        return dict(self._document.get("options") or {})
+
+
 _CLASSES: dict[str, type[AbstractDatastore]] = {
     "AzureBlob": AzureBlobDatastore,
     "AzureFile": AzureFileDatastore,
@@ -252,6 +263,7 @@ _CLASSES: dict[str, type[AbstractDatastore]] = {
     "AzureDataLakeGen2": AzureDataLakeGen2Datastore,
     "DBFS": DBFSDatastore,
     "Hdfs": HDFSDatastore,
+    "Fsspec": FsspecDatastore,
 }
 
 

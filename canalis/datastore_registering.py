@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from canalis.absent import V1
 from canalis.answers import asked
@@ -19,6 +19,7 @@ from canalis.datastore_kinds import (
     AzureDataLakeGen2Datastore,
     AzureFileDatastore,
     DBFSDatastore,
+    FsspecDatastore,
     HDFSDatastore,
     of_document,
 )
@@ -158,6 +159,40 @@ class Registering(V1):
         }
         secrets = {"kerberos_keytab": kerberos_keytab, "kerberos_password": kerberos_password}
         return _registered(HDFSDatastore, "Hdfs", workspace, datastore_name, said, secrets, also)
+
+    @staticmethod
+    def register_fsspec(
+        workspace: Within,
+        datastore_name: str,
+        url: str,
+        options: Mapping[str, Any] | None = None,
+        credentials: Mapping[str, str] | None = None,
+        **also: Any,
+    ) -> FsspecDatastore:
+        """Files wherever a file system of fsspec's leads, which v1 never had: s3://bucket/folder, sftp://ann@host/data.
+
+        options       what the file system is made with, as fsspec has it
+        credentials   the same for what is secret: {"key": ..., "secret": ...} of S3. A password in the URL is one
+        The library that speaks to it (s3fs, gcsfs, paramiko) is installed where the service runs. file:///folder is a
+        folder of a laptop, used in place.
+        """
+        url, password = without_password(url)
+        secrets = {**({"password": password} if password else {}), **(credentials or {})}
+        said = {"url": url, "options": dict(options or {})}
+        return _registered(FsspecDatastore, "Fsspec", workspace, datastore_name, said, secrets, also)
+
+
+def without_password(url: str) -> tuple[str, str]:
+    """A URL without the password in it, and the password; "" when it has none.
+
+    >>> without_password("sftp://ann:se%40cret@host:22/data")
+    ('sftp://ann@host:22/data', 'se@cret')
+    """
+    scheme, slashes, rest = url.partition("://")
+    authority, slash, path = rest.partition("/")
+    named, at, host = authority.rpartition("@")
+    user, _, password = named.partition(":")
+    return f"{scheme}{slashes}{user}{at}{host}{slash}{path}", unquote(password)
 
 
 def _principal(

@@ -10,7 +10,7 @@ Source   reference section 3
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
@@ -35,6 +35,9 @@ _OPTIONS_MAX = 40
 _ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
 _CONTAINER = re.compile(r"\$root|\$web|[a-z0-9](?:-?[a-z0-9]){2,62}")
 _ENDPOINTS = ("core.windows.net", "core.chinacloudapi.cn", "core.usgovcloudapi.net", "core.cloudapi.de")
+_SCHEMES_IN_A_CLOUD = ("s3", "gs", "gcs", "abfs", "abfss", "az")
+_OPTIONS_IN_A_CLOUD = ("account_name", "tenant_id", "client_id", "project", "requester_pays", "version_aware")
+_SECRETS_IN_A_CLOUD = ("key", "secret", "account_key", "sas_token", "client_secret")
 _HERE = re.compile(r"(?:localhost|[0-9.]+|\[[0-9a-f:]+\])(?::[0-9]{1,5})?")
 
 # Where a datastore lies: with what the service keeps, in an account of Azure's, where a library of others finds it;
@@ -163,6 +166,35 @@ def account_url(body: Mapping[str, Any], is_local: bool) -> str:
     if _HERE.fullmatch(endpoint):  # an emulator has the account in the path
         return f"{protocol}://{endpoint}/{body['account_name']}"
     return f"{protocol}://{body['account_name']}.blob.{endpoint}"
+
+
+def library_options(body: Mapping[str, Any], secrets: Collection[str], is_local: bool) -> dict[str, Any]:
+    """What the library of a datastore is given beside its secrets.
+
+    Raises NotSupported, in a cloud, for what would lead into the service's network, to its files, or to what its own
+    identity may open: a laptop's owner owns these.
+
+    >>> library_options({"url": "s3://bucket"}, [], is_local=False)
+    {'anon': True}
+    """
+    options = dict(body.get("options") or {})
+    if is_local:
+        return options
+    scheme = str(body["url"]).partition("://")[0]
+    unknown = [name for name in options if name not in _OPTIONS_IN_A_CLOUD]
+    unknown += [name for name in secrets if name not in _SECRETS_IN_A_CLOUD]
+    if scheme not in _SCHEMES_IN_A_CLOUD or unknown:
+        what = f"the option {unknown[0]}" if scheme in _SCHEMES_IN_A_CLOUD else f"{scheme}://"
+        raise NotSupported(
+            f"A datastore with {what} is not opened in the cloud, where it could lead to what the service alone may "
+            f"reach: {', '.join(f'{one}://' for one in _SCHEMES_IN_A_CLOUD)} with {', '.join(_OPTIONS_IN_A_CLOUD)} and "
+            f"the credentials {', '.join(_SECRETS_IN_A_CLOUD)}"
+        )
+    if not _ACCOUNT.fullmatch(str(options.get("account_name", "account"))):
+        raise NotSupported("account_name must be 3 to 24 lower case letters and digits")
+    if not secrets:
+        options |= {"token": "anon"} if scheme in ("gs", "gcs") else {"anon": True}
+    return options
 
 
 def _faults(asked: DatastoreRegistration, kind: Kind) -> list[str]:

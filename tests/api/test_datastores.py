@@ -142,3 +142,51 @@ def test_a_datastore_of_a_cloud_leads_to_azure_and_nowhere_else(ask, app):
         refused = put(ask, "inside", said=said, credentials={"account_key": KEY})
         assert refused.json()["error"]["code"] == "not_supported", refused.text
         assert "whose network would be open to it" in refused.json()["error"]["message"]
+
+
+def test_a_url_of_fsspec_is_a_datastore_whose_libraries_say_what_is_missing(ask, app, tmp_path):
+    secrets = {"key": "an-access-key", "secret": "a-long-secret"}
+    made = put(ask, "bucket", "Fsspec", {"url": "memory://bucket/below", "options": {}})
+    assert made.json()["place"] == "library", made.text
+    assert ask("PUT", "/datastores/bucket/files/a/b.txt", content=b"x").status_code == 204
+    assert [found["path"] for found in ask("GET", "/datastores/bucket/files").json()] == ["a/b.txt"]
+
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared" / "c.txt").write_bytes(b"in place")
+    assert put(ask, "disk", "Fsspec", {"url": f"file://{tmp_path}/shared"}).status_code == 200
+    assert ask("GET", "/datastores/disk/files/c.txt").content == b"in place"
+    assert app.state.service.ports.stores.open("disk").folder() == tmp_path / "shared"
+
+    for url, code, told in (
+        ("s3://bucket", "not_supported", "Install s3fs to access S3"),
+        ("nonsense://bucket", "datastore_refused", "Protocol not known: nonsense"),
+        (f"file://{tmp_path}/none", "datastore_refused", "is no folder of this machine"),
+        ("s3://ann:secret99@bucket", "bad_request", "its url has a password in it"),
+        ("simplecache::s3://bucket", "bad_request", "leads through several file systems"),
+    ):
+        refused = put(ask, "other", "Fsspec", {"url": url}, credentials=secrets)
+        assert refused.json()["error"]["code"] == code, refused.text
+        assert told in refused.json()["error"]["message"]
+        assert not any(secret in refused.text for secret in ("a-long-secret", "secret99"))
+
+
+@pytest.mark.parametrize(
+    ("url", "options", "secrets", "told"),
+    [
+        ("file:///etc", {}, {}, "with file:// is not opened"),
+        ("memory://a", {}, {}, "with memory:// is not opened"),
+        ("http://169.254.169.254/metadata", {}, {}, "with http:// is not opened"),
+        ("s3://bucket", {"endpoint_url": "http://10.0.0.1"}, {}, "with the option endpoint_url"),
+        ("s3://bucket", {"client_kwargs": {"endpoint_url": "http://10.0.0.1"}}, {}, "with the option client_kwargs"),
+        ("gs://bucket", {}, {"token": "/home/app/token.json"}, "with the option token"),
+        ("abfs://c", {}, {"connection_string": "BlobEndpoint=http://10.0.0.1"}, "with the option connection_string"),
+        ("abfs://c", {"account_name": "a.evil.example/x"}, {"account_key": KEY}, "account_name must be"),
+    ],
+)
+def test_a_library_leads_in_the_cloud_to_nothing_that_the_service_alone_may_reach(
+    ask, app, url, options, secrets, told
+):
+    app.state.service.ports.stores._is_local = False
+    refused = put(ask, "inside", "Fsspec", {"url": url, "options": options}, credentials=secrets)
+    assert refused.json()["error"]["code"] == "not_supported", refused.text
+    assert told in refused.json()["error"]["message"]

@@ -1,0 +1,77 @@
+"""Datastores that an author registers: found, filled, read and written by steps, and gone again."""
+
+from __future__ import annotations
+
+import pytest
+
+from canalis.data import DataPath, DataReference, PipelineData
+from canalis.dataset import Dataset, OutputFileDatasetConfig
+from canalis.datastore import Datastore
+from canalis.datastore_kinds import AzureFileDatastore, FsspecDatastore
+from canalis.exceptions import DatasetValidationError, UserErrorException
+from tests.scenes.conftest import log_of
+
+SHARE_KEY = "bm90IGFza2Vk"
+
+
+@pytest.mark.laptop("a file share is a folder there, and memory is that of its service")
+def test_steps_read_and_write_what_lies_in_a_folder_and_what_a_library_leads_to(author, project):
+    ws = author.ws
+    share = Datastore.register_azure_file_share(ws, "share", "files", "contoso", account_key=SHARE_KEY, overwrite=True)
+    far = Datastore.register_fsspec(ws, "far", "memory://scene/far", overwrite=True)
+    assert type(Datastore(ws, "share")) is AzureFileDatastore and type(ws.datastores["far"]) is FsspecDatastore
+    assert (share.container_name, share.account_name, share.account_key) == ("files", "contoso", SHARE_KEY)
+    assert (far.url, far.options, far.datastore_type) == ("memory://scene/far", {}, "Fsspec")
+    (project / "in.csv").write_text("a\n1\n2\n")
+    for store in (share, far):
+        store.upload_files(["in.csv"], target_path="in", overwrite=True, show_progress=False)
+        assert Dataset.File.from_files((store, "in/*.csv")).to_path() == ["/in.csv"]
+        assert Dataset.Tabular.from_delimited_files((store, "in/in.csv")).to_pandas_dataframe()["a"].sum() == 3
+
+    mounted, copied = DataReference(share, "mounted", "in/in.csv"), DataReference(far, "copied", "in", mode="download")
+    made, out = PipelineData("made", datastore=far), OutputFileDatasetConfig("out", destination=(far, "out/{run-id}"))
+    first = author.step("first", """
+        import shutil, sys
+        mounted, copied, made, out = sys.argv[1:]
+        print(open(mounted).read() == open(copied + "/in.csv").read())
+        shutil.copy(mounted, made)
+        open(out + "/more.txt", "w").write("more")
+    """, arguments=[mounted, copied, made, out], inputs=[mounted, copied], outputs=[made])  # fmt: skip
+    reading = Dataset.File.from_files(DataPath(far, "in/in.csv")).as_named_input("data").as_mount()
+    second = author.step("second", """
+        import os, sys
+        print(open(sys.argv[1]).read(), os.listdir(sys.argv[2]), open(sys.argv[3]).read())
+    """, arguments=[made, out.as_input("more"), reading], inputs=[made])  # fmt: skip
+    run = author.runs(first, second)
+    assert run.get_status() == "Finished", log_of(run, "first")
+    assert log_of(run, "first") == "True\n" and log_of(run, "second") == "a\n1\n2\n ['more.txt'] a\n1\n2\n\n"
+    step = run.find_step_run("first")[0]
+    assert far.download("got", prefix=f"azureml/{step.id}", show_progress=False) == 1
+    assert step.get_output_data("made").datastore.name == "far"
+
+    for store in (share, far):
+        store.unregister()
+    with pytest.raises(UserErrorException, match="There is no datastore 'far'"):
+        Datastore(ws, "far")
+    gone = author.runs(first).find_step_run("first")[0]
+    assert "There is no datastore 'share'" in str(gone.get_details())
+
+
+def test_what_is_wrong_with_a_datastore_is_told_where_it_is_named(ws):
+    def register(name: str, container: str, **more: object) -> object:
+        return Datastore.register_azure_blob_container(ws, name, container, "account", **more)
+
+    for asking, said in (
+        (lambda: register("no name", "container"), "cannot be the name of a datastore"),
+        (lambda: register("d", "c"), "its container must have a name"),
+        (lambda: register("d", "container", account_key=7), "account_key must be text"),
+        (lambda: Datastore.get_default(ws).unregister(), "is one that every workspace has"),
+        (lambda: Datastore(ws, "nothing"), "There is no datastore 'nothing' (there: "),
+    ):
+        with pytest.raises(UserErrorException) as told:
+            asking()
+        assert said in str(told.value)
+    with pytest.raises(TypeError, match="is not registered with colour"):
+        Datastore.register_dbfs(ws, "d", colour="red")
+    with pytest.raises(DatasetValidationError, match=r"No file is at workspaceblobstore/none/\*.csv"):
+        Dataset.File.from_files((Datastore.get_default(ws), "none/*.csv"))
