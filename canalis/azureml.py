@@ -116,6 +116,9 @@ COVERED: dict[str, Home] = {
     "azureml.data.azure_data_lake_datastore": {
         "canalis.datastore_kinds": "AzureDataLakeDatastore AzureDataLakeGen2Datastore"
     },
+    "azureml.data.azure_sql_database_datastore": {"canalis.databases": "AzureSqlDatabaseDatastore"},
+    "azureml.data.azure_postgre_sql_datastore": {"canalis.databases": "AzurePostgreSqlDatastore"},
+    "azureml.data.azure_my_sql_datastore": {"canalis.databases": "AzureMySqlDatastore"},
     "azureml.data.dbfs_datastore": {"canalis.datastore_kinds": "DBFSDatastore"},
     "azureml.data.hdfs_datastore": {"canalis.datastore_kinds": "HDFSDatastore"},
     "azureml.data.abstract_datastore": {"canalis.datastore_kinds": "AbstractDatastore"},

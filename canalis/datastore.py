@@ -8,7 +8,8 @@ from __future__ import annotations
 from urllib.parse import quote
 
 from canalis.answers import asked
-from canalis.datastore_kinds import AbstractDatastore, of_document
+from canalis.datastore_kinds import AbstractDatastore
+from canalis.datastore_known import of_document
 from canalis.datastore_registering import Registering
 from canalis.within import Within
 

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from canalis import transfer
 from canalis.absent import V1
-from canalis.answers import asked
+from canalis.answers import asked, in_v1s_words
 from canalis.data import DataReference
 from canalis.exceptions import UserErrorException
 from canalis.keyvault import say_read
@@ -20,12 +20,12 @@ from canalis.parameter import PipelineParameter
 from canalis.within import Within
 
 
-def _said(name: str, usual: Any = None) -> Any:
+def said(name: str, usual: Any = None) -> Any:
     """What a datastore's document says under that name."""
     return property(lambda store: store._document.get(name, usual))
 
 
-def _secret(name: str) -> Any:
+def secret(name: str) -> Any:
     """One of its credentials; None when it has none of that name."""
     return property(lambda store: store._credentials().get(name))
 
@@ -149,7 +149,8 @@ class FilesDatastore(AbstractDatastore):
         Returns how many were copied; files that are there are kept unless `overwrite`.
         """
         client, wanted = self.workspace._client, []
-        for found in client.get(f"/datastores/{quote(self.name)}/files", prefix=_stripped(prefix or "")):
+        route, begins = f"/datastores/{quote(self.name)}/files", _stripped(prefix or "")
+        for found in asked(lambda: client.get(route, prefix=begins)):
             target = Path(target_path) / found["path"]
             if target.exists() and not overwrite:
                 print(f"{target} is there already and was kept; pass overwrite=True to replace it")
@@ -168,12 +169,13 @@ class FilesDatastore(AbstractDatastore):
         found = list(zip(files, paths, strict=True))
         sent = 0
         answers = transfer.send(self.workspace._client, transfer.of_datastore(self.name), found, overwrite)
-        for (file, path), is_sent in zip(found, answers, strict=True):
-            sent += is_sent
-            if show_progress and is_sent:
-                print(f"Uploaded {file} to {self.name}/{path}")
-            elif show_progress:
-                print(f"{self.name}/{path} is there already and was kept; pass overwrite=True to replace it")
+        with in_v1s_words():
+            for (file, path), is_sent in zip(found, answers, strict=True):
+                sent += is_sent
+                if show_progress and is_sent:
+                    print(f"Uploaded {file} to {self.name}/{path}")
+                elif show_progress:
+                    print(f"{self.name}/{path} is there already and was kept; pass overwrite=True to replace it")
         if show_progress:
             print(f"Uploaded {sent} of {len(files)} files")
         return DataReference(self, None, target)
@@ -185,13 +187,13 @@ class AbstractAzureStorageDatastore(FilesDatastore):
     account_key, sas_token   None where it has none; else they are read from the vault
     """
 
-    account_name = _said("account_name", "local")
-    account_key = _secret("account_key")
-    sas_token = _secret("sas_token")
-    protocol = _said("protocol", "https")
-    endpoint = _said("endpoint", "core.windows.net")
-    subscription_id = _said("subscription_id")
-    resource_group = _said("resource_group")
+    account_name = said("account_name", "local")
+    account_key = secret("account_key")
+    sas_token = secret("sas_token")
+    protocol = said("protocol", "https")
+    endpoint = said("endpoint", "core.windows.net")
+    subscription_id = said("subscription_id")
+    resource_group = said("resource_group")
 
     @property
     def container_name(self) -> str:
@@ -210,28 +212,28 @@ class AzureFileDatastore(AbstractAzureStorageDatastore):
 class _Signed:
     """What is opened by a service principal."""
 
-    tenant_id = _said("tenant_id")
-    client_id = _said("client_id")
-    client_secret = _secret("client_secret")
-    resource_url = _said("resource_url")
-    authority_url = _said("authority_url")
-    subscription_id = _said("subscription_id")
-    resource_group = _said("resource_group")
+    tenant_id = said("tenant_id")
+    client_id = said("client_id")
+    client_secret = secret("client_secret")
+    resource_url = said("resource_url")
+    authority_url = said("authority_url")
+    subscription_id = said("subscription_id")
+    resource_group = said("resource_group")
 
 
 class AzureDataLakeDatastore(_Signed, FilesDatastore):
     """A Data Lake of the first generation, which Azure has no longer; or the folder that stands for it."""
 
-    store_name = _said("store_name")
+    store_name = said("store_name")
 
 
 class AzureDataLakeGen2Datastore(_Signed, FilesDatastore):
     """A file system of Data Lake Storage, or the folder that stands for it."""
 
-    container_name = _said("container_name")
-    account_name = _said("account_name")
-    protocol = _said("protocol", "https")
-    endpoint = _said("endpoint", "core.windows.net")
+    container_name = said("container_name")
+    account_name = said("account_name")
+    protocol = said("protocol", "https")
+    endpoint = said("endpoint", "core.windows.net")
 
 
 class DBFSDatastore(FilesDatastore):
@@ -241,35 +243,19 @@ class DBFSDatastore(FilesDatastore):
 class HDFSDatastore(FilesDatastore):
     """A Hadoop file system, or the folder that stands for it."""
 
-    protocol = _said("protocol")
-    namenode_address = _said("namenode_address")
+    protocol = said("protocol")
+    namenode_address = said("namenode_address")
 
 
 class FsspecDatastore(FilesDatastore):
     """Files wherever a file system of fsspec's leads, which v1 never had: s3, gcs, abfs, sftp, a folder."""
 
-    url = _said("url")
+    url = said("url")
 
     @property
     def options(self) -> dict[str, Any]:
         """What the file system is made with, beside its credentials."""
         return dict(self._document.get("options") or {})
-
-
-_CLASSES: dict[str, type[AbstractDatastore]] = {
-    "AzureBlob": AzureBlobDatastore,
-    "AzureFile": AzureFileDatastore,
-    "AzureDataLake": AzureDataLakeDatastore,
-    "AzureDataLakeGen2": AzureDataLakeGen2Datastore,
-    "DBFS": DBFSDatastore,
-    "Hdfs": HDFSDatastore,
-    "Fsspec": FsspecDatastore,
-}
-
-
-def of_document(workspace: Within, document: dict[str, Any]) -> AbstractDatastore:
-    """The datastore that a document of the service describes."""
-    return _CLASSES.get(document["type"], AbstractDatastore)(workspace, document)
 
 
 def _stripped(path: str) -> str:

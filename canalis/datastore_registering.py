@@ -12,6 +12,7 @@ from urllib.parse import quote, unquote
 from canalis.absent import V1
 from canalis.answers import asked
 from canalis.contract.datastores import DatastoreRegistration, check_registration
+from canalis.databases import AzureMySqlDatastore, AzurePostgreSqlDatastore, AzureSqlDatabaseDatastore, SqlDatastore
 from canalis.datastore_kinds import (
     AbstractDatastore,
     AzureBlobDatastore,
@@ -21,8 +22,8 @@ from canalis.datastore_kinds import (
     DBFSDatastore,
     FsspecDatastore,
     HDFSDatastore,
-    of_document,
 )
+from canalis.datastore_known import of_document
 from canalis.exceptions import UserErrorException
 from canalis.within import Within
 
@@ -161,6 +162,79 @@ class Registering(V1):
         return _registered(HDFSDatastore, "Hdfs", workspace, datastore_name, said, secrets, also)
 
     @staticmethod
+    def register_azure_sql_database(
+        workspace: Within,
+        datastore_name: str,
+        server_name: str,
+        database_name: str,
+        tenant_id: str | None = None,
+        client_id: str | None = None,
+        client_secret: str | None = None,
+        resource_url: str | None = None,
+        authority_url: str | None = None,
+        endpoint: str | None = None,
+        overwrite: bool = False,
+        username: str | None = None,
+        password: str | None = None,
+        **also: Any,
+    ) -> AzureSqlDatabaseDatastore:
+        """A database of Azure SQL. On a laptop one without credentials is a file of SQLite in its folder."""
+        said = {"server_name": server_name, "database_name": database_name, "endpoint": endpoint, "username": username}
+        said |= _principal(tenant_id, client_id, resource_url, authority_url)
+        secrets, also = {"client_secret": client_secret, "password": password}, also | {"overwrite": overwrite}
+        made = AzureSqlDatabaseDatastore
+        return _registered(made, "AzureSqlDatabase", workspace, datastore_name, said, secrets, also)
+
+    @staticmethod
+    def register_azure_postgre_sql(
+        workspace: Within,
+        datastore_name: str,
+        server_name: str,
+        database_name: str,
+        user_id: str,
+        user_password: str,
+        port_number: int | str | None = None,
+        endpoint: str | None = None,
+        overwrite: bool = False,
+        enforce_ssl: bool = True,
+        **also: Any,
+    ) -> AzurePostgreSqlDatastore:
+        """A database of PostgreSQL: of Azure's, or of any host that server_name says whole."""
+        said = _server(server_name, database_name, user_id, port_number, endpoint, enforce_ssl)
+        secrets, also = {"user_password": user_password}, also | {"overwrite": overwrite}
+        made = AzurePostgreSqlDatastore
+        return _registered(made, "AzurePostgreSql", workspace, datastore_name, said, secrets, also)
+
+    @staticmethod
+    def register_azure_my_sql(
+        workspace: Within,
+        datastore_name: str,
+        server_name: str,
+        database_name: str,
+        user_id: str,
+        user_password: str,
+        port_number: int | str | None = None,
+        endpoint: str | None = None,
+        overwrite: bool = False,
+        enforce_ssl: bool = True,
+        **also: Any,
+    ) -> AzureMySqlDatastore:
+        """A database of MySQL: of Azure's, or of any host that server_name says whole."""
+        said = _server(server_name, database_name, user_id, port_number, endpoint, enforce_ssl)
+        secrets, also = {"user_password": user_password}, also | {"overwrite": overwrite}
+        return _registered(AzureMySqlDatastore, "AzureMySql", workspace, datastore_name, said, secrets, also)
+
+    @staticmethod
+    def register_sql(workspace: Within, datastore_name: str, url: str, **also: Any) -> SqlDatastore:
+        """Any database that SQLAlchemy has a URL for, which v1 never had: sqlite:////data/sales.db, duckdb://...
+
+        A password in it goes into the vault.
+        """
+        url, password = without_password(url)
+        secrets = {"password": password} if password else {}
+        return _registered(SqlDatastore, "Sql", workspace, datastore_name, {"url": url}, secrets, also)
+
+    @staticmethod
     def register_fsspec(
         workspace: Within,
         datastore_name: str,
@@ -193,6 +267,17 @@ def without_password(url: str) -> tuple[str, str]:
     named, at, host = authority.rpartition("@")
     user, _, password = named.partition(":")
     return f"{scheme}{slashes}{user}{at}{host}{slash}{path}", unquote(password)
+
+
+def _server(server_name: str, database_name: str, user_id: str, port: Any, endpoint: str | None, ssl: bool) -> Any:
+    return {
+        "server_name": server_name,
+        "database_name": database_name,
+        "user_id": user_id,
+        "port_number": port,
+        "endpoint": endpoint,
+        "enforce_ssl": bool(ssl),
+    }
 
 
 def _principal(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from urllib.parse import quote
 
+from canalis.answers import in_v1s_words
 from canalis.contract.patterns import below_common, listing_prefix, matches
 from canalis.within import Store
 
@@ -13,10 +14,13 @@ def files_at(places: Iterable[tuple[Store, str]]) -> list[tuple[Store, str, str]
     """Each file with its datastore, its path there, and its path below the folder that all share.
 
     places   datastores, each with a path that may be a pattern
+    Raises   UserErrorException for a datastore that is gone, or does not let the service in
     """
     stores, found = list[Store](), list[tuple[str, str]]()
     for store, pattern in places:
-        listed = store.workspace._client.get(f"/datastores/{quote(store.name)}/files", prefix=listing_prefix(pattern))
+        prefix, route = listing_prefix(pattern), f"/datastores/{quote(store.name)}/files"
+        with in_v1s_words():
+            listed = store.workspace._client.get(route, prefix=prefix)
         fitting = list(matches(pattern, (file["path"] for file in listed)))
         found += fitting
         stores += [store] * len(fitting)

@@ -68,14 +68,6 @@ MEMBERS: dict[str, dict[str, str]] = {
     },
     "Pipeline": dict.fromkeys(("service_endpoint",), ""),
     "FileDataset": dict.fromkeys(("filter",), ""),
-    "Datastore": dict.fromkeys(
-        (
-            "register_azure_sql_database",
-            "register_azure_postgre_sql",
-            "register_azure_my_sql",
-        ),
-        "",
-    ),
     "ComputeTarget": dict.fromkeys(("attach", "attach_configuration"), ""),
 }
 

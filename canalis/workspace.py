@@ -16,7 +16,7 @@ from canalis.compute import ComputeTarget
 from canalis.contract.faults import how_to_make
 from canalis.dataset import AbstractDataset, Dataset
 from canalis.datastore_kinds import AbstractDatastore
-from canalis.datastore_kinds import of_document as datastore_of
+from canalis.datastore_known import of_document as datastore_of
 from canalis.environment import Environment
 from canalis.exceptions import UserErrorException
 from canalis.experiment import Experiment

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import sqlite3
+
 import pytest
 
 from canalis.data import DataPath, DataReference, PipelineData
+from canalis.databases import SqlDatastore
 from canalis.dataset import Dataset, OutputFileDatasetConfig
 from canalis.datastore import Datastore
 from canalis.datastore_kinds import AzureFileDatastore, FsspecDatastore
 from canalis.exceptions import DatasetValidationError, UserErrorException
+from canalis.pipeline import Pipeline
 from tests.scenes.conftest import log_of
 
 SHARE_KEY = "bm90IGFza2Vk"
@@ -55,6 +59,32 @@ def test_steps_read_and_write_what_lies_in_a_folder_and_what_a_library_leads_to(
         Datastore(ws, "far")
     gone = author.runs(first).find_step_run("first")[0]
     assert "There is no datastore 'share'" in str(gone.get_details())
+
+
+def test_a_step_asks_a_database_for_its_rows(author, project):
+    with sqlite3.connect(project / "sales.db") as database:
+        database.execute("create table sales (town text, sum integer)")
+        database.executemany("insert into sales values (?, ?)", [("Bonn", 1), ("Bonn", 2), ("Ulm", 4)])
+    database.close()
+    store = Datastore.register_sql(author.ws, "sales", f"sqlite:///{project}/sales.db", overwrite=True)
+    assert type(Datastore(author.ws, "sales")) is SqlDatastore
+    sums = Dataset.Tabular.from_sql_query((store, "select town, sum(sum) as s from sales group by town order by town"))
+    registered = sums.register(author.ws, "sums of sales", create_new_version=True)
+    assert Dataset.get_by_id(author.ws, registered.id).to_pandas_dataframe()["s"].tolist() == [3, 4]
+    step = author.step("ask", """
+        from azureml.core import Run
+        inputs = Run.get_context().input_datasets
+        print(inputs["sums"].to_pandas_dataframe()["s"].tolist(), inputs["known"].take(1).to_pandas_dataframe()["s"].tolist())
+    """, inputs=[sums.as_named_input("sums"), registered.as_named_input("known")], allow_reuse=True)  # fmt: skip
+    step.reuse_by_content = True
+    run = author.runs(step)
+    assert run.get_status() == "Finished", log_of(run, "ask")
+    assert log_of(run, "ask") == "[3, 4] [3]\n"
+    # Nobody can tell whether the rows are the same.
+    assert [one.why for one in Pipeline(author.ws, steps=[step]).plan("scene")] == ["changed"]
+    with pytest.raises(UserErrorException, match=r"is a database, which has rows and no files: .*from_sql_query"):
+        Dataset.File.from_files((store, "a.csv"))
+    store.unregister()
 
 
 def test_what_is_wrong_with_a_datastore_is_told_where_it_is_named(ws):
