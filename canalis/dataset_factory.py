@@ -16,6 +16,7 @@ from canalis.exceptions import DatasetValidationError, UserErrorException
 from canalis.file_dataset import FileDataset
 from canalis.parameter import made_of
 from canalis.table_definition import checked_encoding, defined, delimited
+from canalis.table_partitions import keys_of
 from canalis.tabular_dataset import TabularDataset
 from canalis.within import Store
 
@@ -29,10 +30,14 @@ class FileDatasetFactory(V1):
     ) -> FileDataset:
         """A dataset of the files at one place or several: (datastore, pattern), DataPath or DataReference.
 
-        validate   whether it is an error (UserErrorException) when nothing is there; where that is depends on
-                   parameters, it is known in a run alone
+        validate           whether it is an error (UserErrorException) when nothing is there; where that is depends on
+                           parameters, it is known in a run alone
+        partition_format   the end of the files' paths, with {name} or {name:yyyy/MM/dd} where a value stands, which
+                           filter() may ask for
         """
         dataset = FileDataset(places_of(path))
+        dataset._partition_format = partition_format or ""
+        keys_of(dataset._partition_format)
         is_known = not any(made_of(found) for _, found in dataset._places)
         if validate and is_known and not dataset._files():
             places = ", ".join(dataset._said())

@@ -67,7 +67,7 @@ MEMBERS: dict[str, dict[str, str]] = {
         "deserialize": "Model(ws, id=...) finds it again",
     },
     "Pipeline": dict.fromkeys(("service_endpoint",), ""),
-    "FileDataset": dict.fromkeys(("filter",), ""),
+    "TabularDatasetFactory": {"register_dask_dataframe": "write its parts as parquet, and use from_parquet_files"},
     "ComputeTarget": dict.fromkeys(("attach", "attach_configuration"), ""),
 }
 

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 
 from canalis.contract.dataset_versions import VERSION_DIGITS, make_version, version_key
 from canalis.contract.datasets import (
     DATASET_IDS,
     DATASETS,
     LATEST,
+    DatasetChange,
     DatasetRegistration,
     RegisteredDataset,
+    changed,
     check_dataset_name,
     is_id,
     split_name,
 )
 from canalis.contract.datastores import DATASTORES
-from canalis.contract.errors import BadRequest, NotFound, ParameterError
+from canalis.contract.errors import BadRequest, Conflict, NotFound, ParameterError
 from canalis.contract.graph import DatasetValue, Parameter, ParameterValue
 from canalis.contract.parameters import Values, assign, is_outside
 from canalis.contract.ports import Document, DocumentStore, Ports
@@ -45,6 +48,19 @@ def find(documents: DocumentStore, said: str, version: str = LATEST) -> Register
     if body is None:
         raise NotFound(_not_there(documents, said, version), kind="dataset", name=said[:80])
     return RegisteredDataset.model_validate(body)
+
+
+def change(documents: DocumentStore, said: str, asked: DatasetChange, version: str = LATEST) -> RegisteredDataset:
+    """Say something else of a version. Raises NotFound; TooLarge for too many tags."""
+    while True:
+        key = version_key((found := find(documents, said, version)).name, found.version)
+        stored = documents.get(DATASETS, key)
+        if stored is None:
+            continue  # it was unregistered just now, as `find` will say
+        made = changed(RegisteredDataset.model_validate(stored.body), asked)
+        with suppress(Conflict):
+            documents.put(DATASETS, key, made.model_dump(mode="json"), etag=stored.etag)
+            return made
 
 
 def unregister(documents: DocumentStore, name: str) -> None:

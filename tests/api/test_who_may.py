@@ -282,6 +282,7 @@ def a_request(world: World, method: str, path: str) -> tuple[str, dict[str, Any]
         ("GET", "/environments/{name}"): ("/environments/env", {}),
         ("POST", "/environments/{name}"): ("/environments/env", {"json": {"x": 1}}),
         ("GET", "/datasets/{name}"): ("/datasets/set", {}),
+        ("PATCH", "/datasets/{name}"): ("/datasets/set", {"json": {"add_tags": {"t": "1"}}}),
         ("POST", "/datasets/{name}"): ("/datasets/set", {"json": A_DATASET}),
         ("DELETE", "/datasets/{name}"): ("/datasets/none", {}),
         ("GET", "/models/{name}"): (MODEL, {}),

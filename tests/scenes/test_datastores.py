@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from datetime import UTC, datetime
 
 import pytest
 
@@ -105,3 +106,45 @@ def test_what_is_wrong_with_a_datastore_is_told_where_it_is_named(ws):
         Datastore.register_dbfs(ws, "d", colour="red")
     with pytest.raises(DatasetValidationError, match=r"No file is at workspaceblobstore/none/\*.csv"):
         Dataset.File.from_files((Datastore.get_default(ws), "none/*.csv"))
+
+
+def test_files_are_chosen_by_values_in_their_paths_and_what_is_known_of_them(ws, project):
+    store = Datastore.get_default(ws)
+    for path, text in (("nl/2025/a.csv", ""), ("nl/2026/b.csv", "1"), ("de/2026/c.txt", "22"), ("de/2026/d.csv", "3")):
+        (project / "by" / path).parent.mkdir(parents=True, exist_ok=True)
+        (project / "by" / path).write_text(text)
+    store.upload("by", "chosen/by", overwrite=True, show_progress=False)
+    made = Dataset.File.from_files((store, "chosen/by/**"), partition_format="/{country}/{year:yyyy}/*")
+    assert made.partition_keys == ["country", "year"]
+
+    def chosen(condition) -> list[str]:
+        return sorted(path.rpartition("/")[2] for path in made.filter(condition).to_path())
+
+    assert chosen(made["country"] == "nl") == ["a.csv", "b.csv"]
+    assert chosen((made["year"] >= datetime(2026, 1, 1, tzinfo=UTC)) & ~(made["country"] == "nl")) == ["c.txt", "d.csv"]
+    assert chosen(made.file_metadata("Size") > 0) == ["b.csv", "c.txt", "d.csv"]
+    assert chosen((made.file_metadata("Extension") == ".txt") | (made.file_metadata("Size") == 0)) == ["a.csv", "c.txt"]
+    assert chosen(made.file_metadata("LastModifiedTime") > datetime(2020, 1, 1, tzinfo=UTC))[0] == "a.csv"
+
+    registered = made.register(ws, "chosen", description="by country", create_new_version=True)
+    again = Dataset.get_by_name(ws, "chosen")
+    assert again.partition_keys == ["country", "year"] and len(again.filter(again["country"] == "de").to_path()) == 2
+    assert registered.add_tags({"a": 1, "b": "2"}).remove_tags(["a"]).tags == {"b": "2"}
+    assert again.update(description="anew").description == "anew" and again.tags == {"b": "2"}
+    for wrong, said in (
+        (lambda: made.filter(made["country"] == "fr"), "No file of .* would be left; it has 4"),
+        (lambda: made["town"], r"'town' is no value in the paths of .*\(there: country, year\)"),
+        (lambda: made.filter("country"), "takes a condition such as"),
+        (lambda: made.file_metadata("Colour"), "'Colour' is nothing that is known of files: Size"),
+        (
+            lambda: made.filter(made.file_metadata("Size") > made.file_metadata("LastModifiedTime")),
+            "cannot be compared",
+        ),
+        (lambda: made.add_tags({"a": "b"}), "is not registered: register"),
+        (lambda: registered.remove_tags("a"), "takes a list"),
+        (lambda: Dataset.File.from_files((store, "chosen"), partition_format="/none"), "names no column"),
+    ):
+        with pytest.raises(UserErrorException, match=said):
+            wrong()
+    with pytest.raises(AttributeError, match=r"register_dask_dataframe .* will not come: write its parts as parquet"):
+        _ = Dataset.Tabular.register_dask_dataframe
