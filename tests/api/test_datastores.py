@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from canalis.contract.errors import BadRequest
 from tests.api.conftest import a_run
 
 KEY = "c2VjcmV0LWtleS1vZi10aGUtYWNjb3VudA=="
@@ -190,3 +191,16 @@ def test_a_library_leads_in_the_cloud_to_nothing_that_the_service_alone_may_reac
     refused = put(ask, "inside", "Fsspec", {"url": url, "options": options}, credentials=secrets)
     assert refused.json()["error"]["code"] == "not_supported", refused.text
     assert told in refused.json()["error"]["message"]
+
+
+def test_a_file_system_of_data_lake_storage_is_opened_in_the_cloud_by_its_service_principal_alone(app):
+    stores = app.state.service.ports.stores
+    stores._is_local = False
+    body = {"type": "AzureDataLakeGen2", **CONTAINER, "tenant_id": "contoso", "credentials": ["client_secret"]}
+    with pytest.raises(BadRequest, match="has a client_secret, and needs client_id beside it"):
+        stores.reach("lake", body, {"client_secret": "a-long-secret"})
+    found = stores.reach("lake", {**body, "client_id": "app"}, {"client_secret": "a-long-secret"})
+    assert found._container.url == "https://account1.blob.core.windows.net/landing"
+    assert type(found._container.credential).__name__ == "ClientSecretCredential"
+    anybodys = stores.reach("open", {"type": "AzureBlob", **CONTAINER, "credentials": []}, {})
+    assert anybodys._container.credential is None, "the service's own identity opens nothing of others"
