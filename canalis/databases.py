@@ -73,30 +73,34 @@ class AzureSqlDatabaseDatastore(DatabaseDatastore):
         return f"sqlite:///{file}"
 
 
-class AzurePostgreSqlDatastore(DatabaseDatastore):
-    """A database of PostgreSQL."""
+class ServerDatastore(DatabaseDatastore):
+    """A database of a server that a user with a password opens."""
 
     server_name = said("server_name")
     database_name = said("database_name")
     user_id = said("user_id")
     user_password = secret("user_password")
     port_number = said("port_number")
+
+    @property
+    def _must_be_encrypted(self) -> bool:
+        return bool(self._document.get("enforce_ssl", True))
+
+
+class AzurePostgreSqlDatastore(ServerDatastore):
+    """A database of PostgreSQL."""
 
     def _url(self) -> str:
         """That of psycopg."""
-        mode = "require" if self._document.get("enforce_ssl", True) else "prefer"
-        endpoint, query = "postgres.database.azure.com", f"?sslmode={mode}"
+        endpoint, query = (
+            "postgres.database.azure.com",
+            f"?sslmode={'require' if self._must_be_encrypted else 'prefer'}",
+        )
         return self._at("postgresql+psycopg", str(self.user_id), self.user_password, 5432, endpoint, query)
 
 
-class AzureMySqlDatastore(DatabaseDatastore):
+class AzureMySqlDatastore(ServerDatastore):
     """A database of MySQL."""
-
-    server_name = said("server_name")
-    database_name = said("database_name")
-    user_id = said("user_id")
-    user_password = secret("user_password")
-    port_number = said("port_number")
 
     def _url(self) -> str:
         """That of PyMySQL."""
@@ -104,8 +108,7 @@ class AzureMySqlDatastore(DatabaseDatastore):
 
     def _options(self) -> dict[str, Any]:
         """A connection that others cannot read, to the server that it says it is."""
-        must = bool(self._document.get("enforce_ssl", True))
-        return {"ssl_verify_cert": True, "ssl_verify_identity": True} if must else {}
+        return {"ssl_verify_cert": True, "ssl_verify_identity": True} if self._must_be_encrypted else {}
 
 
 class SqlDatastore(DatabaseDatastore):
