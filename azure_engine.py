@@ -20,6 +20,7 @@ from adapters.azure_bus import AzureBus, opened
 from adapters.azure_tables import AzureTable
 from adapters.clock import SystemClock
 from adapters.counted import Meter, asked, counted
+from adapters.datastores import RegisteredStores
 from adapters.tables import AskedTable, Table, TableDocuments, TableRuns
 from adapters.web import HttpWeb
 from azure_access import credential_of, vault_of
@@ -112,11 +113,12 @@ class Engine:
 
     def _ports(self, table: Table, blobs: AzureBlobs, clock: Clock) -> Ports:
         documents = TableDocuments(table)
+        kept = AzureStores(blobs, lambda name: documents.get("datastores", name) is not None)
         return Ports(
             runs=TableRuns(table, self.bus, clock),
             documents=documents,
             blobs=blobs,
-            stores=AzureStores(blobs, lambda name: documents.get("datastores", name) is not None),
+            stores=RegisteredStores(kept, documents, self.vault, is_local=False),
             bus=self.bus,
             clock=clock,
             web=HttpWeb([*self.settings.webhook_hosts, *self.settings.callback_hosts]),

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from adapters.clock import SystemClock
 from adapters.counted import Meter, counted
+from adapters.datastores import RegisteredStores
 from adapters.files import FileBlobs, FileStores
 from adapters.sealed import FolderVault
 from adapters.sqlite import Database, SqliteBus, SqliteDocuments, SqliteRuns, Taken, dead
@@ -63,15 +64,16 @@ class Engine:
         self.database = Database(root / "canalis.db")
         self.bus = SqliteBus(self.database, clock)
         documents, callback_hosts = SqliteDocuments(self.database), callback_hosts_of(os.environ)
+        vault = FolderVault(documents, root)
         self.ports = Ports(
             runs=SqliteRuns(self.database, self.bus, clock),
             documents=documents,
             blobs=FileBlobs(root / "blobs"),
-            stores=FileStores(root / "datastores"),
+            stores=RegisteredStores(FileStores(root / "datastores"), documents, vault, is_local=True),
             bus=self.bus,
             clock=clock,
             web=HttpWeb([*webhook_hosts_of(os.environ), *callback_hosts], may_reach_this_machine=True),
-            vault=FolderVault(documents, root),
+            vault=vault,
             listening=Listening(site.endpoint, topic_of(os.environ), callback_hosts),
         )
         self.meter = Meter(self.ports.documents)

@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from azure.core.credentials import TokenCredential
+from azure.core.credentials import AzureNamedKeyCredential, AzureSasCredential, TokenCredential
 from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
 from azure.core.pipeline.transport import RequestsTransport
 from requests.adapters import HTTPAdapter
@@ -39,7 +39,8 @@ class Account:
 
     url          without a slash at the end
     credential   gives access tokens; None when `key` is used
-    name, key    of an emulator's account; the key in base64
+    name, key    of an emulator's account, or one of a datastore; the key in base64
+    sas          a SAS token, without a question mark
     verify       whether its certificate is checked, or the file with the one that it must be signed by
     """
 
@@ -48,6 +49,15 @@ class Account:
     name: str = ""
     key: str = ""
     verify: bool | str = True
+    sas: str = ""
+
+    def opener(self) -> TokenCredential | AzureNamedKeyCredential | AzureSasCredential | None:
+        """What Azure's clients open it with; None for what everybody may read."""
+        if self.credential is not None:
+            return self.credential
+        if self.sas:
+            return AzureSasCredential(self.sas)
+        return AzureNamedKeyCredential(self.name, self.key) if self.key else None
 
     @classmethod
     def of(cls, where: str, service: str, credential: TokenCredential | None, verify: bool | str = True) -> Account:

@@ -11,13 +11,14 @@ import io
 import re
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
+from functools import partial
 from itertools import islice
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 from azure.core import MatchConditions
-from azure.core.credentials import AzureNamedKeyCredential, TokenCredential
+from azure.core.credentials import TokenCredential
 from azure.core.exceptions import AzureError, HttpResponseError, ResourceExistsError
 from azure.storage.blob import BlobBlock, BlobProperties, BlobServiceClient, BlobType, ContainerClient, ExponentialRetry
 
@@ -37,16 +38,25 @@ _BLOCKS_MAX = 50_000
 _RETRIES = 3
 
 ROLE = "Storage Blob Data Contributor"
+Errors = Callable[[], AbstractContextManager[None]]
 
 
 class AzureBlobs:
     """A blob store in a container, or below a folder of it. Many threads may use it at once."""
 
-    def __init__(self, container: ContainerClient, links: Links, prefix: str = "", blocks_max: int = 45_000) -> None:
+    def __init__(
+        self,
+        container: ContainerClient,
+        links: Links | None,
+        prefix: str = "",
+        blocks_max: int = 45_000,
+        errors: Errors | None = None,
+    ) -> None:
         self._container = container
         self._links = links
         self._prefix = prefix
         self._where = f"container {container.container_name} of {urlsplit(container.url).netloc}"
+        self._errors = errors or partial(plain_errors, self._where, ROLE)
         self._appends = Appends(container, self._where, blocks_max)
 
     @classmethod
@@ -55,15 +65,28 @@ class AzureBlobs:
         where: str,
         container: str,
         credential: TokenCredential | None = None,
-        prefix: str = "",
         create_if_missing: bool = False,
         verify: bool | str = True,
     ) -> AzureBlobs:
         """The container of that name at the account's address, or in the account of a connection string."""
         account = Account.of(where, "blob", credential, verify)
+        return cls._in(account, container, create_if_missing, partial(plain_errors, f"container {container}", ROLE))
+
+    @classmethod
+    def of_datastore(cls, account: Account, container: str, create_if_missing: bool, errors: Errors) -> AzureBlobs:
+        """A container of somebody else's account.
+
+        errors   puts what Azure answers into the words of those who have registered it
+        """
+        return cls._in(account, container, create_if_missing, errors, is_ours=False)
+
+    @classmethod
+    def _in(
+        cls, account: Account, container: str, create_if_missing: bool, errors: Errors, is_ours: bool = True
+    ) -> AzureBlobs:
         service = BlobServiceClient(
             account.url,
-            credential=account.credential or AzureNamedKeyCredential(account.name, account.key),
+            credential=account.opener(),
             transport=transport(account),
             retry_policy=_Retries(retry_total=_RETRIES),
             max_single_put_size=_BLOCK_BYTES,
@@ -73,26 +96,28 @@ class AzureBlobs:
         )
         client = service.get_container_client(container)
         if create_if_missing:
-            with plain_errors(f"container {container}", ROLE):
+            with errors():
                 if not client.exists():
                     with suppress(ResourceExistsError):  # another instance was faster
                         client.create_container()
-        return cls(client, Links(service, account), prefix)
+        if is_ours:
+            return cls(client, Links(service, account))
+        return cls(client, Links(service, account) if account.key or account.credential else None, errors=errors)
 
     def below(self, prefix: str) -> AzureBlobs:
         """The blobs below that folder of this one, which ends with a slash."""
-        return AzureBlobs(self._container, self._links, self._prefix + prefix)
+        return AzureBlobs(self._container, self._links, self._prefix + prefix, errors=self._errors)
 
     def put(self, key: str, data: bytes | BinaryIO) -> None:
         """Write the whole blob: what is large is sent in blocks, and appears when the last has come."""
         name = self._name(key)
-        with plain_errors(self._where, ROLE):
+        with self._errors():
             self._upload(name, data)
 
     def put_if_absent(self, key: str, data: bytes | BinaryIO) -> bool:
         """Write it unless there is one."""
         name, write_id = self._name(key), uuid.uuid4().hex
-        with plain_errors(self._where, ROLE):
+        with self._errors():
             try:
                 self._upload(name, data, match_condition=MatchConditions.IfMissing, metadata={_WRITE: write_id})
             except HttpResponseError as error:
@@ -140,18 +165,23 @@ class AzureBlobs:
         while names := [*names, *islice(below, _DELETES_MAX - len(names))]:
             some, names = names[:_DELETES_MAX], names[_DELETES_MAX:]
             count += sum(1 for one in some if not _is_hidden(one) and one != name)
-            with plain_errors(self._where, ROLE):
+            with self._errors():
                 for answer in self._container.delete_blobs(*some, raise_on_any_failure=False):
                     if answer.status_code >= 300 and answer.status_code != 404:
                         raise HttpResponseError(response=answer)
         return count
 
     def link(self, key: str, lifetime_s: float, write: bool = False) -> Link | None:
-        """The way to one blob, to fetch it or to put it; None to fetch one that Azure has in several parts."""
+        """The way to one blob, to fetch it or to put it; None to fetch one that Azure has in several parts.
+
+        None as well where nothing that we have can sign one.
+        """
         name = self._name(key)
+        if self._links is None:
+            return None
         if not write and (found := self._properties(name)) is not None and self._appends.segments(found):
             return None
-        with plain_errors(self._where, ROLE):
+        with self._errors():
             return self._links.link(self._container.get_blob_client(name), lifetime_s, write)
 
     def folder(self) -> None:
@@ -194,7 +224,7 @@ class AzureBlobs:
         blob.commit_block_list(blocks, **how)
 
     def _properties(self, name: str) -> BlobProperties | None:
-        with plain_errors(self._where, ROLE):
+        with self._errors():
             try:
                 return self._container.get_blob_client(name).get_blob_properties()
             except HttpResponseError as error:
@@ -203,7 +233,7 @@ class AzureBlobs:
                 raise
 
     def _found(self, beginning: str) -> Iterator[BlobProperties]:
-        with plain_errors(self._where, ROLE):
+        with self._errors():
             yield from self._container.list_blobs(name_starts_with=beginning, include=["metadata"])
 
     def _info(self, found: BlobProperties) -> BlobInfo:
@@ -235,7 +265,7 @@ class AzureBlobs:
         """What is known of a blob, its size, and at most a block of it. Raises NotFound; Conflict for another etag."""
         blob = self._container.get_blob_client(name)
         guard: dict[str, Any] = {"etag": etag, "match_condition": MatchConditions.IfNotModified} if etag else {}
-        with plain_errors(self._where, ROLE):
+        with self._errors():
             try:
                 part = blob.download_blob(offset, max(1, min(_BLOCK_BYTES, length)), **guard)
                 size = int(str(part.properties.content_range).rpartition("/")[2])
@@ -279,14 +309,18 @@ class AzureStores:
     def __init__(self, container: AzureBlobs, is_known: Callable[[str], bool]) -> None:
         self._container = container
         self._is_known = is_known
-        self._known: dict[str, AzureBlobs] = {}
+        self._known: dict[str, BlobStore] = {}
+
+    def make(self, name: str) -> BlobStore:
+        """The files of a datastore that the workspace has."""
+        return self._container.below(f"datastores/{name}/")
 
     def open(self, name: str) -> BlobStore:
         """The files of that datastore. Raises NotFound."""
         if name not in self._known:
             if not _STORE.fullmatch(name) or not self._is_known(name):
                 raise NotFound(f"There is no datastore '{name}'", kind="datastore", name=name)
-            self._known[name] = self._container.below(f"datastores/{name}/")
+            self._known[name] = self.make(name)
         return self._known[name]
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import wraps
@@ -22,7 +22,18 @@ from typing import Any
 from canalis.contract.costs import COSTS, SERVICE, Counts
 from canalis.contract.errors import Conflict, WorldError
 from canalis.contract.messages import Send
-from canalis.contract.ports import Attempt, AttemptKey, BlobStore, Bus, DocumentStore, Ports, Run, RunStore, Stores
+from canalis.contract.ports import (
+    Attempt,
+    AttemptKey,
+    BlobStore,
+    Bus,
+    Document,
+    DocumentStore,
+    Ports,
+    Run,
+    RunStore,
+    Stores,
+)
 from canalis.contract.run import RUN_ID
 
 _log = logging.getLogger("canalis.cost")
@@ -134,6 +145,10 @@ class _CountedStores:
         with _calling("table.get", [SERVICE]):  # whether there is one is in a document
             store = self._stores.open(name)
         return _Counted(store, "blob", _BLOBS, self._meter)
+
+    def reach(self, name: str, body: Document, credentials: Mapping[str, str], make: bool = False) -> Any:
+        """The files of one that is being registered, which is nobody's run. As Stores says."""
+        return self._stores.reach(name, body, credentials, make)
 
 
 def _counting(call: Callable[..., Any], kind: str, whose: Whose, meter: Meter, price: int) -> Callable[..., Any]:

@@ -144,6 +144,13 @@ class FileStores:
     def __init__(self, root: Path) -> None:
         self.root = root
 
+    def make(self, name: str) -> BlobStore:
+        """The files of a datastore that the workspace has, in a folder that is made when it is not there."""
+        folder = self.root / name
+        with _plain_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        return self.open(name)
+
     def open(self, name: str) -> BlobStore:
         """The files of that datastore. Raises NotFound."""
         folder = self.root / name

@@ -23,7 +23,7 @@ from orchestrator.audit import keep
 
 _log = logging.getLogger("canalis.audit")
 _READS = ("GET", "HEAD", "OPTIONS")
-_READS_TOLD = ("/secrets/{name}",)  # who has read a secret must be known
+_READS_TOLD = ("/secrets/{name}", "/datastores/{name}/credentials")  # who has read a secret must be known
 _ONLY_LOGGED = (
     # Source files change nothing until somebody runs them.
     "/content/{sha256}",

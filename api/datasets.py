@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from api.access import GuardedRoute, Role, needs
 from api.reach import Reach
 from api.service import Asking, Here
-from canalis.contract.datasets import LATEST, DatasetRegistration, RegisteredDataset
+from canalis.contract.datasets import LATEST, DatasetChange, DatasetRegistration, RegisteredDataset
 from orchestrator import datasets
 
 router = APIRouter(prefix="/datasets", route_class=GuardedRoute, tags=["datasets"])
@@ -29,6 +29,12 @@ def get_dataset(here: Here, name: str, version: str = LATEST) -> RegisteredDatas
 def unregister_dataset(here: Here, name: str) -> None:
     """Take a name from all its versions. The files stay, and so do runs that read them."""
     datasets.unregister(here.ports.documents, name)
+
+
+@router.patch("/{name}", dependencies=[needs(Role.SUBMITTER, step=Reach.WORKSPACE)])
+def change_dataset(here: Here, name: str, asked: DatasetChange, version: str = LATEST) -> RegisteredDataset:
+    """Change the description or the tags of a version; its files, and how they are read, stay as they are."""
+    return datasets.change(here.ports.documents, name, asked, version)
 
 
 @router.post("/{name}", dependencies=[needs(Role.SUBMITTER, step=Reach.WORKSPACE)])

@@ -14,43 +14,60 @@ from api.files import BYTES_GIVEN, BYTES_SENT, file_view, has_content, key_shown
 from api.links import LinksAnswer, LinksAsked, checked, links_to_read, links_to_write, must_be
 from api.reach import Reach, file_filter
 from api.service import Asking, Here, Service
-from canalis.contract.errors import AlreadyExists, NotFound
+from canalis.contract.datastores import DATASTORES, DatastoreRegistration, place_of
+from canalis.contract.errors import AlreadyExists
 from canalis.contract.graph import Graph
 from canalis.contract.ports import Stored
 from canalis.contract.views import FileView
+from orchestrator import datastores as kept
 
 router = APIRouter(prefix="/datastores", route_class=GuardedRoute, tags=["datastores"])
-
-KIND = "datastores"
-DEFAULT = "workspaceblobstore"
-_SETTING = "default_datastore"
 
 
 @router.get("", dependencies=[needs(Role.READER, step=Reach.WORKSPACE)])
 def list_datastores(here: Here) -> list[dict[str, Any]]:
     """All datastores, by name."""
-    default = default_name(here)
-    return [_view(stored, default) for stored in here.ports.documents.list(KIND)]
+    default = kept.default_name(here.ports)
+    return [_view(here, stored, default) for stored in here.ports.documents.list(DATASTORES)]
 
 
 @router.get("/{name}", dependencies=[needs(Role.READER, step=Reach.WORKSPACE)])
 def get_datastore(here: Here, name: str) -> dict[str, Any]:
     """One datastore; the default one under the name `default`."""
-    return _view(_stored(here, default_name(here) if name == "default" else name), default_name(here))
+    default = kept.default_name(here.ports)
+    return _view(here, kept.find(here.ports, default if name == "default" else name), default)
 
 
 @router.put("/default/{name}", dependencies=[needs(Role.OPERATOR)])
 def set_default(here: Here, name: str) -> dict[str, Any]:
     """Make a datastore the one that is used where none is named."""
-    stored = _stored(here, name)
-    here.ports.documents.put("settings", _SETTING, {"name": name})
-    return _view(stored, name)
+    return _view(here, kept.set_default(here.ports, name), name)
+
+
+@router.put("/{name}", dependencies=[needs(Role.OPERATOR)])
+def put_datastore(here: Here, name: str, asked: DatastoreRegistration) -> dict[str, Any]:
+    """Register a datastore, or the same one again. Its credentials go into the vault."""
+    stored = kept.register(here.ports, name, asked)
+    return _view(here, stored, kept.default_name(here.ports))
+
+
+@router.delete("/{name}", dependencies=[needs(Role.OPERATOR)], status_code=204)
+def delete_datastore(here: Here, name: str) -> None:
+    """Forget a datastore and its credentials, or find that it is gone. No file is deleted."""
+    kept.unregister(here.ports, name)
+
+
+@router.get("/{name}/credentials", dependencies=[needs(Role.SUBMITTER, step=Reach.WORKSPACE)])
+def get_credentials(here: Here, name: str, response: Response) -> dict[str, str]:
+    """What opens a datastore, by v1's words for it. That it was read is written down."""
+    response.headers["Cache-Control"] = "no-store"
+    return kept.credentials(here.ports, name)
 
 
 @router.get("/{name}/files", dependencies=[needs(Role.READER, step=Reach.CHOSEN)])
 def list_files(here: Here, who: Asking, name: str, prefix: str = "") -> list[FileView]:
     """Files whose paths begin with `prefix`, by path."""
-    store = here.ports.stores.open(_stored(here, name).name)
+    store = here.ports.stores.open(kept.find(here.ports, name).name)
     is_open = file_filter(here.ports, who.run)
     return [file_view(blob) for blob in store.list(prefix) if is_open(blob.key)]
 
@@ -59,7 +76,7 @@ def list_files(here: Here, who: Asking, name: str, prefix: str = "") -> list[Fil
 def link_files(here: Here, who: Asking, name: str, asked: LinksAsked) -> LinksAnswer:
     """Links to fetch or to send files past the service, up to 1000 at once. To send them needs the role submitter."""
     checked(asked.paths)
-    store = here.ports.stores.open(_stored(here, name).name)
+    store = here.ports.stores.open(kept.find(here.ports, name).name)
     is_open = file_filter(here.ports, who.run)
     if asked.purpose == "read":
         keys = {path: key_shown_as(path, store) for path in asked.paths}
@@ -78,7 +95,7 @@ def link_files(here: Here, who: Asking, name: str, asked: LinksAsked) -> LinksAn
 )
 def get_file(here: Here, who: Asking, name: str, path: str) -> StreamingResponse:
     """One file, whole."""
-    store = here.ports.stores.open(_stored(here, name).name)
+    store = here.ports.stores.open(kept.find(here.ports, name).name)
     key = key_shown_as(path, store)
     if not file_filter(here.ports, who.run)(key):
         raise no_file(path)
@@ -93,7 +110,7 @@ def get_file(here: Here, who: Asking, name: str, path: str) -> StreamingResponse
 )
 async def put_file(here: Here, who: Asking, name: str, path: str, request: Request, overwrite: bool = True) -> None:
     """Send one file. Without `overwrite` an existing one with other content is an error."""
-    store = here.ports.stores.open(_stored(here, name).name)
+    store = here.ports.stores.open(kept.find(here.ports, name).name)
     _check_reach([path], file_filter(here.ports, who.run))
 
     def put_new(received: BinaryIO) -> None:
@@ -109,24 +126,13 @@ def _check_reach(paths: Iterable[str], is_open: Callable[[str], bool]) -> None:
             raise no_file(path)
 
 
-def default_name(here: Service) -> str:
-    """The name of the datastore that is used where none is named."""
-    stored = here.ports.documents.get("settings", _SETTING)
-    return str(stored.body["name"]) if stored else DEFAULT
-
-
 def with_default_store(here: Service, graph: Graph) -> Graph:
     """The same graph, which says where what names no datastore lies: where that is just now."""
-    return graph if graph.default_datastore else graph.model_copy(update={"default_datastore": default_name(here)})
+    if graph.default_datastore:
+        return graph
+    return graph.model_copy(update={"default_datastore": kept.default_name(here.ports)})
 
 
-def _stored(here: Service, name: str) -> Stored:
-    stored = here.ports.documents.get(KIND, name)
-    if stored is None:
-        known = ", ".join(found.name for found in here.ports.documents.list(KIND))
-        raise NotFound(f"There is no datastore '{name}' (there: {known})", kind="datastore", name=name)
-    return stored
-
-
-def _view(stored: Stored, default: str) -> dict[str, Any]:
-    return {"name": stored.name, "is_default": stored.name == default, **stored.body}
+def _view(here: Service, stored: Stored, default: str) -> dict[str, Any]:
+    place = place_of(stored.body, here.is_local)
+    return {"name": stored.name, "is_default": stored.name == default, "place": place, **stored.body}

@@ -34,6 +34,7 @@ class AbstractDataset(Choice):
 
     _classes: ClassVar[dict[bool, type[AbstractDataset]]] = {}  # by whether they have rows
     _table: Table | None = None
+    _partition_format = ""  # of files alone: that of rows is in their table
 
     def __init_subclass__(cls, has_rows: bool) -> None:
         AbstractDataset._classes[has_rows] = cls
@@ -49,6 +50,7 @@ class AbstractDataset(Choice):
     def _is_named(self, facts: dict[str, Any]) -> None:
         if "id" in facts:
             self._registered = Registered(name=facts["name"], version=facts["version"], id=facts["id"])
+            self._partition_format = facts.get("partition_format") or self._partition_format
             self.description = facts.get("description")
             self.tags = dict(facts.get("tags") or {})
 
@@ -97,9 +99,11 @@ class AbstractDataset(Choice):
         body = {
             "places": [place.model_dump() for place in value.places],
             "description": description or "",
-            "tags": {str(key): str(value) for key, value in (tags or {}).items()},
+            "tags": _texts(tags),
             "create_new_version": create_new_version,
         }
+        if self._partition_format:
+            body["partition_format"] = self._partition_format
         if self._table is not None:
             body["table"] = self._table.model_dump(mode="json", exclude_unset=True)
         made = copy.copy(self)
@@ -112,6 +116,26 @@ class AbstractDataset(Choice):
             raise UserErrorException(f"{self!r} is not registered, so there is nothing to unregister")
         known_datasets.unregister(self._places[0][0].workspace, self._registered.name)
         self._registered = None
+
+    def add_tags(self, tags: dict[str, str] | None = None) -> Self:
+        """The same, with these tags beside those that it has. Raises UserErrorException for one that has no name."""
+        return self._changed({"add_tags": _texts(tags)})
+
+    def remove_tags(self, tags: list[str] | None = None) -> Self:
+        """The same, without the tags of these names."""
+        if isinstance(tags, str):
+            raise UserErrorException("remove_tags() takes a list of names of tags")
+        return self._changed({"remove_tags": [str(name) for name in tags or ()]})
+
+    def update(self, description: str | None = None, tags: dict[str, str] | None = None) -> Self:
+        """The same, with another description or, in the place of all that it has, other tags."""
+        return self._changed({"description": description, "tags": None if tags is None else _texts(tags)})
+
+    def _changed(self, asked: dict[str, Any]) -> Self:
+        if self._registered is None:
+            raise UserErrorException(f"{self!r} is not registered: register() it first, with its description and tags")
+        self._is_named(known_datasets.change(self._places[0][0].workspace, self._registered.id, asked))
+        return self
 
     def as_named_input(self, name: str) -> DatasetConsumptionConfig:
         """To be read by a step under that name. Some names would hide variables of the system, which is warned of."""
@@ -138,6 +162,10 @@ class AbstractDataset(Choice):
 
     def _said(self) -> list[str]:
         return [f"{store.name}/{written(path)}" for store, path in self._places]
+
+
+def _texts(tags: dict[str, str] | None) -> dict[str, str]:
+    return {str(key): str(value) for key, value in (tags or {}).items()}
 
 
 class StepDataset(V1):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 from canalis.contract.errors import AuthorError, NotFound, ParameterError
@@ -11,12 +12,21 @@ from canalis.exceptions import ErrorResponseException, UserErrorException, Webse
 _Answer = TypeVar("_Answer")
 
 
+@contextmanager
+def in_v1s_words() -> Iterator[None]:
+    """What the author can mend becomes a UserErrorException, as in v1."""
+    try:
+        yield
+    except AuthorError as error:
+        if isinstance(error, UserErrorException):
+            raise
+        raise UserErrorException(error.message, error, error.code) from error
+
+
 def asked(question: Callable[[], _Answer]) -> _Answer:
     """What the service answers; what the author can mend becomes a UserErrorException, as in v1."""
-    try:
+    with in_v1s_words():
         return question()
-    except AuthorError as error:
-        raise UserErrorException(error.message, error, error.code) from error
 
 
 def answered(question: Callable[[], _Answer]) -> _Answer:

@@ -111,8 +111,17 @@ COVERED: dict[str, Home] = {
     "azureml.data.file_dataset": {"canalis.dataset": "FileDataset"},
     "azureml.data.output_dataset_config": _OUTPUT,
     "azureml.data.azure_storage_datastore": {
-        "canalis.datastore": "AzureBlobDatastore AzureFileDatastore AbstractAzureStorageDatastore"
+        "canalis.datastore_kinds": "AzureBlobDatastore AzureFileDatastore AbstractAzureStorageDatastore"
     },
+    "azureml.data.azure_data_lake_datastore": {
+        "canalis.datastore_kinds": "AzureDataLakeDatastore AzureDataLakeGen2Datastore"
+    },
+    "azureml.data.azure_sql_database_datastore": {"canalis.databases": "AzureSqlDatabaseDatastore"},
+    "azureml.data.azure_postgre_sql_datastore": {"canalis.databases": "AzurePostgreSqlDatastore"},
+    "azureml.data.azure_my_sql_datastore": {"canalis.databases": "AzureMySqlDatastore"},
+    "azureml.data.dbfs_datastore": {"canalis.datastore_kinds": "DBFSDatastore"},
+    "azureml.data.hdfs_datastore": {"canalis.datastore_kinds": "HDFSDatastore"},
+    "azureml.data.abstract_datastore": {"canalis.datastore_kinds": "AbstractDatastore"},
     "azureml.data.datastore": _DATASTORE,
     "azureml.pipeline": {},
     "azureml.pipeline.core": {

@@ -6,15 +6,17 @@ Source   reference section 5
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from canalis.absent import V1
-from canalis.contract.tables import JsonLines, Parquet, Table
+from canalis.contract.tables import QUERY_CHARS_MAX, JsonLines, Parquet, Sql, Table
+from canalis.data import DataPath
 from canalis.dataset_places import places_of, target_of
 from canalis.exceptions import DatasetValidationError, UserErrorException
 from canalis.file_dataset import FileDataset
 from canalis.parameter import made_of
 from canalis.table_definition import checked_encoding, defined, delimited
+from canalis.table_partitions import keys_of
 from canalis.tabular_dataset import TabularDataset
 from canalis.within import Store
 
@@ -28,10 +30,14 @@ class FileDatasetFactory(V1):
     ) -> FileDataset:
         """A dataset of the files at one place or several: (datastore, pattern), DataPath or DataReference.
 
-        validate   whether it is an error (UserErrorException) when nothing is there; where that is depends on
-                   parameters, it is known in a run alone
+        validate           whether it is an error (UserErrorException) when nothing is there; where that is depends on
+                           parameters, it is known in a run alone
+        partition_format   the end of the files' paths, with {name} or {name:yyyy/MM/dd} where a value stands, which
+                           filter() may ask for
         """
         dataset = FileDataset(places_of(path))
+        dataset._partition_format = partition_format or ""
+        keys_of(dataset._partition_format)
         is_known = not any(made_of(found) for _, found in dataset._places)
         if validate and is_known and not dataset._files():
             places = ", ".join(dataset._said())
@@ -125,13 +131,21 @@ class TabularDatasetFactory(V1):
         return _tabular(path, defined(read, include_path, partition_format, set_column_types), validate)
 
     @staticmethod
-    def from_sql_query(query: Any, *ignored: Any, **also_ignored: Any) -> NoReturn:
-        """Raises UserErrorException: there are no datastores of databases yet."""
-        raise UserErrorException(
-            "Dataset.Tabular.from_sql_query needs a datastore of a database, which is planned. Read the rows with "
-            "pandas.read_sql, and register them with Dataset.Tabular.register_pandas_dataframe",
-            code="not_there_yet",
-        )
+    def from_sql_query(
+        query: Any, validate: bool = True, set_column_types: dict[str, Any] | None = None, query_timeout: int = 30
+    ) -> TabularDataset:
+        """The rows that a database answers a query with, each time that they are read.
+
+        query           (datastore, 'select ...'), or a DataPath of the two
+        validate        whether the first row is asked for; in a step that is where the rows are read
+        query_timeout   how long the answer may take, in seconds
+        Raises UserErrorException; DatasetValidationError, which is one, when the database refuses the query
+        """
+        store, text = _query_of(query)
+        if isinstance(query_timeout, bool) or not isinstance(query_timeout, int) or not 1 <= query_timeout <= 86_400:
+            raise UserErrorException(f"query_timeout={query_timeout!r} is none: a whole number of seconds, 1 to 86400")
+        asked = defined(Sql(kind="sql", query=text, timeout_s=query_timeout), types=set_column_types)
+        return _tabular((store, ""), asked, validate)
 
     @staticmethod
     def register_pandas_dataframe(
@@ -156,6 +170,19 @@ class TabularDatasetFactory(V1):
         store, folder = writing.of_dataframe(dataframe, target, make_target_path_unique, row_group_size, show_progress)
         dataset = _tabular((store, f"{folder}/part-*.parquet"), defined(Parquet(kind="parquet")), validate=False)
         return dataset.register(store.workspace, name, description, tags, create_new_version=True)
+
+
+def _query_of(query: Any) -> tuple[Store, str]:
+    if isinstance(query, DataPath):
+        query = (query.datastore, query.path_on_datastore)
+    if not (isinstance(query, tuple) and len(query) == 2 and hasattr(query[0], "datastore_type")):
+        raise UserErrorException(f"from_sql_query() takes (datastore, 'select ...'), not {query!r}")
+    store, text = query
+    if not isinstance(text, str) or not 0 < len(text.strip()) <= QUERY_CHARS_MAX:
+        raise UserErrorException(
+            f"The query of datastore '{store.name}' must be text of 1 to {QUERY_CHARS_MAX} characters"
+        )
+    return store, text
 
 
 def _tabular(path: Any, table: Table, validate: bool) -> TabularDataset:

@@ -12,13 +12,17 @@ from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 from types import TracebackType
+from typing import Any, NoReturn
 
 from canalis import transfer
 from canalis.absent import V1
 from canalis.abstract_dataset import AbstractDataset, DatasetConsumptionConfig
 from canalis.contract.patterns import escaped
+from canalis.dataset_expression import DatasetExpression, column
 from canalis.exceptions import UserErrorException
-from canalis.listing import files_at
+from canalis.file_conditions import facts_of, file_metadata, holds
+from canalis.listing import described_at, files_at
+from canalis.table_partitions import keys_of, values_in
 from canalis.within import Store
 
 _File = tuple[Store, str, str]  # its datastore, its path there, its path below the folder that all share
@@ -80,6 +84,51 @@ class FileDataset(AbstractDataset, has_rows=False):
         drawn, others = self._drawn(percentage, seed, "random_split")
         return self._of(drawn), self._of(others)
 
+    def filter(self, expression: DatasetExpression) -> FileDataset:
+        """The files alone for which a condition holds, as they are now.
+
+        expression   on values in paths, dataset['year'] == '2026', where from_files was given partition_format=; or on
+                     what is known of files, dataset.file_metadata('Size') > 0
+        """
+        if not isinstance(expression, DatasetExpression):
+            raise UserErrorException(
+                f"filter() takes a condition such as dataset['year'] == '2026', not {expression!r}"
+            )
+        fitting = [
+            (store, path, "")
+            for store, path, file in described_at(self._at())
+            if holds(expression._condition, {**self._values(path), **facts_of(path, file)})
+        ]
+        return self._of(fitting)
+
+    def file_metadata(self, col: str) -> DatasetExpression:
+        """For filter(): what is known of a file, its Size in bytes, LastModifiedTime (UTC) or Extension."""
+        return file_metadata(col)
+
+    def __getitem__(self, key: str) -> DatasetExpression:
+        if key not in self.partition_keys:
+            known = ", ".join(self.partition_keys) or "none"
+            raise UserErrorException(f"{key!r} is no value in the paths of {self!r} (there: {known})")
+        return column(key)
+
+    def __iter__(self) -> NoReturn:
+        raise TypeError("A dataset is not read file by file; dataset.to_path() has their paths")
+
+    @property
+    def partition_keys(self) -> list[str]:
+        """The names of the values that stand in the paths of its files."""
+        return keys_of(self._partition_format)
+
+    def _values(self, path: str) -> dict[str, Any]:
+        if not self._partition_format:
+            return {}
+        values = values_in(path, self._partition_format)
+        if values is None:
+            raise UserErrorException(
+                f"The path {path} does not end as partition_format '{self._partition_format}' says"
+            )
+        return dict(values)
+
     def _drawn(self, probability: float, seed: int | None, asked: str) -> tuple[list[_File], list[_File]]:
         if not 0 <= probability <= 1:
             raise UserErrorException(f"{asked}() takes a probability from 0 to 1, not {probability!r}")
@@ -92,11 +141,16 @@ class FileDataset(AbstractDataset, has_rows=False):
     def _of(self, files: Sequence[_File]) -> FileDataset:
         if not files:
             raise UserErrorException(f"No file of {self!r} would be left; it has {len(self._files())}")
-        return FileDataset([(store, (escaped(path),)) for store, path, _ in files])
+        made = FileDataset([(store, (escaped(path),)) for store, path, _ in files])
+        made._partition_format = self._partition_format
+        return made
 
     def _files(self) -> list[_File]:
+        return files_at(self._at())
+
+    def _at(self) -> list[tuple[Store, str]]:
         paths = [place.path for place in self._as_value().places]
-        return files_at([(store, path) for (store, _), path in zip(self._places, paths, strict=True)])
+        return [(store, path) for (store, _), path in zip(self._places, paths, strict=True)]
 
 
 class MountContext(V1):

@@ -47,7 +47,7 @@ class Keyvault(V1):
 
         Raises UserErrorException when there is none, with the names that are alike.
         """
-        _say_read()
+        say_read()
         return str(asked(lambda: self._workspace._client.get(_path(name)))["value"])
 
     def get_secrets(self, secrets: Iterable[str]) -> dict[str, str | None]:
@@ -105,7 +105,7 @@ def _names(secrets: Iterable[str]) -> list[str]:
     return list(secrets)
 
 
-def _say_read() -> None:
+def say_read() -> None:
     """Tell who copies this step's log that it is about to know a secret, before it does."""
     if context := os.environ.get(_CONTEXT):
         with contextlib.suppress(OSError), Path(context).with_name(SECRETS_READ).open("ab", buffering=0) as file:

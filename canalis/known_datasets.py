@@ -41,6 +41,12 @@ def registration(name: str, description: str | None, tags: dict[str, str] | None
     return Registration(**parts, table=table) if table is not None else Registration(**parts)
 
 
+def change(workspace: Within, identity: str, asks: dict[str, Any]) -> dict[str, Any]:
+    """What the service keeps of a dataset after a change of what is said of it. Raises UserErrorException."""
+    view: dict[str, Any] = asked(lambda: workspace._client.patch(f"/datasets/{quote(identity, safe='')}", asks))
+    return view
+
+
 def unregister(workspace: Within, name: str) -> None:
     """Take a name from all its versions."""
     asked(lambda: workspace._client.delete(f"/datasets/{quote(name, safe='')}"))

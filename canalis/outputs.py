@@ -8,7 +8,7 @@ from typing import Any
 from canalis.absent import V1
 from canalis.contract.patterns import escaped
 from canalis.data import DataReference
-from canalis.datastore import AbstractAzureStorageDatastore
+from canalis.datastore_kinds import FilesDatastore
 from canalis.within import Within
 
 
@@ -42,9 +42,9 @@ class PortDataReference(V1):
         return self.path_on_datastore
 
     @property
-    def datastore(self) -> AbstractAzureStorageDatastore:
+    def datastore(self) -> FilesDatastore:
         """The datastore that it lies in."""
-        found: AbstractAzureStorageDatastore = self._workspace.datastores[self.datastore_name]
+        found: FilesDatastore = self._workspace.datastores[self.datastore_name]
         return found
 
     def download(self, local_path: str | Path, overwrite: bool | None = None, show_progress: bool | None = None) -> int:

@@ -60,28 +60,13 @@ MEMBERS: dict[str, dict[str, str]] = {
         **dict.fromkeys(("delete", "update"), ""),
         "webservices": _SERVING,
     },
-    "Experiment": dict.fromkeys(("start_logging",), ""),
     "Model": {
         **dict.fromkeys(("deploy", "package", "profile", "print_configuration", "resource_configuration"), _SERVING),
         "get_sas_urls": "download() copies its files, and canalis models download",
         "deserialize": "Model(ws, id=...) finds it again",
     },
     "Pipeline": dict.fromkeys(("service_endpoint",), ""),
-    "FileDataset": dict.fromkeys(("filter",), ""),
-    "Datastore": dict.fromkeys(
-        (
-            "register_azure_blob_container",
-            "register_azure_file_share",
-            "register_azure_data_lake",
-            "register_azure_data_lake_gen2",
-            "register_azure_sql_database",
-            "register_azure_postgre_sql",
-            "register_azure_my_sql",
-            "register_dbfs",
-            "register_hdfs",
-        ),
-        "",
-    ),
+    "TabularDatasetFactory": {"register_dask_dataframe": "write its parts as parquet, and use from_parquet_files"},
     "ComputeTarget": dict.fromkeys(("attach", "attach_configuration"), ""),
 }
 

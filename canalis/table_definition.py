@@ -18,6 +18,7 @@ from canalis.contract.tables import (
     Parquet,
     Share,
     Skip,
+    Sql,
     Table,
     Take,
     TypeName,
@@ -26,7 +27,7 @@ from canalis.exceptions import UserErrorException
 from canalis.table_partitions import keys_of
 
 ENCODINGS = ("utf8", "utf8bom", "utf16", "utf32", "ascii", "latin1", "iso88591", "windows1252")
-_Read = Delimited | Parquet | JsonLines
+_Read = Delimited | Parquet | JsonLines | Sql
 
 
 class PromoteHeadersBehavior(Enum):

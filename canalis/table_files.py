@@ -37,7 +37,7 @@ def at_hand(files: Sequence[_File]) -> Iterator[tuple[str, Path]]:
 def in_place(store: Store, path: str) -> Path | None:
     """Where a file of a datastore lies, when that is this machine."""
     root = store.workspace._root
-    if root is None or ".." in path.split("/"):
+    if root is None or not store._lies_here or ".." in path.split("/"):
         return None
     found = root / "datastores" / store.name / path
     return found if found.is_file() else None

@@ -49,7 +49,7 @@ def tables_in(files: Iterable[File], table: Table, strict: bool, in_parts: bool)
             else:
                 found = _parquet(path, in_parts)
             for part in found:
-                yield _finished(part, name, table, strict)
+                yield finished(part, name, table, strict)
         except (pa.lib.ArrowInvalid, UnicodeError, pa.lib.ArrowNotImplementedError, OSError) as error:
             raise DatasetExecutionError(f"{name} cannot be read: {_why(error, table)}", error) from error
 
@@ -163,7 +163,7 @@ def _is_object(line: str) -> bool:
         return False
 
 
-def _finished(part: Any, name: str, table: Table, strict: bool) -> Any:
+def finished(part: Any, name: str, table: Table, strict: bool) -> Any:
     """A part with its columns in the types they shall have, and with what the file's path says before them."""
     for at, column in enumerate(part.column_names):
         said, found = table.types.get(column), part.column(at)

@@ -43,6 +43,11 @@ _COMPARED: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 
+def rows_in(table: Table, parts: Iterator[Any]) -> Any:
+    """What becomes of rows that were read already, as one Arrow table. Raises DatasetExecutionError."""
+    return _together(_operated(parts, table.operations))
+
+
 def rows_of(table: Table, files: Callable[[], Iterable[File]], strict: bool = False) -> Any:
     """The rows of a tabular dataset as one Arrow table.
 

@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from canalis.abstract_dataset import AbstractDataset
-from canalis.contract.tables import Filter, Table
+from canalis.contract.tables import Filter, Sql, Table
 from canalis.dataset_expression import DatasetExpression, column
 from canalis.exceptions import DatasetValidationError, UserErrorException
 from canalis.file_dataset import FileDataset
@@ -197,6 +197,10 @@ class TabularDataset(AbstractDataset, has_rows=True):
         _need("pyarrow", "Reading a tabular dataset")
         from canalis.table_rows import rows_of
 
+        if isinstance(self._table.read, Sql):
+            from canalis.table_sql import rows_asked_for
+
+            return rows_asked_for(self._table, self._places[0][0], strict)
         files = self._files()
         if not files:
             raise DatasetValidationError(f"No file is at {', '.join(self._said())}, so there are no rows to read")
@@ -218,6 +222,8 @@ class TabularDataset(AbstractDataset, has_rows=True):
 
         What is elsewhere is not fetched for that, and without pyarrow nothing is read.
         """
+        if isinstance(self._table.read, Sql):
+            return self._checked()
         files = self._files()
         if not files:
             places = ", ".join(self._said())

@@ -74,6 +74,11 @@ class Store(Protocol):
     """A datastore, as references to it know it."""
 
     @property
+    def _lies_here(self) -> bool:
+        """Whether its files are in a folder of the workspace, where that is on this machine."""
+        ...
+
+    @property
     def name(self) -> str:
         """Its name."""
         ...

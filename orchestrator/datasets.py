@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 
 from canalis.contract.dataset_versions import VERSION_DIGITS, make_version, version_key
 from canalis.contract.datasets import (
     DATASET_IDS,
     DATASETS,
     LATEST,
+    DatasetChange,
     DatasetRegistration,
     RegisteredDataset,
+    changed,
     check_dataset_name,
     is_id,
     split_name,
 )
-from canalis.contract.errors import BadRequest, NotFound, ParameterError
+from canalis.contract.datastores import DATASTORES
+from canalis.contract.errors import BadRequest, Conflict, NotFound, ParameterError
 from canalis.contract.graph import DatasetValue, Parameter, ParameterValue
 from canalis.contract.parameters import Values, assign, is_outside
 from canalis.contract.ports import Document, DocumentStore, Ports
-
-_DATASTORES = "datastores"  # kind of the documents with datastores
 
 
 def register(ports: Ports, name: str, asked: DatasetRegistration, by: str = "") -> RegisteredDataset:
@@ -46,6 +48,19 @@ def find(documents: DocumentStore, said: str, version: str = LATEST) -> Register
     if body is None:
         raise NotFound(_not_there(documents, said, version), kind="dataset", name=said[:80])
     return RegisteredDataset.model_validate(body)
+
+
+def change(documents: DocumentStore, said: str, asked: DatasetChange, version: str = LATEST) -> RegisteredDataset:
+    """Say something else of a version. Raises NotFound; TooLarge for too many tags."""
+    while True:
+        key = version_key((found := find(documents, said, version)).name, found.version)
+        stored = documents.get(DATASETS, key)
+        if stored is None:
+            continue  # it was unregistered just now, as `find` will say
+        made = changed(RegisteredDataset.model_validate(stored.body), asked)
+        with suppress(Conflict):
+            documents.put(DATASETS, key, made.model_dump(mode="json"), etag=stored.etag)
+            return made
 
 
 def unregister(documents: DocumentStore, name: str) -> None:
@@ -126,5 +141,5 @@ def _check_places(documents: DocumentStore, asked: DatasetRegistration) -> None:
     if outside:
         raise BadRequest(f"These paths leave their datastores: {', '.join(map(repr, outside[:20]))}")
     for name in dict.fromkeys(place.datastore for place in asked.places):
-        if documents.get(_DATASTORES, name) is None:
+        if documents.get(DATASTORES, name) is None:
             raise NotFound(f"There is no datastore '{name[:80]}'", kind="datastore", name=name[:80])

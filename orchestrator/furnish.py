@@ -5,15 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from contextlib import suppress
 
+from canalis.contract.datastores import DATASTORES, FURNISHED
 from canalis.contract.errors import Conflict
 from canalis.contract.ports import DocumentStore
-
-DATASTORES = {  # those of a new v1 workspace
-    "workspaceblobstore": "AzureBlob",
-    "workspacefilestore": "AzureFile",
-    "workspaceartifactstore": "AzureBlob",
-    "workspaceworkingdirectory": "AzureFile",
-}
 
 
 def register_datastores(documents: DocumentStore, suffix: str = "local") -> Collection[str]:
@@ -21,10 +15,10 @@ def register_datastores(documents: DocumentStore, suffix: str = "local") -> Coll
 
     suffix   ends the names of the containers that they stand for
     """
-    known = {stored.name for stored in documents.list("datastores")}
-    for name, kind in DATASTORES.items():
+    known = {stored.name for stored in documents.list(DATASTORES)}
+    for name, kind in FURNISHED.items():
         if name not in known:
             with suppress(Conflict):  # another start of the service did the same just now
                 body = {"type": kind, "container_name": f"{name}-{suffix}"}
-                documents.put("datastores", name, body, if_absent=True)
-    return DATASTORES
+                documents.put(DATASTORES, name, body, if_absent=True)
+    return FURNISHED

@@ -12,7 +12,6 @@ Nothing hangs on what is remembered: what is lost of it is made once more.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 from collections.abc import Collection, Iterable, Mapping
@@ -22,7 +21,7 @@ from typing import Any
 
 from pydantic_core import to_json
 
-from canalis.contract.errors import NotFound, WorldError
+from canalis.contract.errors import NotFound, NotSupported, WorldError
 from canalis.contract.graph import FromStep, Graph, Node
 from canalis.contract.graphs import stored_graph
 from canalis.contract.layout import MADE_OF, of_run, records
@@ -142,7 +141,7 @@ def _at_first(
     ports: Ports, run_id: str, request: RunRequest, graph: Graph, node: Node, made_by: Mapping[str, str]
 ) -> Verdict:
     """The verdict on a step before anything was looked up: that it runs, and why it must."""
-    made_of = ingredients(graph, node, request, made_by, _contents(ports, request, node))
+    made_of = ingredients(graph, node, request, made_by, _contents(ports, run_id, request, node))
     verdict = Verdict(node.key, made_of, fingerprint(made_of), f"{run_id}.{node.key}")
     if (kept := StepRunId.parse(request.kept.get(node.key, ""))) is not None:
         return replace(verdict, kept=kept, made_by=f"{kept.run_id}.{kept.node}", why="reused")
@@ -157,15 +156,19 @@ def _at_first(
     return verdict
 
 
-def _contents(ports: Ports, request: RunRequest, node: Node) -> dict[str, str]:
+def _contents(ports: Ports, run_id: str, request: RunRequest, node: Node) -> dict[str, str]:
     """What lies at each place that a step reads and no step has made, where that counts."""
     if not node.settings.reuse_by_content:
         return {}
     found = {}
     for port in node.inputs:
         if not isinstance(port.source, FromStep):
-            with contextlib.suppress(NotFound):  # a datastore that is gone; the step will say so
+            try:
                 found[port.name] = content_of(ports.stores, input_places(request, port.source))
+            except NotFound:  # a datastore that is gone; the step will say so
+                continue
+            except NotSupported:  # a database: nobody can tell whether its rows are the same
+                found[port.name] = f"rows, as they are for {run_id}"
     return found
 
 

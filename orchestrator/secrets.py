@@ -55,7 +55,8 @@ def delete(vault: Vault, name: str) -> bool:
 
 
 def _names(vault: Vault) -> list[str]:
-    return [name.removeprefix(AUTHORS) for name in vault.names() if name.startswith(AUTHORS)]
+    kept = [name.removeprefix(AUTHORS) for name in vault.names() if name.startswith(AUTHORS)]
+    return [name for name in kept if " " not in name]  # those of datastores are masked alike, and are no author's
 
 
 def _as_kept(known: list[str], name: str) -> str | None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import uvicorn
 
 import canalis
+from adapters.datastores import RegisteredStores
 from api.access import Caller, Role
 from api.app import make_app
 from api.service import Service, WorkspaceView
@@ -89,7 +90,8 @@ class Cloud:
         self.ports = self.engine.ports
         if with_links:
             blobs, stores = LinkedBlobs(root / "blobs", self.links), LinkedStores(root / "datastores", self.links)
-            self.ports = self.ports.with_changes(blobs=blobs, stores=stores)
+            known = RegisteredStores(stores, self.ports.documents, self.ports.vault, is_local=False)
+            self.ports = self.ports.with_changes(blobs=blobs, stores=known)
         self.ports = self.ports.with_changes(**ports)
         workspace = WorkspaceView(name="cloud-ws", subscription_id="sub", resource_group="group", location="westeurope")
         service = Service(

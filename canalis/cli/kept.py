@@ -139,7 +139,10 @@ def _held(workspace: Workspace, view: dict[str, Any]) -> dict[str, Any]:
 
 def _place(workspace: Workspace, port: dict[str, Any]) -> str:
     """Where an output lies: its folder here, or its datastore and the path below it; "" when nothing was written."""
-    if workspace._root is not None:
+    store = workspace.datastores.get(port["datastore"])
+    if store is None:
+        return ""
+    if workspace._root is not None and store._lies_here:
         folder = workspace._root / "datastores" / port["datastore"] / port["path"]
         return str(folder) if folder.exists() else ""
     path = port["path"].rstrip("/")

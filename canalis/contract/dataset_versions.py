@@ -22,7 +22,7 @@ def make_version(
     while True:
         known = documents.list(DATASETS, f"{name}:")
         newest = RegisteredDataset.model_validate(known[-1].body) if known else None
-        if newest is not None and (newest.places, newest.table) == (asked.places, asked.table):
+        if newest is not None and _read_alike(newest, asked):
             return newest
         if newest is not None and not asked.create_new_version:
             raise AlreadyExists(
@@ -39,11 +39,17 @@ def make_version(
             table=asked.table,
             description=asked.description,
             tags=asked.tags,
+            partition_format=asked.partition_format,
             created_at=now,
             created_by=by,
         )
         if _keep(documents, made):
             return made
+
+
+def _read_alike(newest: RegisteredDataset, asked: DatasetRegistration) -> bool:
+    one, other = ((kept.places, kept.table, kept.partition_format) for kept in (newest, asked))
+    return one == other
 
 
 def version_key(name: str, version: int) -> str:

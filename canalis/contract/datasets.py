@@ -10,7 +10,7 @@ from typing import Annotated
 
 from pydantic import Field, StrictBool
 
-from canalis.contract.errors import NameInvalid
+from canalis.contract.errors import NameInvalid, TooLarge
 from canalis.contract.graph import DataPathValue, DatasetValue, Registered
 from canalis.contract.parts import Part
 from canalis.contract.tables import DATASET_NAME, Table
@@ -19,6 +19,7 @@ DATASETS = "datasets"  # kind of the documents with a version each, named <name>
 DATASET_IDS = "dataset-ids"  # kind of the documents that say which version has an id
 LATEST = "latest"
 PLACES_MAX = 10_000
+TAGS_MAX = 50
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 Places = Annotated[tuple[DataPathValue, ...], Field(min_length=1, max_length=PLACES_MAX)]
@@ -29,14 +30,30 @@ class DatasetRegistration(Part):
 
     places               paths may be patterns
     table                how rows are read from the files; None for files alone
+    partition_format     of files alone: the end of their paths, with {name} where a value stands
     create_new_version   whether it may take the place of other files that have the name
     """
 
     places: Places
     table: Table | None = None
     description: Annotated[str, Field(max_length=5_000)] = ""
-    tags: Annotated[dict[str, str], Field(max_length=50)] = Field(default_factory=dict)
+    tags: Annotated[dict[str, str], Field(max_length=TAGS_MAX)] = Field(default_factory=dict)
+    partition_format: Annotated[str, Field(max_length=2_000)] = ""
     create_new_version: StrictBool = False
+
+
+class DatasetChange(Part):
+    """What is to be said of a version of a dataset; its files and how they are read never change.
+
+    tags          those that it has from then on, in the place of all before; None leaves them
+    add_tags      beside these
+    remove_tags   names of tags that it is not to have
+    """
+
+    description: Annotated[str, Field(max_length=5_000)] | None = None
+    tags: Annotated[dict[str, str], Field(max_length=TAGS_MAX)] | None = None
+    add_tags: Annotated[dict[str, str], Field(max_length=TAGS_MAX)] = Field(default_factory=dict)
+    remove_tags: Annotated[tuple[str, ...], Field(max_length=TAGS_MAX)] = ()
 
 
 class RegisteredDataset(Registered):
@@ -46,6 +63,7 @@ class RegisteredDataset(Registered):
     table: Table | None = None
     description: str = ""
     tags: dict[str, str] = Field(default_factory=dict)
+    partition_format: str = ""
     created_at: float
     created_by: str = ""
 
@@ -53,6 +71,16 @@ class RegisteredDataset(Registered):
         """The same as the value of a parameter."""
         registered = Registered(name=self.name, version=self.version, id=self.id)
         return DatasetValue(places=self.places, registered=registered, table=self.table)
+
+
+def changed(known: RegisteredDataset, asked: DatasetChange) -> RegisteredDataset:
+    """The same version with what is to be said of it. Raises TooLarge for more tags than there may be."""
+    tags = {**(known.tags if asked.tags is None else asked.tags), **asked.add_tags}
+    tags = {name: value for name, value in tags.items() if name not in asked.remove_tags}
+    if len(tags) > TAGS_MAX:
+        raise TooLarge(f"Dataset '{known.name}' would have {len(tags)} tags: at most {TAGS_MAX} are kept")
+    description = known.description if asked.description is None else asked.description
+    return known.model_copy(update={"description": description, "tags": tags})
 
 
 def is_id(text: str) -> bool:

@@ -17,6 +17,7 @@
     |  |- Forbidden           who asks is known, and may not do this
     |  |- NotResumable        a run has nothing to go on with, or not yet
     |  |- NotOver             a run that is to be deleted has not ended
+    |  |- DatastoreRefused    the storage of a datastore does not let us in, or is not there
     |  |- NotSupported        what v1 could do and this service cannot; says what to do instead
     |  |- BadRequest          the request itself cannot be read
     |  |  `- HashMismatch     a file was changed while it was being sent
@@ -158,6 +159,12 @@ class NotOver(AuthorError):
 
     code = "not_over"
     http_status = 409
+
+
+class DatastoreRefused(AuthorError):
+    """The storage that a datastore stands for does not let us in with its credentials, or is not there."""
+
+    code = "datastore_refused"
 
 
 class NotSupported(AuthorError):

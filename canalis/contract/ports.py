@@ -314,7 +314,11 @@ class Stores(Protocol):
     """The datastores of the workspace, by name."""
 
     def open(self, name: str) -> BlobStore:
-        """The files of that datastore. Raises NotFound."""
+        """The files of that datastore. Raises NotFound; NotSupported for one that has no files, or none in reach."""
+        ...
+
+    def reach(self, name: str, body: Document, credentials: Mapping[str, str], make: bool = False) -> BlobStore | None:
+        """The files of one as it would be registered, in a container that may be made; None for one without files."""
         ...
 
 

@@ -16,6 +16,7 @@ from canalis.contract.parts import Part
 
 OPERATIONS_MAX = 200
 COLUMNS_MAX = 10_000
+QUERY_CHARS_MAX = 50_000
 DATASET_NAME = re.compile(r"\w(?:[\w .-]{0,253}[\w.-])?")
 
 # ALL_FILES_HAVE_SAME_HEADERS, ONLY_FIRST_FILE_HAS_HEADERS, COMBINE_ALL_FILES_HEADERS, NO_HEADERS
@@ -55,6 +56,17 @@ class JsonLines(Part):
     kind: Literal["json_lines"]
     invalid_lines: Literal["error", "drop"] = "error"
     encoding: str = "utf8"
+
+
+class Sql(Part):
+    """What a database answers to a query; the one place of such a dataset is its datastore, without a path.
+
+    timeout_s   how long the answer may take, in seconds
+    """
+
+    kind: Literal["sql"]
+    query: Annotated[str, Field(min_length=1, max_length=QUERY_CHARS_MAX)]
+    timeout_s: Annotated[int, Field(ge=1, le=86_400)] = 30
 
 
 class ColumnType(Part):
@@ -163,7 +175,7 @@ class Table(Part):
     timestamps         columns that say when a row happened: exactly, and as coarsely as files are apart; "" for none
     """
 
-    read: Annotated[Delimited | Parquet | JsonLines, Field(discriminator="kind")]
+    read: Annotated[Delimited | Parquet | JsonLines | Sql, Field(discriminator="kind")]
     types: Annotated[dict[str, ColumnType], Field(max_length=COLUMNS_MAX)] = Field(default_factory=dict)
     include_path: bool = False
     partition_format: Annotated[str, Field(max_length=2_000)] = ""

@@ -15,6 +15,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from adapters.clock import SystemClock
+from adapters.datastores import RegisteredStores
 from adapters.files import FileBlobs, FileStores
 from adapters.sqlite import Database, SqliteBus, SqliteDocuments, SqliteRuns
 from api.access import Guard, KeptToken
@@ -49,14 +50,15 @@ def an_app(folder: Path, guard: Guard) -> Iterator[FastAPI]:
     (folder / "stores" / "workspaceblobstore").mkdir(parents=True)
     documents = SqliteDocuments(database)
     documents.put("datastores", "workspaceblobstore", {"type": "AzureBlob"})
+    known = outside(documents, may_reach_this_machine=True)
     ports = Ports(
         SqliteRuns(database, bus, clock),
         documents,
         FileBlobs(folder / "blobs"),
-        FileStores(folder / "stores"),
+        RegisteredStores(FileStores(folder / "stores"), documents, known["vault"], is_local=True),
         bus,
         clock,
-        **outside(documents, may_reach_this_machine=True),
+        **known,
         listening=Listening(SOURCE),
     )
     workspace = WorkspaceView(name="w", subscription_id="s", resource_group="r", location="l")

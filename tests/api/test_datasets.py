@@ -238,3 +238,20 @@ def test_every_place_that_a_value_leads_out_of_its_datastore_is_told_when_it_is_
     bad = graph | {"parameters": [{"name": "part", "type": "string", "default": "../x"}]}
     assert ask("POST", "/pipelines", json={"graph": bad}).json()["error"]["code"] == "graph_invalid"
     assert submit(ask, bad, part="x").status_code == 201
+
+
+def test_the_description_and_tags_of_a_version_change_and_its_files_do_not(ask):
+    first = register(ask, "d", "a", tags={"from": "erp", "old": "1"}).json()
+    register(ask, "d", "b", create_new_version=True)
+    asked = {"add_tags": {"by": "ann"}, "remove_tags": ["old", "none"], "description": "of stations"}
+    changed = ask("PATCH", f"/datasets/{first['id']}", json=asked).json()
+    assert changed == first | {"tags": {"from": "erp", "by": "ann"}, "description": "of stations"}
+    assert ask("GET", "/datasets/d?version=1").json() == changed and ask("GET", "/datasets/d").json()["tags"] == {}
+    replaced = ask("PATCH", "/datasets/d?version=1", json={"tags": {"only": "this"}}).json()
+    assert replaced == changed | {"tags": {"only": "this"}}
+    assert ask("PATCH", "/datasets/none", json={}).status_code == 404
+    too_many = ask("PATCH", "/datasets/d", json={"add_tags": {str(n): "" for n in range(51)}})
+    assert too_many.status_code == 400
+    ask("PATCH", "/datasets/d", json={"add_tags": {str(n): "" for n in range(50)}})
+    assert ask("PATCH", "/datasets/d", json={"add_tags": {"x": ""}}).status_code == 413
+    assert ask("PATCH", "/datasets/d", json={"places": []}).status_code == 400

@@ -34,6 +34,7 @@ PIPE, END, DRAFT = "/pipelines/pipe-one", "/endpoints/end-one", "/drafts/draft-o
 SCHEDULE = "/schedules/schedule-one"
 NIGHTLY = {"experiment": "e", "pipeline": "pipe-one", "trigger": {"kind": "cron", "expression": "0 2 * * *"}}
 MODEL = "/models/model"
+A_DATASTORE = {"type": "DBFS"}
 A_DATASET = {"places": [{"datastore": "workspaceblobstore", "path": "data.csv"}]}
 A_LOGGED_MODEL = "m-0123456789ab"
 LOGGED = {
@@ -273,6 +274,9 @@ def a_request(world: World, method: str, path: str) -> tuple[str, dict[str, Any]
         ("DELETE", "/webhooks/{identity}"): ("/webhooks/hook-none", {}),
         ("POST", "/webhooks/{identity}/test"): ("/webhooks/hook-one/test", {}),
         ("GET", "/secrets/{name}"): ("/secrets/one", {}),
+        ("GET", "/datastores/{name}/credentials"): (f"{STORE}/credentials", {}),
+        ("PUT", "/datastores/{name}"): ("/datastores/two", {"json": A_DATASTORE}),
+        ("DELETE", "/datastores/{name}"): ("/datastores/none", {}),
         ("PUT", "/secrets/{name}"): ("/secrets/two", {"json": {"value": "a secret of two"}}),
         ("DELETE", "/secrets/{name}"): ("/secrets/none", {}),
         ("GET", "/computes/{name}"): ("/computes/cpu", {}),
@@ -284,6 +288,7 @@ def a_request(world: World, method: str, path: str) -> tuple[str, dict[str, Any]
         ("GET", "/environments/{name}"): ("/environments/env", {}),
         ("POST", "/environments/{name}"): ("/environments/env", {"json": {"x": 1}}),
         ("GET", "/datasets/{name}"): ("/datasets/set", {}),
+        ("PATCH", "/datasets/{name}"): ("/datasets/set", {"json": {"add_tags": {"t": "1"}}}),
         ("POST", "/datasets/{name}"): ("/datasets/set", {"json": A_DATASET}),
         ("DELETE", "/datasets/{name}"): ("/datasets/none", {}),
         ("GET", "/models/{name}"): (MODEL, {}),
@@ -422,6 +427,8 @@ def test_what_is_refused_to_scripts_is_what_would_reach_others(world):
         ("GET", "/experiments"),
         ("PATCH", "/experiments/{name}"),
         ("PUT", "/datastores/default/{name}"),
+        ("PUT", "/datastores/{name}"),
+        ("DELETE", "/datastores/{name}"),
         ("PUT", "/workspace/environments/{mode}"),
         ("PUT", "/computes/{name}"),
         ("DELETE", "/computes/{name}"),
@@ -593,7 +600,10 @@ def test_every_change_leaves_one_line_that_says_who_made_it(world, caplog):
         assert lines() == [], (method, route)
         answer = world.admin(method, path, **parts)
         written = lines()
-        assert len(written) == (method != "GET" or route == "/secrets/{name}"), (method, route)
+        assert len(written) == (method != "GET" or route in ("/secrets/{name}", "/datastores/{name}/credentials")), (
+            method,
+            route,
+        )
         for line in written:
             assert line["event"] == "audit" and line["who"] == "ann@example.com" and line["role"] == "admin"
             assert line["ids"].keys() == {"oid", "appid", "tid"}

@@ -11,6 +11,7 @@ import pytest
 
 from adapters.clock import SystemClock
 from adapters.files import FileBlobs
+from adapters.fsspec_blobs import FsspecBlobs
 from adapters.sqlite import Database, SqliteBus, SqliteDocuments, SqliteRuns
 from adapters.tables import TableDocuments, TableRuns
 from tests.azure.conftest import needs_stack
@@ -136,8 +137,10 @@ def documents(request, database):
     return planted(TableDocuments)(table)
 
 
-@pytest.fixture(params=["files", "azure"])
+@pytest.fixture(params=["files", "azure", "fsspec"])
 def blobs(request, tmp_path: Path):
+    if request.param == "fsspec":
+        return FsspecBlobs("Datastore 'd'", f"memory://{uuid.uuid4().hex}/below", {}, {})
     if request.param == "azure":
         return request.getfixturevalue("azure_blobs")
     return planted(FileBlobs)(tmp_path / "blobs")

@@ -16,7 +16,7 @@ from canalis.contract.run import StepRunId
 from canalis.contract.value_faults import value_faults
 from canalis.data import DataPath, DataPathComputeBinding, DataReference, PipelineParameter
 from canalis.dataset import Dataset, DatasetConsumptionConfig, OutputFileDatasetConfig
-from canalis.datastore import of_document
+from canalis.datastore_known import of_document
 from canalis.exceptions import UserErrorException
 from canalis.runconfig import RunConfiguration
 from canalis.steps import CommandStep, PythonScriptStep
