@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from canalis import compute, config, host, local
+from canalis import compute, config, datastore_known, host, local
 from canalis.absent import V1
 from canalis.answers import asked
 from canalis.compute import ComputeTarget
@@ -17,7 +17,6 @@ from canalis.contract.faults import how_to_make
 from canalis.contract.run import ALONE
 from canalis.dataset import AbstractDataset, Dataset
 from canalis.datastore_kinds import AbstractDatastore
-from canalis.datastore_known import of_document as datastore_of
 from canalis.environment import Environment
 from canalis.exceptions import UserErrorException
 from canalis.experiment import Experiment
@@ -222,7 +221,7 @@ class Workspace(V1):
         return Named(
             "datastore",
             lambda: [found["name"] for found in self._client.get("/datastores")],
-            lambda name: datastore_of(self, self._client.get(f"/datastores/{quote(name)}")),
+            lambda name: datastore_known.of_document(self, self._client.get(f"/datastores/{quote(name)}")),
         )
 
     @property
@@ -263,7 +262,7 @@ class Workspace(V1):
 
     def get_default_datastore(self) -> AbstractDatastore:
         """The datastore that is used where none is named: workspaceblobstore, unless it was changed."""
-        return datastore_of(self, self._client.get("/datastores/default"))
+        return datastore_known.of_document(self, self._client.get("/datastores/default"))
 
     def set_default_datastore(self, name: str) -> None:
         """Make another datastore the default. UserErrorException when there is none of that name."""
