@@ -76,7 +76,10 @@ COVERED: dict[str, Home] = {
     },
     "azureml.core.script_run_config": {"canalis.runconfig": "ScriptRunConfig"},
     "azureml.core.script_run": {"canalis.script_run": "ScriptRun"},
-    "azureml.core.compute": {"canalis.compute": "ComputeTarget AmlCompute", **_TARGET_ERROR},
+    "azureml.core.compute": {
+        "canalis.compute": "ComputeTarget AmlCompute DatabricksCompute DataFactoryCompute BackendCompute",
+        **_TARGET_ERROR,
+    },
     "azureml.core.compute_target": {**_TARGET_ERROR, "canalis.compute": "ComputeTarget"},
     "azureml.core.authentication": {
         "canalis.authentication": (

@@ -14,7 +14,7 @@ _REST = "it has nothing to do with running pipelines: take it out"
 _PLANNED = """
     Module ModuleVersion ModuleStep TrainingOutput PipelineDataset
     LinkFileOutputDatasetConfig LinkTabularOutputDatasetConfig SqlDataReference
-    DatabricksCompute DataFactoryCompute AdlaCompute BatchCompute RemoteCompute DsvmCompute HDInsightCompute
+    AdlaCompute BatchCompute RemoteCompute DsvmCompute HDInsightCompute
     SynapseCompute KustoCompute ComputeInstance KubernetesCompute
     DatabricksStep DataTransferStep AdlaStep AzureBatchStep KustoStep SynapseSparkStep MpiStep
     ParallelRunStep ParallelRunConfig HyperDriveStep HyperDriveStepRun HyperDriveConfig
@@ -82,7 +82,7 @@ MEMBERS: dict[str, dict[str, str]] = {
         ),
         "",
     ),
-    "ComputeTarget": dict.fromkeys(("attach", "attach_configuration"), ""),
+    "ComputeTarget": dict.fromkeys(("attach_configuration",), ""),
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 
 from canalis.contract.errors import NotFound, TooMany
-from canalis.contract.masking import AUTHORS
+from canalis.contract.masking import AUTHORS, TARGETS
 from canalis.contract.ports import Vault
 from canalis.contract.secrets import (
     SECRETS_MAX,
@@ -55,7 +55,8 @@ def delete(vault: Vault, name: str) -> bool:
 
 
 def _names(vault: Vault) -> list[str]:
-    return [name.removeprefix(AUTHORS) for name in vault.names() if name.startswith(AUTHORS)]
+    names = [name for name in vault.names() if name.startswith(AUTHORS) and not name.startswith(TARGETS)]
+    return [name.removeprefix(AUTHORS) for name in names]
 
 
 def _as_kept(known: list[str], name: str) -> str | None:
