@@ -40,6 +40,7 @@ _PUBLISHED = {"canalis.published": "PublishedPipeline"}
 _ENDPOINT = {"canalis.endpoint": "PipelineEndpoint"}
 _DRAFT = {"canalis.draft": "PipelineDraft"}
 _SCHEDULE = {"canalis.schedule": "Schedule", "canalis.recurrence": "ScheduleRecurrence TimeZone"}
+_DATABRICKS = {"canalis.databricks_step": "DatabricksStep"}
 _REFUSED = {"canalis.exceptions": "ErrorResponseException"}
 
 Home = dict[str, str]  # our module -> names in it
@@ -81,6 +82,9 @@ COVERED: dict[str, Home] = {
         **_TARGET_ERROR,
     },
     "azureml.core.compute_target": {**_TARGET_ERROR, "canalis.compute": "ComputeTarget"},
+    "azureml.core.databricks": {
+        "canalis.databricks_libraries": "MavenLibrary PyPiLibrary RCranLibrary JarLibrary EggLibrary"
+    },
     "azureml.core.authentication": {
         "canalis.authentication": (
             "InteractiveLoginAuthentication AzureCliAuthentication ServicePrincipalAuthentication MsiAuthentication "
@@ -141,8 +145,9 @@ COVERED: dict[str, Home] = {
     "azureml.pipeline.core.graph": {**_GRAPH, **_PUBLISHED},
     "azureml.pipeline.core.builder": {"canalis.steps": "StepSequence PipelineStep", "canalis.data": "PipelineData"},
     "azureml.pipeline.core.run": _PIPELINE_RUN,
-    "azureml.pipeline.steps": {"canalis.steps": "PythonScriptStep CommandStep"},
+    "azureml.pipeline.steps": {"canalis.steps": "PythonScriptStep CommandStep", **_DATABRICKS},
     "azureml.pipeline.steps.python_script_step": {"canalis.steps": "PythonScriptStep"},
+    "azureml.pipeline.steps.databricks_step": _DATABRICKS,
     "azureml.pipeline.steps.command_step": {"canalis.steps": "CommandStep"},
     "azureml.widgets": {"canalis.widgets": "RunDetails"},
 }

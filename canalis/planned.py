@@ -16,9 +16,9 @@ _PLANNED = """
     LinkFileOutputDatasetConfig LinkTabularOutputDatasetConfig SqlDataReference
     AdlaCompute BatchCompute RemoteCompute DsvmCompute HDInsightCompute
     SynapseCompute KustoCompute ComputeInstance KubernetesCompute
-    DatabricksStep DataTransferStep AdlaStep AzureBatchStep KustoStep SynapseSparkStep MpiStep
+    DataTransferStep AdlaStep AzureBatchStep KustoStep SynapseSparkStep MpiStep
     ParallelRunStep ParallelRunConfig HyperDriveStep HyperDriveStepRun HyperDriveConfig
-    JarLibrary PyPiLibrary MavenLibrary EggLibrary RCranLibrary DataReferenceConfiguration
+    DataReferenceConfiguration
 """
 _NEVER = {
     "AutoMLStep AutoMLStepRun AutoMLConfig": _AUTOML,
@@ -29,10 +29,10 @@ _NEVER = {
 }
 # Of modules; what stands below one shares its fate.
 _PLANNED_MODULES = """
-    azureml.core.databricks azureml.data.sql_data_reference
+    azureml.data.sql_data_reference
     azureml.pipeline.core.module
     azureml.pipeline.steps.adla_step azureml.pipeline.steps.azurebatch_step azureml.pipeline.steps.data_transfer_step
-    azureml.pipeline.steps.databricks_step azureml.pipeline.steps.hyper_drive_step azureml.pipeline.steps.kusto_step
+    azureml.pipeline.steps.hyper_drive_step azureml.pipeline.steps.kusto_step
     azureml.pipeline.steps.module_step azureml.pipeline.steps.mpi_step azureml.pipeline.steps.parallel_run_config
     azureml.pipeline.steps.parallel_run_step azureml.pipeline.steps.synapse_spark_step
     azureml.contrib.pipeline.steps azureml.train.hyperdrive azureml_user.parallel_run

@@ -36,6 +36,7 @@ param maximumInstanceCount int = 40
 param queues array = [
   'orchestrator'
   'steps-process'
+  'steps-databricks'
   'watch'
   'submissions'
   'notices'

@@ -14,12 +14,13 @@ from importlib.metadata import EntryPoint, entry_points
 
 from canalis.contract.errors import NotFound
 from canalis.contract.ports import Ports
+from canalis.contract.works import DATABRICKS
 from steps.backend import Backend
 from steps.surroundings import Site
 
 GROUP = "canalis.backends"
 PROCESS = "process"  # made by each door in its own way: what is a machine there, is none here
-OURS: dict[str, str] = {}
+OURS = {DATABRICKS: "steps.databricks:make"}
 
 Maker = Callable[[Ports, Site], Backend]
 

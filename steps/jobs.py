@@ -1,6 +1,6 @@
 """Backends for services that have jobs: at most one job for each attempt, whatever is lost, said twice or late.
 
-What a service of yours must be able to do is `Jobs`, four calls; `JobBackend` makes a backend of it. Before a job is
+What a service of yours must be able to do is `Jobs`, three calls; `JobBackend` makes a backend of it. Before a job is
 asked for, that it will be is written down under the attempt's claim, so that whoever comes later knows that there may
 be one, and finds it by its token. What answers badly is asked again with growing pauses, for PATIENCE_S.
 """
@@ -13,16 +13,16 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from canalis.contract.errors import AuthorError, Conflict, WorldError
+from canalis.contract.errors import AuthorError, CanalisError, Conflict, WorldError
 from canalis.contract.graphs import stored_graph
 from canalis.contract.layout import STEP_LOG, artifacts
+from canalis.contract.places import Place, imprint_of
 from canalis.contract.ports import AttemptKey, Document, Ports
 from canalis.contract.run import StepRunId
 from canalis.contract.status import Outcome, Phase
 from canalis.contract.times import USER_CODE
 from steps.backend import Ended, Pending, Work
 from steps.registering import register_outputs
-from steps.stage import left
 from steps.surroundings import Site
 from steps.work import make_work
 
@@ -62,11 +62,13 @@ class Seen:
     ended        how it ended; None as long as it goes on
     started_at   when the author's code began, in seconds since 1970; None when it has not
     text         what the job has printed, or what else is to be read in the step's log; told once, with its end
+    address      where people can look at the job
     """
 
     ended: Ended | None = None
     started_at: float | None = None
     text: str = ""
+    address: str = ""
 
 
 class Jobs(Protocol):
@@ -85,10 +87,6 @@ class Jobs(Protocol):
 
     def cancel(self, work: Work, job: str) -> None:
         """End the job if it goes on."""
-        ...
-
-    def address(self, work: Work, job: str) -> str:
-        """Where people can look at the job; "" where they cannot."""
         ...
 
 
@@ -143,24 +141,28 @@ class JobBackend:
 
     def _go_on(self, work: Work, job: str) -> Ended | Pending:
         try:
+            return self._ask(work, job)
+        except CanalisError:  # of our own storage: the order comes again
+            raise
+        except Exception as error:  # and would come again for ever
+            _log.exception("step %s", work.step_run_id)
+            reason = f"The backend {self._name} could not run this step: {error!r}"
+            return Ended(Outcome.FAILED, None, "internal", reason)
+
+    def _ask(self, work: Work, job: str) -> Ended | Pending:
+        try:
             if not job:
                 job = self._jobs.submit(work, self._token(work.key))
-                if where := self._jobs.address(work, job):
-                    self._say(work, f"canalis: runs on {self._name} as {job}: {where}\n")
             seen = self._jobs.look(work, job)
+            self._note(work, job, seen)
         except AuthorError as error:
             if job and error.details.get("status") in _NOT_LET_IN:  # an operator can give it a new token meanwhile
                 return self._wait(work, job, Away(error.message))
             return self._over(work, Ended(Outcome.FAILED, None, error.code, error.message), "")
         except WorldError as error:
             return self._wait(work, job, error)
-        except Exception as error:
-            _log.exception("step %s", work.step_run_id)
-            reason = f"The backend {self._name} could not run this step: {error!r}"
-            return self._over(work, Ended(Outcome.FAILED, None, "internal", reason), "")
         if seen.ended is not None:
             return self._over(work, replace(seen.ended, started_at=seen.ended.started_at or seen.started_at), seen.text)
-        self._note(work, seen.started_at)
         waited_s = self._ports.clock.now() - float(work.attempt.facts.get("claimed_at") or self._ports.clock.now())
         return Pending(job, pause_s(waited_s), seen.started_at)
 
@@ -179,13 +181,16 @@ class JobBackend:
         asked_s = error.after_s if isinstance(error, Away) else None
         return Pending(job, min(PATIENCE_S, max(pause_s(now - since), asked_s or 0.0)))
 
-    def _note(self, work: Work, started_at: float | None) -> None:
+    def _note(self, work: Work, job: str, seen: Seen) -> None:
         """Write down what people want to see, once it is something new."""
         facts: Document = {}
-        known = work.attempt.facts
+        known, started_at = work.attempt.facts, seen.started_at
+        if known.get("job") != job:
+            self._say(work, f"canalis: it is job {job} of {self._name}{seen.address and f': {seen.address}'}\n")
+            facts["job"] = job
         if started_at is not None and known.get("started_at") is None:
             marks = [(USER_CODE, started_at)]
-            facts = {"phase": Phase.RUNNING.value, "started_at": started_at, "marks": marks}
+            facts |= {"phase": Phase.RUNNING.value, "started_at": started_at, "marks": marks}
         if known.get("away_since"):
             facts["away_since"] = None
         if facts:
@@ -193,18 +198,32 @@ class JobBackend:
 
     def _over(self, work: Work, ended: Ended, text: str) -> Ended:
         """The end of a job, once what it left is kept."""
-        mask = self._ports.vault.mask()
-        ended = replace(ended, error=mask.hidden(ended.error))
         if ended.outcome is Outcome.SUCCEEDED:
-            register_outputs(self._ports, work)
-            ended = replace(ended, left=left(self._ports, work))
-        else:
+            ended = self._kept(work, ended)
+        ended = replace(ended, error=self._ports.vault.mask().hidden(ended.error))
+        if ended.outcome is not Outcome.SUCCEEDED:
             text = f"{text.rstrip()}\ncanalis: {ended.error}\n".lstrip()
         if text:
             self._say(work, text)
         if ended.started_at is not None and not ended.marks:
             ended = replace(ended, marks=((USER_CODE, ended.started_at),))
         return ended
+
+    def _kept(self, work: Work, ended: Ended) -> Ended:
+        """The end of a job that succeeded, with what lies now where it has written."""
+        try:
+            register_outputs(self._ports, work)
+        except AuthorError as error:
+            return replace(ended, outcome=Outcome.FAILED, error_code=error.code, error=error.message)
+        return replace(ended, left={name: self._imprint(place) for name, place in work.outputs.items()})
+
+    def _imprint(self, place: Place) -> str:
+        """What lies there; "" when it cannot be told, since the other service alone can reach the place."""
+        try:
+            return imprint_of(self._ports.stores, place)
+        except CanalisError as error:
+            _log.info("%s: %s", place, error.message)
+            return ""
 
     def _token(self, key: AttemptKey) -> str:
         return token_of(key, self._scope)

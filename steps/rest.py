@@ -32,7 +32,7 @@ class Rest:
         self._token = token
         self._reason = reason
 
-    def get(self, path: str, **query: Any) -> Any:
+    def get(self, path: str, /, **query: Any) -> Any:
         """What is there. Raises Refused, Away."""
         return self._ask("GET", path, params=query)
 

@@ -91,7 +91,7 @@ def test_steps_run_on_a_backend_that_a_package_brings_and_pass_data_to_others(jo
     run = author.runs(train, score)
 
     assert run.get_status() == "Finished"
-    assert "trained with gpu" in log_of(run, "train") and "runs on slurm as 1" in log_of(run, "train")
+    assert "trained with gpu" in log_of(run, "train") and "it is job 1 of slurm" in log_of(run, "train")
     assert "a model" in log_of(run, "score")
     assert len(names(jobs)) == 1 and names(jobs)[0].endswith(f"{run.id}.train")
     found = ComputeTarget(author.ws, "hpc")

@@ -35,7 +35,7 @@ class Service:
 
     def __init__(self) -> None:
         self.made: dict[str, str] = {}
-        self.seen = Seen()
+        self.seen = Seen(address="https://there/1")
         self.fails: list[tuple[str, Exception]] = []
         self.loses: list[Exception] = []
         self.looks = 0
@@ -57,9 +57,6 @@ class Service:
     def cancel(self, work: Work, job: str) -> None:
         self.cancelled.append(job)
         self.seen = Seen(Ended(Outcome.CANCELLED, error="was cancelled there"))
-
-    def address(self, work: Work, job: str) -> str:
-        return f"https://there/{job}"
 
     def _fail(self, call: str) -> None:
         if self.fails and self.fails[0][0] == call:
@@ -130,7 +127,7 @@ def test_a_job_is_asked_for_once_however_often_its_order_comes_and_seen_to_its_e
 
     (ended,) = story.ends
     assert ended.outcome is Outcome.SUCCEEDED and len(story.service.made) == 1
-    assert story.log == "canalis: runs on told as job-1: https://there/job-1\ndone\n"
+    assert story.log == "canalis: it is job job-1 of told: https://there/1\ndone\n"
 
 
 def test_a_job_whose_id_was_lost_is_found_by_its_token(story):
