@@ -41,6 +41,7 @@ _ENDPOINT = {"canalis.endpoint": "PipelineEndpoint"}
 _DRAFT = {"canalis.draft": "PipelineDraft"}
 _SCHEDULE = {"canalis.schedule": "Schedule", "canalis.recurrence": "ScheduleRecurrence TimeZone"}
 _DATABRICKS = {"canalis.databricks_step": "DatabricksStep"}
+_TRANSFER = {"canalis.data_transfer_step": "DataTransferStep"}
 _REFUSED = {"canalis.exceptions": "ErrorResponseException"}
 
 Home = dict[str, str]  # our module -> names in it
@@ -145,9 +146,10 @@ COVERED: dict[str, Home] = {
     "azureml.pipeline.core.graph": {**_GRAPH, **_PUBLISHED},
     "azureml.pipeline.core.builder": {"canalis.steps": "StepSequence PipelineStep", "canalis.data": "PipelineData"},
     "azureml.pipeline.core.run": _PIPELINE_RUN,
-    "azureml.pipeline.steps": {"canalis.steps": "PythonScriptStep CommandStep", **_DATABRICKS},
+    "azureml.pipeline.steps": {"canalis.steps": "PythonScriptStep CommandStep", **_DATABRICKS, **_TRANSFER},
     "azureml.pipeline.steps.python_script_step": {"canalis.steps": "PythonScriptStep"},
     "azureml.pipeline.steps.databricks_step": _DATABRICKS,
+    "azureml.pipeline.steps.data_transfer_step": _TRANSFER,
     "azureml.pipeline.steps.command_step": {"canalis.steps": "CommandStep"},
     "azureml.widgets": {"canalis.widgets": "RunDetails"},
 }

@@ -288,6 +288,10 @@ def _output(port: OutputPort) -> Output:
         return Output(**parts)
     if what.datastore is not None:
         parts["datastore"] = what.datastore.name
+    if what._parameter is not None:
+        parts["parameter"] = what._parameter.name
+    elif what._path:
+        parts["path"] = as_text(what._path)
     if what.output_mode != "mount":
         parts["mode"] = what.output_mode
     if what.output_path_on_compute:
@@ -325,7 +329,7 @@ def _pieces(what: Any) -> Iterator[Any]:
         yield from what._path
     elif isinstance(what, AbstractDataset):
         yield from (piece for _, path in what._places for piece in path)
-    elif isinstance(what, OutputFileDatasetConfig):
+    elif isinstance(what, (OutputFileDatasetConfig, PipelineData)):
         yield from (what._parameter, *what._path)
 
 

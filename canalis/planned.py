@@ -16,7 +16,7 @@ _PLANNED = """
     LinkFileOutputDatasetConfig LinkTabularOutputDatasetConfig SqlDataReference
     AdlaCompute BatchCompute RemoteCompute DsvmCompute HDInsightCompute
     SynapseCompute KustoCompute ComputeInstance KubernetesCompute
-    DataTransferStep AdlaStep AzureBatchStep KustoStep SynapseSparkStep MpiStep
+    AdlaStep AzureBatchStep KustoStep SynapseSparkStep MpiStep
     ParallelRunStep ParallelRunConfig HyperDriveStep HyperDriveStepRun HyperDriveConfig
     DataReferenceConfiguration
 """
@@ -31,7 +31,7 @@ _NEVER = {
 _PLANNED_MODULES = """
     azureml.data.sql_data_reference
     azureml.pipeline.core.module
-    azureml.pipeline.steps.adla_step azureml.pipeline.steps.azurebatch_step azureml.pipeline.steps.data_transfer_step
+    azureml.pipeline.steps.adla_step azureml.pipeline.steps.azurebatch_step
     azureml.pipeline.steps.hyper_drive_step azureml.pipeline.steps.kusto_step
     azureml.pipeline.steps.module_step azureml.pipeline.steps.mpi_step azureml.pipeline.steps.parallel_run_config
     azureml.pipeline.steps.parallel_run_step azureml.pipeline.steps.synapse_spark_step

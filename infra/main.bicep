@@ -37,6 +37,7 @@ param queues array = [
   'orchestrator'
   'steps-process'
   'steps-databricks'
+  'steps-transfer'
   'watch'
   'submissions'
   'notices'

@@ -14,13 +14,13 @@ from importlib.metadata import EntryPoint, entry_points
 
 from canalis.contract.errors import NotFound
 from canalis.contract.ports import Ports
-from canalis.contract.works import DATABRICKS
+from canalis.contract.works import DATABRICKS, TRANSFER
 from steps.backend import Backend
 from steps.surroundings import Site
 
 GROUP = "canalis.backends"
 PROCESS = "process"  # made by each door in its own way: what is a machine there, is none here
-OURS = {DATABRICKS: "steps.databricks:make"}
+OURS = {DATABRICKS: "steps.databricks:make", TRANSFER: "steps.transfer:make"}
 
 Maker = Callable[[Ports, Site], Backend]
 

@@ -20,7 +20,7 @@ from tests.azure.parts import missing_parts
 
 SCENES = Path(__file__).parent / "scenes"
 GARBAGE_MAX = 5_000  # objects made since it was last looked for; Python's own 700 is for smaller programs
-_SETTINGS = {"CANALIS_SERVES": "control,process,databricks", "CANALIS_DATABRICKS_HOSTS": "127.0.0.1"}
+_SETTINGS = {"CANALIS_SERVES": "control,process,databricks,transfer", "CANALIS_DATABRICKS_HOSTS": "127.0.0.1"}
 _DOOR: pytest.StashKey[Any] = pytest.StashKey()
 _FOLDER: pytest.StashKey[Path] = pytest.StashKey()
 _IS_WELL: pytest.StashKey[bool] = pytest.StashKey()

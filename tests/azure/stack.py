@@ -23,6 +23,7 @@ QUEUES: dict[str, dict[str, Any]] = {
     "orchestrator": {"duplicates_s": 600.0},
     "steps-process": {"duplicates_s": 600.0},
     "steps-databricks": {"duplicates_s": 600.0},
+    "steps-transfer": {"duplicates_s": 600.0},
     "steps-stub": {"duplicates_s": 600.0},
     "watch": {"duplicates_s": 600.0},
     "submissions": {"duplicates_s": 600.0},

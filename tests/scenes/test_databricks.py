@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import signal
+
 import pytest
 
 from canalis.compute import ComputeTarget, DatabricksCompute
 from canalis.databricks_step import DatabricksStep
+from canalis.workspace import Workspace
 from tests.peers.databricks import TOKEN, DatabricksPeer, Plan
-from tests.scenes.conftest import Author, log_of
+from tests.scenes.conftest import Author, log_of, process_of, until
 
 
 @pytest.fixture
@@ -15,6 +19,22 @@ def peer():
     peer = DatabricksPeer()
     yield peer
     peer.close()
+
+
+@pytest.mark.laptop("kills the service")
+def test_a_service_that_is_killed_finds_its_run_again(peer, own_home, project):
+    own = Author(Workspace.create("own", show_output=False), project)
+    said = DatabricksCompute.attach_configuration(access_token=TOKEN, workspace_url=peer.url)
+    ComputeTarget.attach(own.ws, "dbr", said)
+    peer.plans["nb"] = Plan(running_s=300)
+    run = own.submits(DatabricksStep("nb", notebook_path="/nb", num_workers=1, compute_target="dbr"))
+    until(lambda: peer.count("/runs/get") > 1)
+    os.kill(process_of(own.ws._root), signal.SIGKILL)
+    peer.plans["nb"].running_s = 0.0
+    run.wait_for_completion(show_output=False)
+
+    assert run.get_status() == "Finished" and len(peer.runs) == 1 and peer.count("/submit") == 1
+    own.ws._client.close()
 
 
 def test_a_pipeline_goes_through_databricks_and_comes_back(peer, author: Author):

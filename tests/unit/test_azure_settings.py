@@ -38,8 +38,8 @@ def test_what_is_given_is_what_is_read():
     settings = settings_of(IN_AZURE)
     assert (settings.endpoint, settings.tenants) == ("https://team.azurewebsites.net", ("t-1", "t-2"))
     assert (settings.serves, settings.backends, settings.seconds_max) == (
-        ("control", "process", "databricks"),
-        ("process", "databricks"),
+        ("control", "process", "databricks", "transfer"),
+        ("process", "databricks", "transfer"),
         50.0,
     )
     assert settings.run_keys == (KEY.encode(),)
