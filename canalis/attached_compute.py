@@ -115,14 +115,12 @@ class BackendCompute(AttachedCompute):
     _compute_type: ClassVar[str] = "Backend"
 
     @staticmethod
-    def attach_configuration(
-        backend: str, max_nodes: int = 1, access_token: str = "", **settings: Any
-    ) -> AttachConfiguration:
+    def attach_configuration(backend: str, access_token: str = "", **settings: Any) -> AttachConfiguration:
         """A target of the backend of that name.
 
         settings   whatever the backend wants to know, as JSON; what opens it is the access_token
         """
-        return AttachConfiguration("Backend", settings, backend=backend, max_nodes=max_nodes, access_token=access_token)
+        return AttachConfiguration("Backend", settings, backend=backend, access_token=access_token)
 
 
 def _named(group: str | None, name: str | None, resource_id: str | None) -> tuple[str | None, str | None]:

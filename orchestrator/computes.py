@@ -35,7 +35,7 @@ def _elsewhere(body: Document) -> ComputeChoice | None:
     """A compute target that is not a pool of this service's own machines."""
     settings = body.get("settings") or {}
     if backend := body.get("backend"):
-        return ComputeChoice(backend=backend, works=None, settings=settings, slots=_slots(body))
+        return ComputeChoice(backend=backend, works=None, settings=settings)
     known = TARGETS.get(body.get("type", ""))
     return known and ComputeChoice(backend=known.backend, works=known.works, settings=settings)
 

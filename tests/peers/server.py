@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -103,7 +104,7 @@ class Peer:
                     self._answer(verb, parts.path, body, request.headers)
         if fault is not None and fault.status == 0:
             request.close_connection = True
-            request.connection.close()
+            request.connection.shutdown(socket.SHUT_RDWR)
             return
         if fault is not None:
             status, answer, headers = fault.status, self.fault_body(fault.status), fault.headers
