@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 import threading
 import time
 import uuid
@@ -12,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cached_property, partial
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from adapters.azure_blobs import AzureBlobs, AzureStores
@@ -26,7 +24,6 @@ from adapters.web import HttpWeb
 from azure_access import credential_of, vault_of
 from azure_settings import Settings
 from azure_watch import Watch
-from canalis.contract import run_token
 from canalis.contract.announcements import EVENTS_TOPIC, Listening
 from canalis.contract.errors import MessageUnreadable, NotFound, WorldError
 from canalis.contract.health import Check, checked
@@ -43,17 +40,15 @@ from canalis.contract.messages import (
     steps_queue,
 )
 from canalis.contract.ports import Clock, Ports
-from canalis.contract.run import ComputeChoice, StepRunId
+from canalis.contract.run import ComputeChoice
 from orchestrator.advance import EVENTS_MAX, advance
 from orchestrator.computes import choices
 from orchestrator.furnish import register_datastores
 from orchestrator.schedules.keeper import Keeper
-from steps import worker
+from steps import backends, worker
 from steps.backend import Backend
-from steps.instance import InstanceBackend, Limits
-from steps.report import PortsDesk
+from steps.instance import InstanceBackend
 from steps.scratch import Scratch
-from steps.surroundings import Site, hide_this_process
 
 STORE = "canalis"  # name of the table, and of the container
 TRIES = 5  # deliveries of a message that fails for a reason of its own; the bus itself gives up after more
@@ -61,11 +56,7 @@ _REST_S_MAX = 20.0
 _AT_ONCE = 8  # runs of one batch that are carried side by side
 _DRAIN_S = 10.0
 DEFAULT_SLOTS = 1  # steps at once that name no compute target
-_TOKEN_S = 3600.0  # of a step's script, which may work half an hour at the most
 _GIVEN_UP = "the bus delivered it again and again"
-
-# What the scripts of steps get of this process's environment: nothing by which the service could be taken for them.
-_INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
 _log = logging.getLogger("canalis.azure")
 
@@ -188,11 +179,15 @@ class Engine:
 
     def machines(self) -> ComputeChoice:
         """What the machines of this service can do for a step."""
-        return ComputeChoice(backend="process", seconds_max=self.settings.seconds_max, has_paths=False)
+        return ComputeChoice(backend=backends.PROCESS, seconds_max=self.settings.seconds_max, has_paths=False)
 
     def computes(self) -> dict[str, ComputeChoice]:
         """What each compute target is just now; "" is for steps that name none."""
         return choices(self.ports.documents, self.machines(), DEFAULT_SLOTS)
+
+    def backends(self) -> list[str]:
+        """Names of the backends that a compute target may name: this app's, and those that it could have."""
+        return sorted({*self._makers, *backends.names()})
 
     def furnish(self) -> None:
         """See to it that the workspace has what every workspace has."""
@@ -297,40 +292,6 @@ class Engine:
                 except NotFound:
                     _log.warning("and there is no run %s that it names", run_id)
             return None
-
-
-def instance_backend(engine: Engine, settings: Settings) -> Backend:
-    """The backend that runs short steps within the call."""
-    hide_this_process()
-    scratch = engine.scratch
-    here = Path(__file__).parent
-    folders = [Path(entry) for entry in sys.path if entry.endswith("site-packages") and not _is_in(entry, sys.prefix)]
-    key = settings.run_keys[0]
-
-    def token(step_run: StepRunId) -> str:
-        return run_token.sign(key, step_run, time.time() + _TOKEN_S)
-
-    site = Site(
-        workspace=settings.workspace,
-        subscription_id=settings.subscription_id,
-        resource_group=settings.resource_group,
-        location=settings.location,
-        endpoint=settings.endpoint,
-        token=token,
-        kept=scratch.folder / "kept",
-        import_folders=(here / "canalis" / "alias", here, *folders),
-        inherited=_INHERITED,
-        interpreter=sys.executable,
-    )
-    limits = Limits(settings.seconds_max, settings.log_bytes_max)
-    return InstanceBackend(engine.counted, site, scratch.folder, PortsDesk(engine.counted), limits)
-
-
-BACKENDS: dict[str, Maker] = {"process": instance_backend}
-
-
-def _is_in(path: str, folder: str) -> bool:
-    return Path(path).is_relative_to(folder)
 
 
 def _first_error(do: Callable[..., None], *given: Any) -> Exception | None:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from canalis.contract.announcements import callback_hosts_of, topic_of, webhook_hosts_of
 from canalis.contract.errors import SettingInvalid
+from canalis.contract.works import DATABRICKS, TRANSFER
 
 BUS = "CANALIS_BUS"  # the connection of the queue triggers, in function_app.py and in host.json's terms
 CONTROL = "control"
@@ -156,7 +157,7 @@ class _Reader:
         odd = [name for name in found if not re.fullmatch(r"[a-z][a-z0-9-]{0,40}", name)]
         if odd:
             self._fault("CANALIS_SERVES", f"names {', '.join(odd)}: it must be control and names of backends")
-        return found or (CONTROL, "process")
+        return found or (CONTROL, "process", DATABRICKS, TRANSFER)
 
     def keys(self, name: str) -> tuple[bytes, ...]:
         """Secrets between commas, each long enough to keep anybody out."""

@@ -54,9 +54,10 @@ ENGINES: list[Engine] = []  # the one that was made, or none
 @once
 def engine() -> Engine:
     """The service behind the triggers, one for this process."""
-    from azure_engine import BACKENDS, Engine
+    from azure_backends import maker_of
+    from azure_engine import Engine
 
-    made = Engine(SETTINGS, {name: BACKENDS[name] for name in SETTINGS.backends})
+    made = Engine(SETTINGS, {name: maker_of(name) for name in SETTINGS.backends})
     telemetry.switch_on(os.environ, "servicebus")
     ENGINES.append(made)
     return made
@@ -117,6 +118,7 @@ def site() -> Any:
         call=here.watcher.call_soon,
         audience=SETTINGS.audience,
         authority=SETTINGS.tenants[0],
+        backends=here.backends(),
     )
     return make_app(service, guard_from(SETTINGS.tenants, SETTINGS.audience, SETTINGS.issuers, SETTINGS.run_keys))
 

@@ -35,6 +35,7 @@ from canalis.contract.token import kept_token
 from canalis.contract.version import VERSION
 from local_engine import RENEW_S, Engine
 from orchestrator.sweep import SWEEP_S
+from steps import backends
 from steps.surroundings import Site
 
 _TOKEN_S = 30 * 24 * 3600.0  # of a script whose step has no limit of time
@@ -81,6 +82,7 @@ class Door:
             call=self._called.set,
             receive=self.engine.bus.receive,
             set_aside=self.engine.bus.those_set_aside,
+            backends=("process", *backends.names()),
         )
         self.app = make_app(service, KeptToken(self.token, name=os.environ.get("USER", "author")))
 

@@ -25,6 +25,7 @@ from canalis.contract.health import Check, checked
 from canalis.contract.messages import ORCHESTRATOR_QUEUE, Command, Event, Received, StartStep, received, steps_queue
 from canalis.contract.ports import Ports
 from canalis.contract.run import ComputeChoice
+from local_backends import Backends
 from local_events import Events
 from orchestrator.advance import EVENTS_MAX, advance
 from orchestrator.computes import choices
@@ -82,7 +83,8 @@ class Engine:
         self.backend = ProcessBackend(self.counted, site, root / "work", PortsDesk(self.counted))
         self.sweeper = Sweeper(self.counted, OWNER)
         self.events = Events(self.ports, self.counted, self.bus, self.computes)
-        self.pump = Pump(self.counted, self.bus, self.backend, self.events.takers)
+        self.backends = Backends(self.counted, self.bus, site)
+        self.pump = Pump(self.counted, self.bus, self.backend, self.events.takers | self.backends.takers)
         self.keeper = Keeper(self.counted, self.computes)
         self.collector = Collector(self.ports)
         self._due_at: float | None = None  # of the schedule that is due next
@@ -119,6 +121,7 @@ class Engine:
             make_good(self.ports, self.sweeper.opened)
         self.pump.face_dead_letters()
         self.events.face_dead_letters()
+        self.backends.face_dead_letters()
         self.meter.keep_but({*self.ports.runs.open_runs(), SERVICE})
         self.backend.tidy()
         if self.collector.is_due():  # beside what keeps time: it may take long
@@ -159,6 +162,7 @@ class Engine:
         """Take nothing further. Steps that run go on, and the next service finds them."""
         self.pump.close()
         self.events.close()
+        self.backends.close()
         self.backend.close()
         self.meter.keep_but(())
 

@@ -76,7 +76,7 @@ class AuthorsVault:
 
         Raises TooLarge, BadRequest for no text, Conflict for a name that is being deleted, StoreUnavailable
         """
-        if not name.startswith(AUTHORS):
+        if not _is_authors(name):
             return self._sealed.keep(name, secret)
         if len(data := bytes_of(secret)) > VALUE_BYTES_MAX:
             raise TooLarge(f"The secret has {len(data)} bytes: a Key Vault keeps at most {VALUE_BYTES_MAX}")
@@ -89,14 +89,14 @@ class AuthorsVault:
 
     def read(self, name: str) -> str | None:
         """The secret, or None; from then on no log shows it. Raises SecretUnreadable when it is disabled or too old."""
-        if not name.startswith(AUTHORS):
+        if not _is_authors(name):
             return self._sealed.read(name)
         with self._plain():
             return self._value(name.removeprefix(AUTHORS))
 
     def forget(self, name: str) -> bool:
         """Whether there was one to forget. The Key Vault keeps it for as long as it keeps what was deleted."""
-        if not name.startswith(AUTHORS):
+        if not _is_authors(name):
             return self._sealed.forget(name)
         with self._plain():
             try:
@@ -171,6 +171,11 @@ class AuthorsVault:
     def _plain(self) -> Iterator[None]:
         with plain_errors(self._where, ROLE):
             yield
+
+
+def _is_authors(name: str) -> bool:
+    """Whether an author has named it so: what belongs to datastores and computes has a space in its name."""
+    return name.startswith(AUTHORS) and " " not in name.removeprefix(AUTHORS)
 
 
 def _inner_code(error: HttpResponseError) -> str:

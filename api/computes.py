@@ -48,6 +48,7 @@ def get_compute(here: Here, name: str) -> dict[str, Any]:
 def put_compute(here: Here, name: str, body: AnyDocument, if_absent: bool = False) -> dict[str, Any]:
     """Create or change a compute target. `max_nodes` is how many steps it runs at once.
 
+    `backend` and `settings` are for targets of other services; an `access_token` is kept apart, and never given back.
     With `if_absent` another one of that name is an error; one that is the same already is not.
     """
     if not NAME.fullmatch(name) or name.lower() in (*RESERVED, THIS_MACHINE):
@@ -60,6 +61,8 @@ def put_compute(here: Here, name: str, body: AnyDocument, if_absent: bool = Fals
     if not isinstance(nodes, int) or isinstance(nodes, bool) or not 1 <= nodes <= 10_000:
         raise NameInvalid(f"max_nodes of '{name}' is {nodes!r}; it must be a whole number from 1 to 10000")
     body.pop("name", None)
+    computes.check(name, body, here.backends)
+    body, token = computes.parted(body)
     try:
         here.ports.documents.put(KIND, name, body, if_absent=if_absent)
     except Conflict:
@@ -67,6 +70,7 @@ def put_compute(here: Here, name: str, body: AnyDocument, if_absent: bool = Fals
         if known is not None and known.body == body:
             return {"name": name, **body}  # the request came twice
         raise AlreadyExists(f"There is a compute target '{name}' already", kind="compute", name=name) from None
+    computes.keep_secret(here.ports.vault, name, token)
     return {"name": name, **body}
 
 
@@ -74,3 +78,4 @@ def put_compute(here: Here, name: str, body: AnyDocument, if_absent: bool = Fals
 def delete_compute(here: Here, name: str) -> None:
     """Delete a compute target, or find that it is gone. Runs that use it go on."""
     here.ports.documents.delete(KIND, name)
+    computes.forget_secret(here.ports.vault, name)

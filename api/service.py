@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Annotated
 from urllib.parse import quote
@@ -50,6 +50,7 @@ class Service:
     default_slots   steps at once for steps that name no compute target
     machines     what the machines of this service can do for a step
     receive      takes so many messages of a queue or topic of others; None where they take them themselves
+    backends     names of the backends that a compute target may name
     set_aside    submissions that started nothing; None where they lie on a queue of the bus
     """
 
@@ -70,6 +71,7 @@ class Service:
     call: Callable[[], None] = lambda: None
     receive: Callable[[str, int], list[ForOthers]] | None = None
     set_aside: Callable[[], list[SetAside]] | None = None
+    backends: Collection[str] = ("process",)
 
     @property
     def v1_url(self) -> str:

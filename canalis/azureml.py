@@ -40,6 +40,8 @@ _PUBLISHED = {"canalis.published": "PublishedPipeline"}
 _ENDPOINT = {"canalis.endpoint": "PipelineEndpoint"}
 _DRAFT = {"canalis.draft": "PipelineDraft"}
 _SCHEDULE = {"canalis.schedule": "Schedule", "canalis.recurrence": "ScheduleRecurrence TimeZone"}
+_DATABRICKS = {"canalis.databricks_step": "DatabricksStep"}
+_TRANSFER = {"canalis.data_transfer_step": "DataTransferStep"}
 _REFUSED = {"canalis.exceptions": "ErrorResponseException"}
 
 Home = dict[str, str]  # our module -> names in it
@@ -76,8 +78,14 @@ COVERED: dict[str, Home] = {
     },
     "azureml.core.script_run_config": {"canalis.runconfig": "ScriptRunConfig"},
     "azureml.core.script_run": {"canalis.script_run": "ScriptRun"},
-    "azureml.core.compute": {"canalis.compute": "ComputeTarget AmlCompute", **_TARGET_ERROR},
+    "azureml.core.compute": {
+        "canalis.compute": "ComputeTarget AmlCompute DatabricksCompute DataFactoryCompute BackendCompute",
+        **_TARGET_ERROR,
+    },
     "azureml.core.compute_target": {**_TARGET_ERROR, "canalis.compute": "ComputeTarget"},
+    "azureml.core.databricks": {
+        "canalis.databricks_libraries": "MavenLibrary PyPiLibrary RCranLibrary JarLibrary EggLibrary"
+    },
     "azureml.core.authentication": {
         "canalis.authentication": (
             "InteractiveLoginAuthentication AzureCliAuthentication ServicePrincipalAuthentication MsiAuthentication "
@@ -147,8 +155,10 @@ COVERED: dict[str, Home] = {
     "azureml.pipeline.core.graph": {**_GRAPH, **_PUBLISHED},
     "azureml.pipeline.core.builder": {"canalis.steps": "StepSequence PipelineStep", "canalis.data": "PipelineData"},
     "azureml.pipeline.core.run": _PIPELINE_RUN,
-    "azureml.pipeline.steps": {"canalis.steps": "PythonScriptStep CommandStep"},
+    "azureml.pipeline.steps": {"canalis.steps": "PythonScriptStep CommandStep", **_DATABRICKS, **_TRANSFER},
     "azureml.pipeline.steps.python_script_step": {"canalis.steps": "PythonScriptStep"},
+    "azureml.pipeline.steps.databricks_step": _DATABRICKS,
+    "azureml.pipeline.steps.data_transfer_step": _TRANSFER,
     "azureml.pipeline.steps.command_step": {"canalis.steps": "CommandStep"},
     "azureml.widgets": {"canalis.widgets": "RunDetails"},
 }

@@ -109,6 +109,8 @@ class Draft:
         """What is wrong with the steps' files and parameters, which the graph does not show."""
         found = []
         for step in self.steps:
+            if not step._has_files():
+                continue
             folder = Path(self.source_directory(step))
             script = step._script()
             if not folder.is_dir():
@@ -213,13 +215,13 @@ def _node(
     wiring, target = step._wiring, step._target()
     parts: dict[str, Any] = {
         "compute": ParameterText(name=target.name) if isinstance(target, PipelineParameter) else target,
-        "snapshot": snapshot_of(draft.source_directory(step)) if snapshot_of else None,
+        "snapshot": snapshot_of(draft.source_directory(step)) if snapshot_of and step._has_files() else None,
         "arguments": tuple(step._arguments),
         "inputs": tuple(_input(draft, port) for port in wiring.inputs),
         "outputs": tuple(_output(port) for port in wiring.outputs),
         "after": _after(draft, step),
         "parameters": step._params,
-        "environment": recorded(step._runconfig.environment, environments),
+        "environment": recorded(step._runconfig.environment, environments) if step._runs_here() else None,
         "version": None if step.version is None else str(step.version),
         "environment_variables": step._variables,
         "sizing": step._sizing,
@@ -286,6 +288,10 @@ def _output(port: OutputPort) -> Output:
         return Output(**parts)
     if what.datastore is not None:
         parts["datastore"] = what.datastore.name
+    if what._parameter is not None:
+        parts["parameter"] = what._parameter.name
+    elif what._path:
+        parts["path"] = as_text(what._path)
     if what.output_mode != "mount":
         parts["mode"] = what.output_mode
     if what.output_path_on_compute:
@@ -323,7 +329,7 @@ def _pieces(what: Any) -> Iterator[Any]:
         yield from what._path
     elif isinstance(what, AbstractDataset):
         yield from (piece for _, path in what._places for piece in path)
-    elif isinstance(what, OutputFileDatasetConfig):
+    elif isinstance(what, (OutputFileDatasetConfig, PipelineData)):
         yield from (what._parameter, *what._path)
 
 

@@ -1,144 +1,28 @@
-"""Compute targets: clusters that run steps. In a local workspace each is a pool of slots on this machine.
+"""Compute targets: clusters that run steps, and services elsewhere. In a local workspace a cluster is a pool of slots.
 
 Source   reference section 6
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any, ClassVar
 from urllib.parse import quote
 
-from canalis.absent import V1
-from canalis.contract.errors import AlreadyExists, AuthorError, NameInvalid, NotFound
-from canalis.exceptions import ComputeTargetException, UserErrorException
-from canalis.within import Within
-
-_Answer = TypeVar("_Answer")
-
-
-class ComputeTarget(V1):
-    """A compute target. ComputeTarget(workspace, name) gives one of its own class.
-
-    Raises ComputeTargetException, its message beginning with ComputeTargetNotFound, when there is none.
-    """
-
-    _compute_type = ""
-
-    def __new__(cls, workspace: Within, name: str) -> Any:
-        """The target of that name, of the class that it is."""
-        document = _asked(lambda: workspace._client.get(f"/computes/{quote(name)}"))
-        found = object.__new__(_CLASSES.get(document.get("type", ""), ComputeTarget))
-        if not issubclass(type(found), cls):
-            raise ComputeTargetException(f"'{name}' is of type {found.type}, not {cls._compute_type}")
-        found._take(workspace, document)
-        return found
-
-    def _take(self, workspace: Within, document: dict[str, Any]) -> None:
-        self.workspace = workspace
-        self._document = document
-
-    @staticmethod
-    def create(workspace: Within, name: str, provisioning_configuration: Any) -> ComputeTarget:
-        """A new compute target, or the one of that name with the new configuration."""
-        _refuse_inside_a_step()
-        body = provisioning_configuration._document()
-        _asked(lambda: workspace._client.put(f"/computes/{quote(name)}", body))
-        return of_document(workspace, {"name": name, **body})
-
-    @staticmethod
-    def list(workspace: Within) -> list[ComputeTarget]:
-        """All compute targets of the workspace."""
-        return [of_document(workspace, found) for found in workspace._client.get("/computes")]
-
-    @property
-    def name(self) -> str:
-        """Its name."""
-        return str(self._document["name"])
-
-    @property
-    def type(self) -> str:
-        """v1's word for what it is."""
-        return str(self._document.get("type", ""))
-
-    @property
-    def provisioning_state(self) -> str:
-        """Always Succeeded: a pool of this machine is there as soon as it has a name."""
-        return "Succeeded"
-
-    @property
-    def provisioning_errors(self) -> Any:
-        """Always None."""
-        return None
-
-    @property
-    def location(self) -> str:
-        """Where it is: the workspace's location."""
-        return self.workspace.location
-
-    @property
-    def tags(self) -> dict[str, str]:
-        """What it was tagged with when it was created."""
-        return dict(self._document.get("tags") or {})
-
-    @property
-    def is_attached(self) -> bool:
-        """Whether it existed before the workspace knew it."""
-        return False
-
-    @property
-    def cluster_resource_id(self) -> str:
-        """What Azure would call it."""
-        return f"{self.workspace.get_details()['id']}/computes/{self.name}"
-
-    @property
-    def status(self) -> Any:
-        """How it stands."""
-        return self.get_status()
-
-    def get_status(self) -> Any:
-        """How it stands."""
-        return self.provisioning_state
-
-    def refresh_state(self) -> None:
-        """Read it again."""
-        self._document = _asked(lambda: self.workspace._client.get(f"/computes/{quote(self.name)}"))
-
-    def wait_for_completion(self, show_output: bool = False, is_delete_operation: bool = False, **ignored: Any) -> None:
-        """Return when it can be used, which is at once."""
-        if show_output:
-            print(f"Compute target '{self.name}': {self.provisioning_state}")
-
-    def serialize(self) -> dict[str, Any]:
-        """What is known of it, as v1 shows it."""
-        return {
-            "id": self.cluster_resource_id,
-            "name": self.name,
-            "location": self.location,
-            "tags": self.tags,
-            "type": self.type,
-            "properties": {"computeType": self.type, "provisioningState": self.provisioning_state, "properties": {}},
-        }
-
-    def delete(self) -> None:
-        """Delete it. Runs that use it go on."""
-        _refuse_inside_a_step()
-        _asked(lambda: self.workspace._client.delete(f"/computes/{quote(self.name)}"))
-
-    def detach(self) -> None:
-        """Forget it. A cluster that the workspace made can only be deleted."""
-        raise ComputeTargetException(f"'{self.name}' was made here, so it cannot be detached; delete() it")
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(name={self.name!r})"
+from canalis.attached_compute import BackendCompute as BackendCompute
+from canalis.attached_compute import DatabricksCompute as DatabricksCompute
+from canalis.attached_compute import DataFactoryCompute as DataFactoryCompute
+from canalis.compute_target import ComputeTarget as ComputeTarget
+from canalis.compute_target import asked_of_targets, refuse_inside_a_step
+from canalis.compute_target import name_of as name_of
+from canalis.compute_target import of_document as of_document
+from canalis.exceptions import ComputeTargetException
 
 
 class AmlCompute(ComputeTarget):
     """A cluster of up to max_nodes machines; here, that many steps at once."""
 
-    _compute_type = "AmlCompute"
+    _compute_type: ClassVar[str] = "AmlCompute"
 
     @staticmethod
     def provisioning_configuration(
@@ -203,14 +87,14 @@ class AmlCompute(ComputeTarget):
         idle_seconds_before_scaledown: int | None = None,
     ) -> None:
         """Change how many nodes it may have; steps that start from now on see it."""
-        _refuse_inside_a_step()
+        refuse_inside_a_step()
         given = {
             "min_nodes": min_nodes,
             "max_nodes": max_nodes,
             "idle_seconds_before_scaledown": idle_seconds_before_scaledown,
         }
         body = {**self._document, **{name: value for name, value in given.items() if value is not None}}
-        self._document = _asked(lambda: self.workspace._client.put(f"/computes/{quote(self.name)}", body))
+        self._document = asked_of_targets(lambda: self.workspace._client.put(f"/computes/{quote(self.name)}", body))
 
 
 class AmlComputeProvisioningConfiguration:
@@ -298,40 +182,3 @@ class AmlComputeStatus:
             "vmPriority": self.vm_priority,
             "vmSize": self.vm_size,
         }
-
-
-_CLASSES: dict[str, type[ComputeTarget]] = {"AmlCompute": AmlCompute}
-
-
-def of_document(workspace: Within, document: dict[str, Any]) -> ComputeTarget:
-    """The compute target that a document of the service describes."""
-    found = object.__new__(_CLASSES.get(document.get("type", ""), ComputeTarget))
-    found._take(workspace, document)
-    return found
-
-
-def name_of(compute_target: Any) -> str | None:
-    """The name of what v1 accepts as a compute target: an object, a name, or a (name, type) pair."""
-    if compute_target is None or isinstance(compute_target, str):
-        return compute_target
-    if isinstance(compute_target, tuple) and compute_target and isinstance(compute_target[0], str):
-        return compute_target[0]
-    if isinstance(compute_target, ComputeTarget):
-        return compute_target.name
-    raise ValueError(f"{compute_target!r} is no compute target: use the object, its name or (name, type)")
-
-
-def _refuse_inside_a_step() -> None:
-    if os.environ.get("CANALIS_CONTEXT"):
-        raise ComputeTargetException("Compute targets are managed from outside a run, not from inside a step (401)")
-
-
-def _asked(question: Callable[[], _Answer]) -> _Answer:
-    try:
-        return question()
-    except NotFound as error:
-        raise ComputeTargetException(f"ComputeTargetNotFound: {error.message}", error, error.code) from error
-    except NameInvalid as error:
-        raise UserErrorException(error.message, error, error.code) from error
-    except (AlreadyExists, AuthorError) as error:
-        raise ComputeTargetException(error.message, error, error.code) from error

@@ -174,6 +174,9 @@ class PipelineData(V1):
         self.pipeline_output_name = pipeline_output_name
         self._registered_as: Registration | None = None
         self._producer: Writer | None = None
+        # Where it lies, for what is not put into a folder of its own.
+        self._path: Any = ()
+        self._parameter: PipelineParameter | None = None
 
     def as_dataset(self) -> PipelineOutputFileDataset:
         """The same as a dataset of files, among the outputs of the step that writes it and the inputs of others."""

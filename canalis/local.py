@@ -42,6 +42,8 @@ _SETTINGS = (
     "CANALIS_EVENTS_TOPIC",
     "CANALIS_WEBHOOK_HOSTS",
     "CANALIS_CALLBACK_HOSTS",
+    "CANALIS_DATABRICKS_WORKSPACES",
+    "CANALIS_DATABRICKS_HOSTS",
 )
 _DOOR = Path(__file__).resolve().parent.parent / "local_app.py"
 

@@ -25,6 +25,7 @@ from canalis.contract.graph import (
     ParameterText,
     ParameterValue,
     PythonWork,
+    ServiceWork,
     Style,
 )
 from canalis.contract.parameters import assign
@@ -132,6 +133,11 @@ class _Saved:
         said: dict[str, Any] = {"type": "PythonScriptStep", "name": node.name}
         if isinstance(node.work, PythonWork):
             said["script_name"] = node.work.script
+        elif isinstance(node.work, ServiceWork):
+            raise NotSupported(
+                f"Step '{node.name}' asks {node.work.service} for something, and YAML has steps that run scripts and "
+                "commands: keep this pipeline as Python"
+            )
         else:
             said |= {"type": "CommandStep", "command": _command(node.work, names)}
         said["source_directory"] = self._folder_of(node)

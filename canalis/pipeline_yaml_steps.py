@@ -11,7 +11,7 @@ import warnings
 from typing import Any, NamedTuple, Protocol
 
 from canalis.building import recorded
-from canalis.contract.graph import REST_S_MAX, Argument, CommandWork, Node, ParameterText, PythonWork, Settings, Work
+from canalis.contract.graph import REST_S_MAX, Argument, CommandWork, Node, ParameterText, PythonWork, Settings
 from canalis.pipeline_yaml_ports import Made, Shared, read_inputs
 from canalis.pipeline_yaml_texts import Names, argument
 from canalis.runconfig import RunConfiguration
@@ -136,7 +136,7 @@ def read_node(step: Step, shared: Shared, files: Files, default_compute: str | N
     return Node(key=shared.keys[step.key], name=name or _usual_name(work), work=work, **given), folder
 
 
-def _work(step: Step, names: Names, faults: Faults) -> Work | None:
+def _work(step: Step, names: Names, faults: Faults) -> PythonWork | CommandWork | None:
     if step.kind == "PythonScriptStep":
         script = step.section.needed_text("script_name", "the script, as a path below source_directory")
         return PythonWork(script=script.replace("\\", "/").removeprefix("./")) if script else None
@@ -147,7 +147,7 @@ def _work(step: Step, names: Names, faults: Faults) -> Work | None:
     return CommandWork(line=argument(item, names, faults, allow_words=False))
 
 
-def _usual_name(work: Work) -> str:
+def _usual_name(work: PythonWork | CommandWork) -> str:
     """What a step without a name is called, as in v1."""
     if isinstance(work, PythonWork):
         return work.script

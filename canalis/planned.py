@@ -14,11 +14,11 @@ _REST = "it has nothing to do with running pipelines: take it out"
 _PLANNED = """
     Module ModuleVersion ModuleStep TrainingOutput PipelineDataset
     LinkFileOutputDatasetConfig LinkTabularOutputDatasetConfig SqlDataReference
-    DatabricksCompute DataFactoryCompute AdlaCompute BatchCompute RemoteCompute DsvmCompute HDInsightCompute
+    AdlaCompute BatchCompute RemoteCompute DsvmCompute HDInsightCompute
     SynapseCompute KustoCompute ComputeInstance KubernetesCompute
-    DatabricksStep DataTransferStep AdlaStep AzureBatchStep KustoStep SynapseSparkStep MpiStep
+    AdlaStep AzureBatchStep KustoStep SynapseSparkStep MpiStep
     ParallelRunStep ParallelRunConfig HyperDriveStep HyperDriveStepRun HyperDriveConfig
-    JarLibrary PyPiLibrary MavenLibrary EggLibrary RCranLibrary DataReferenceConfiguration
+    DataReferenceConfiguration
 """
 _NEVER = {
     "AutoMLStep AutoMLStepRun AutoMLConfig": _AUTOML,
@@ -29,10 +29,10 @@ _NEVER = {
 }
 # Of modules; what stands below one shares its fate.
 _PLANNED_MODULES = """
-    azureml.core.databricks azureml.data.sql_data_reference
+    azureml.data.sql_data_reference
     azureml.pipeline.core.module
-    azureml.pipeline.steps.adla_step azureml.pipeline.steps.azurebatch_step azureml.pipeline.steps.data_transfer_step
-    azureml.pipeline.steps.databricks_step azureml.pipeline.steps.hyper_drive_step azureml.pipeline.steps.kusto_step
+    azureml.pipeline.steps.adla_step azureml.pipeline.steps.azurebatch_step
+    azureml.pipeline.steps.hyper_drive_step azureml.pipeline.steps.kusto_step
     azureml.pipeline.steps.module_step azureml.pipeline.steps.mpi_step azureml.pipeline.steps.parallel_run_config
     azureml.pipeline.steps.parallel_run_step azureml.pipeline.steps.synapse_spark_step
     azureml.contrib.pipeline.steps azureml.train.hyperdrive azureml_user.parallel_run
@@ -67,7 +67,7 @@ MEMBERS: dict[str, dict[str, str]] = {
     },
     "Pipeline": dict.fromkeys(("service_endpoint",), ""),
     "TabularDatasetFactory": {"register_dask_dataframe": "write its parts as parquet, and use from_parquet_files"},
-    "ComputeTarget": dict.fromkeys(("attach", "attach_configuration"), ""),
+    "ComputeTarget": dict.fromkeys(("attach_configuration",), ""),
 }
 
 

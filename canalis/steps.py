@@ -145,6 +145,14 @@ class PipelineStep(V1):
         """The file that must be in its source directory, if there is one."""
         return None
 
+    def _has_files(self) -> bool:
+        """Whether it needs its source directory."""
+        return True
+
+    def _runs_here(self) -> bool:
+        """Whether it is a script in an environment, and not work for another service."""
+        return True
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}(name={self.name!r})"
 

@@ -36,6 +36,8 @@ param maximumInstanceCount int = 40
 param queues array = [
   'orchestrator'
   'steps-process'
+  'steps-databricks'
+  'steps-transfer'
   'watch'
   'submissions'
   'notices'

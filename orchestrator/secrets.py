@@ -56,7 +56,9 @@ def delete(vault: Vault, name: str) -> bool:
 
 def _names(vault: Vault) -> list[str]:
     kept = [name.removeprefix(AUTHORS) for name in vault.names() if name.startswith(AUTHORS)]
-    return [name for name in kept if " " not in name]  # those of datastores are masked alike, and are no author's
+    return [
+        name for name in kept if " " not in name
+    ]  # those of datastores and computes are masked alike, and are no author's
 
 
 def _as_kept(known: list[str], name: str) -> str | None:

@@ -46,6 +46,7 @@ def command_line(node: Node, interpreter: str, values: Values) -> tuple[list[str
     arguments = [values.text(argument) for argument in node.arguments]
     if isinstance(node.work, PythonWork):
         return [interpreter, node.work.script, *arguments], {}
+    assert isinstance(node.work, CommandWork), node.work
     return _shell_line(node.work, arguments, values)
 
 

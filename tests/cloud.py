@@ -21,6 +21,7 @@ from api.service import Service, WorkspaceView
 from canalis.contract.errors import NotAllowed
 from canalis.contract.version import VERSION
 from local_engine import Engine
+from steps import backends
 from steps.surroundings import Site
 from tests.linked import LinkedBlobs, LinkedStores, LinkServer
 
@@ -95,7 +96,16 @@ class Cloud:
         self.ports = self.ports.with_changes(**ports)
         workspace = WorkspaceView(name="cloud-ws", subscription_id="sub", resource_group="group", location="westeurope")
         service = Service(
-            self.ports, workspace, "i", False, 2, VERSION, self.engine.counted, audience=audience, authority=authority
+            self.ports,
+            workspace,
+            "i",
+            False,
+            2,
+            VERSION,
+            self.engine.counted,
+            audience=audience,
+            authority=authority,
+            backends=("process", *backends.names()),
         )
         self._made = make_app(service, self.guard)
         self._thread = threading.Thread(target=self._server.run, args=([socket],), daemon=True)

@@ -20,7 +20,7 @@ from tests.azure.parts import missing_parts
 
 SCENES = Path(__file__).parent / "scenes"
 GARBAGE_MAX = 5_000  # objects made since it was last looked for; Python's own 700 is for smaller programs
-_SETTINGS = {"CANALIS_SERVES": "control,process"}
+_SETTINGS = {"CANALIS_SERVES": "control,process,databricks,transfer", "CANALIS_DATABRICKS_HOSTS": "127.0.0.1"}
 _DOOR: pytest.StashKey[Any] = pytest.StashKey()
 _FOLDER: pytest.StashKey[Path] = pytest.StashKey()
 _IS_WELL: pytest.StashKey[bool] = pytest.StashKey()
@@ -35,6 +35,7 @@ def pytest_configure(config: pytest.Config) -> None:
     asked = os.environ.get("CANALIS_DOOR", "laptop")
     if asked not in ("laptop", "azure"):
         raise pytest.UsageError(f"CANALIS_DOOR is '{asked}'; the doors are laptop and azure")
+    os.environ["CANALIS_DATABRICKS_HOSTS"] = "127.0.0.1"  # where the peers are
     if asked == "laptop" or hasattr(config, "workerinput") or config.option.collectonly:
         return
     if missing := missing_parts():

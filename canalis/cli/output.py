@@ -100,7 +100,10 @@ def print_runs(views: list[dict[str, Any]], is_filtered: bool) -> None:
 
 def print_computes(found: list[dict[str, Any]]) -> None:
     """Compute targets as a table."""
-    rows = [(one["name"], str(one.get("type", "")), str(one.get("max_nodes", 1))) for one in found]
+    rows = [
+        (one["name"], str(one.get("type", "")), "no limit" if "settings" in one else str(one.get("max_nodes", 1)))
+        for one in found
+    ]
     if rows:
         table(("compute", "type", "steps at once"), rows)
     else:

@@ -22,6 +22,7 @@ from canalis.contract.graph import (
     ParameterText,
     ParameterType,
     PythonWork,
+    ServiceWork,
 )
 from canalis.contract.parameters import fits, is_outside, place_fault, said
 from canalis.contract.patterns import leaves
@@ -69,7 +70,7 @@ def faults(graph: Graph, computes: Collection[str] | None = None, snapshots_need
         found += _uses(node, parameters)
         if computes is not None and isinstance(node.compute, str) and node.compute not in computes:
             found.append(no_compute(node, node.compute, computes))
-        if snapshots_needed and isinstance(node.work, PythonWork) and node.snapshot is None:
+        if snapshots_needed and _script(node) is not None and node.snapshot is None:
             found.append(Fault("snapshot_missing", f"Step '{node.name}' came without its source files", node.name))
     return found or cycle(graph)
 
@@ -165,14 +166,20 @@ def _compute_paths(node: Node) -> Iterator[Fault]:
 
 
 def _work(node: Node) -> Iterator[Fault]:
-    if isinstance(node.work, PythonWork) and (not node.work.script or is_outside(node.work.script)):
+    script = _script(node)
+    if script is not None and (not script or is_outside(script)):
         yield Fault(
             "script_outside",
-            f"Script '{node.work.script}' of step '{node.name}' is not below its source directory",
+            f"Script '{script}' of step '{node.name}' is not below its source directory",
             node.name,
         )
     if isinstance(node.work, CommandWork) and not any(piece for piece in node.work.line):
         yield Fault("command_empty", f"Step '{node.name}' has an empty command", node.name)
+
+
+def _script(node: Node) -> str | None:
+    """The file of the snapshot that it names, if it names one."""
+    return node.work.script if isinstance(node.work, PythonWork | ServiceWork) else None
 
 
 def _edges(node: Node, nodes: dict[str, Node]) -> Iterator[Fault]:

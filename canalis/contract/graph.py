@@ -18,6 +18,7 @@ from canalis.contract.memory import collection_paused
 from canalis.contract.parts import Kinded as Kinded
 from canalis.contract.parts import Part as Part
 from canalis.contract.tables import Registration, Table
+from canalis.contract.works import ServiceWork as ServiceWork
 
 NODE_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")  # no dot: a step run's id is <run>.<key>[.<attempt>]
 PORT_NAME = re.compile(r"\w+", re.ASCII)
@@ -201,7 +202,7 @@ class CommandWork(Kinded):
     line: Argument
 
 
-Work = Annotated[PythonWork | CommandWork, Field(discriminator="kind")]
+Work = Annotated[PythonWork | CommandWork | ServiceWork, Field(discriminator="kind")]
 
 
 REST_S_MAX = 900.0

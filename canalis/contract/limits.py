@@ -8,6 +8,7 @@ from canalis.contract.faults import Fault
 from canalis.contract.graph import Graph, Input, Node, Output
 from canalis.contract.parameters import Values, compute_in
 from canalis.contract.run import ComputeChoice
+from canalis.contract.works import kind_of
 
 
 def unfit(graph: Graph, computes: Mapping[str, ComputeChoice], values: Values) -> list[Fault]:
@@ -26,6 +27,13 @@ def unfit(graph: Graph, computes: Mapping[str, ComputeChoice], values: Values) -
 
 def _unfit(node: Node, name: str, compute: ComputeChoice) -> Iterator[Fault]:
     where = f"compute target '{name}'" if name else "the service itself"
+    if compute.works is not None and (kind := kind_of(node.work)) not in compute.works:
+        yield Fault(
+            "work_unfit",
+            f"Step '{node.name}' is work of the kind {kind}, but {where} takes {' and '.join(compute.works)}: name a "
+            "compute target of the right type",
+            node.name,
+        )
     timeout_s = node.settings.timeout_s
     if compute.seconds_max is not None and timeout_s is not None and timeout_s > compute.seconds_max:
         yield Fault(

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 MASK = "***"
 SECRET_MIN = 6  # characters
-AUTHORS = "secret "  # what the names begin with of those secrets in a vault that authors keep
+AUTHORS = "secret "  # what the names begin with of those secrets in a vault that authors keep, and that are masked
+TARGETS = AUTHORS + "of target "  # of those that open compute targets: masked as well, and given to nobody
 
 _ANCHOR_BYTES = 6
 _DFA_BYTES = 64 * 2**10  # of all forms: a table for more of them would be large, and slow to make

@@ -32,6 +32,7 @@ from canalis.contract.graph import (
     ParameterText,
     Piece,
     PythonWork,
+    ServiceWork,
     Source,
     Text,
     content_id,
@@ -109,6 +110,10 @@ def changes(before: Ingredients, now: Ingredients) -> list[Change]:
 def _of_work(node: Node) -> Iterator[tuple[str, str]]:
     if isinstance(node.work, PythonWork):
         yield "script", node.work.script
+    elif isinstance(node.work, ServiceWork):
+        yield "service", node.work.service
+        yield "asked", to_json(node.work.asked).decode()
+        yield "script", node.work.script or ""
     else:
         yield "command", _said(node.work.line)
 

@@ -10,11 +10,12 @@ import zlib
 from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import Field, StrictBool, StrictInt
+from pydantic import Field, JsonValue, StrictBool, StrictInt
 
 from canalis.contract.errors import NameInvalid, NotFound
 from canalis.contract.graph import ParameterValue, Part
 from canalis.contract.status import RunStatus, StepStatus
+from canalis.contract.works import SCRIPTS
 
 EXPERIMENT_NAME = re.compile(r"[a-zA-Z0-9][\w\-]{0,254}", re.ASCII)  # reference section 17
 RUN_ID = re.compile(r"[0-9a-z][0-9a-z-]{2,62}")
@@ -32,12 +33,16 @@ class ComputeChoice(Part):
     slots         steps that it runs at the same time; None is no limit of ours
     seconds_max   how long a script may work on it; None is no limit of ours
     has_paths     whether data can be shown at absolute paths of its machines
+    works         kinds of work that it takes; None leaves that to the backend
+    settings      whatever else its backend has to know of it; no secrets
     """
 
     backend: str
     slots: int | None = Field(default=None, ge=1)
     seconds_max: float | None = None
     has_paths: bool = True
+    works: tuple[str, ...] | None = SCRIPTS
+    settings: dict[str, JsonValue] = Field(default_factory=dict)
 
 
 class Origin(Part):

@@ -22,6 +22,8 @@ from tests.azure.storage.client import FaultProxy
 QUEUES: dict[str, dict[str, Any]] = {
     "orchestrator": {"duplicates_s": 600.0},
     "steps-process": {"duplicates_s": 600.0},
+    "steps-databricks": {"duplicates_s": 600.0},
+    "steps-transfer": {"duplicates_s": 600.0},
     "steps-stub": {"duplicates_s": 600.0},
     "watch": {"duplicates_s": 600.0},
     "submissions": {"duplicates_s": 600.0},

@@ -14,7 +14,7 @@ from adapters.azure_vault import VALUE_BYTES_MAX, AuthorsVault
 from adapters.sealed import SealedDocuments
 from adapters.sqlite import Database, SqliteDocuments
 from canalis.contract.errors import BadRequest, Conflict, SecretUnreadable, SettingInvalid, StoreUnavailable, TooLarge
-from canalis.contract.masking import AUTHORS
+from canalis.contract.masking import AUTHORS, TARGETS
 from orchestrator import secrets as kept
 from tests.peers.key_vault import KeyVault
 from tests.receivers import Authority
@@ -99,6 +99,12 @@ def test_services_own_secrets_are_none_of_the_key_vaults(vault, peer, sealed):
     vault.keep("hooks", "whsec_1")
     assert vault.read("hooks") == sealed.read("hooks") == "whsec_1" and vault.names() == ["hooks"]
     assert vault.forget("hooks") and not vault.forget("hooks") and not peer.secrets
+
+
+def test_what_opens_datastores_and_computes_is_sealed_and_masked(vault, peer, sealed):
+    vault.keep(TARGETS + "databricks", "dapi-1234")
+    assert sealed.read(TARGETS + "databricks") == "dapi-1234" and not peer.secrets
+    assert vault.mask(fresh=True).hidden("dapi-1234") == "***" and kept.listed(vault) == []
 
 
 def test_what_was_never_kept_is_none_and_forgetting_says_so(vault):

@@ -17,9 +17,7 @@ _MADE = "<!-- Made from the code by `make docs`. -->\n"
 
 
 def _errors() -> str:
-    import adapters.sqlite  # noqa: F401  the rooms' own errors are known once they are loaded
-    import steps.environments
-    import steps.stage  # noqa: F401
+    import steps.environment_build  # noqa: F401  the rooms' own errors are known once they are loaded
     from canalis.contract.errors import AuthorError, WorldError, all_errors
 
     rows = []
@@ -41,6 +39,8 @@ def _errors() -> str:
         "| `staging_failed` | What it needs could not be put in place |\n"
         "| `environment_invalid`, `environment_unresolved`, `environment_not_built` | "
         "[Its environment](../how-to/install-packages-for-a-step.md) could not be had |\n"
+        "| `service_refused`, `service_away` | Another service would not do what it asks, or was away for half an hour |\n"
+        "| `transfer_failed` | [Data could not be copied](../how-to/copy-data.md) |\n"
         "| `internal` | Canalis could not run it; the service's log has the reason |\n\n"
         "## What can be wrong with a graph\n\n`graph_invalid` lists every fault, each with a code of its own:\n\n"
         + ", ".join(f"`{code}`" for code in _fault_codes())

@@ -23,7 +23,7 @@ from tests.infra.conftest import INFRA, ROOT
 from tests.infra.known import ROLES
 
 PLAN = json.loads((INFRA / "plan.json").read_text())
-BACKENDS = ("process",)  # those whose workers are in the cloud; each has a queue
+BACKENDS = ("process", "databricks", "transfer")  # those whose workers are in the cloud; each has a queue
 HOSTS_OWN = re.compile(r"AzureWebJobsStorage__|APPLICATIONINSIGHTS_|AZURE_CLIENT_ID$")
 
 

@@ -1,1 +1,4 @@
-"""Servers of ours in the place of services that no machine can have, each proved by the service's own client."""
+"""Services that Canalis asks, as small HTTP servers of ours: documented routes, states, delays and faults.
+
+Their faithfulness is proved by the services' own clients, which drive them in tests/peers and tests/contract.
+"""

@@ -34,7 +34,7 @@ def test_one_class_is_the_same_by_whichever_path():
     from canalis import Workspace as ours
 
     assert (Datastore, ComputeTargetException, CondaDependencies, Workspace) == (again, other, third, ours)
-    assert ComputeTarget.__module__ == "canalis.compute"
+    assert ComputeTarget.__module__ == "canalis.compute_target"
 
 
 def test_the_forms_that_scripts_use_all_work():

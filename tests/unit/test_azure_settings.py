@@ -37,7 +37,11 @@ def wrong(**changes: str) -> list[str]:
 def test_what_is_given_is_what_is_read():
     settings = settings_of(IN_AZURE)
     assert (settings.endpoint, settings.tenants) == ("https://team.azurewebsites.net", ("t-1", "t-2"))
-    assert (settings.serves, settings.backends, settings.seconds_max) == (("control", "process"), ("process",), 50.0)
+    assert (settings.serves, settings.backends, settings.seconds_max) == (
+        ("control", "process", "databricks", "transfer"),
+        ("process", "databricks", "transfer"),
+        50.0,
+    )
     assert settings.run_keys == (KEY.encode(),)
     assert (settings.events_topic, settings.webhook_hosts, settings.callback_hosts) == ("", ("*",), ())
 

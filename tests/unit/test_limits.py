@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from canalis.contract.graph import CommandWork, FromStore, Graph, Input, Node, Settings
+from canalis.contract.graph import CommandWork, FromStore, Graph, Input, Node, ServiceWork, Settings
 from canalis.contract.limits import unfit
 from canalis.contract.run import ComputeChoice
 
@@ -36,6 +36,15 @@ def test_data_cannot_be_shown_at_absolute_paths_of_a_machine_that_is_shared():
     (fault,) = unfit(Graph(nodes=(node("reads", inputs=ports),)), {"": INSTANCE}, {})
     assert (fault.code, fault.node) == ("no_mount_there", "reads")
     assert "'there' of step 'reads' shall be seen at /data" in fault.message
+
+
+def test_a_step_whose_work_its_target_does_not_take_is_told():
+    asks = node("asks", work=ServiceWork(service="databricks"), compute="dbr")
+    runs = node("runs", compute="dbr")
+    dbr = ComputeChoice(backend="databricks", works=("databricks",))
+    assert told(asks, runs, dbr=dbr) == [("work_unfit", "runs")]
+    assert told(asks, dbr=HERE) == [("work_unfit", "asks")]
+    assert told(asks, runs, dbr=ComputeChoice(backend="own", works=None)) == []
 
 
 def test_the_target_that_a_step_names_is_the_one_that_counts():

@@ -13,12 +13,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT))
 
-import azure_engine  # noqa: E402
+import azure_backends  # noqa: E402
 from tests.azure.stubs import FickleBackend  # noqa: E402
 
-azure_engine.BACKENDS["stub"] = lambda engine, settings: FickleBackend()
+azure_backends.BACKENDS["stub"] = lambda engine, settings: FickleBackend()
 if os.environ.get("STUBS_ONLY"):
-    azure_engine.BACKENDS["process"] = azure_engine.BACKENDS["stub"]
+    azure_backends.BACKENDS["process"] = azure_backends.BACKENDS["stub"]
 spec = importlib.util.spec_from_file_location("real_function_app", ROOT / "function_app.py")
 assert spec is not None and spec.loader is not None
 real = importlib.util.module_from_spec(spec)
