@@ -40,6 +40,7 @@ _PUBLISHED = {"canalis.published": "PublishedPipeline"}
 _ENDPOINT = {"canalis.endpoint": "PipelineEndpoint"}
 _DRAFT = {"canalis.draft": "PipelineDraft"}
 _SCHEDULE = {"canalis.schedule": "Schedule", "canalis.recurrence": "ScheduleRecurrence TimeZone"}
+_ADLA = {"canalis.adla_step": "AdlaStep"}
 _REFUSED = {"canalis.exceptions": "ErrorResponseException"}
 
 Home = dict[str, str]  # our module -> names in it
@@ -76,7 +77,11 @@ COVERED: dict[str, Home] = {
     },
     "azureml.core.script_run_config": {"canalis.runconfig": "ScriptRunConfig"},
     "azureml.core.script_run": {"canalis.script_run": "ScriptRun"},
-    "azureml.core.compute": {"canalis.compute": "ComputeTarget AmlCompute", **_TARGET_ERROR},
+    "azureml.core.compute": {
+        "canalis.compute": "ComputeTarget AmlCompute",
+        "canalis.adla_compute": "AdlaCompute",
+        **_TARGET_ERROR,
+    },
     "azureml.core.compute_target": {**_TARGET_ERROR, "canalis.compute": "ComputeTarget"},
     "azureml.core.authentication": {
         "canalis.authentication": (
@@ -138,7 +143,8 @@ COVERED: dict[str, Home] = {
     "azureml.pipeline.core.graph": {**_GRAPH, **_PUBLISHED},
     "azureml.pipeline.core.builder": {"canalis.steps": "StepSequence PipelineStep", "canalis.data": "PipelineData"},
     "azureml.pipeline.core.run": _PIPELINE_RUN,
-    "azureml.pipeline.steps": {"canalis.steps": "PythonScriptStep CommandStep"},
+    "azureml.pipeline.steps": {"canalis.steps": "PythonScriptStep CommandStep", **_ADLA},
+    "azureml.pipeline.steps.adla_step": _ADLA,
     "azureml.pipeline.steps.python_script_step": {"canalis.steps": "PythonScriptStep"},
     "azureml.pipeline.steps.command_step": {"canalis.steps": "CommandStep"},
     "azureml.widgets": {"canalis.widgets": "RunDetails"},

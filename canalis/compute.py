@@ -49,6 +49,11 @@ class ComputeTarget(V1):
         return of_document(workspace, {"name": name, **body})
 
     @staticmethod
+    def attach(workspace: Within, name: str, attach_configuration: Any) -> ComputeTarget:
+        """Make what exists elsewhere a compute target, or give the one of that name the new configuration."""
+        return ComputeTarget.create(workspace, name, attach_configuration)
+
+    @staticmethod
     def list(workspace: Within) -> list[ComputeTarget]:
         """All compute targets of the workspace."""
         return [of_document(workspace, found) for found in workspace._client.get("/computes")]

@@ -14,9 +14,9 @@ _REST = "it has nothing to do with running pipelines: take it out"
 _PLANNED = """
     Module ModuleVersion ModuleStep TrainingOutput PipelineDataset
     LinkFileOutputDatasetConfig LinkTabularOutputDatasetConfig SqlDataReference
-    DatabricksCompute DataFactoryCompute AdlaCompute BatchCompute RemoteCompute DsvmCompute HDInsightCompute
+    DatabricksCompute DataFactoryCompute BatchCompute RemoteCompute DsvmCompute HDInsightCompute
     SynapseCompute KustoCompute ComputeInstance KubernetesCompute
-    DatabricksStep DataTransferStep AdlaStep AzureBatchStep KustoStep SynapseSparkStep MpiStep
+    DatabricksStep DataTransferStep AzureBatchStep KustoStep SynapseSparkStep MpiStep
     ParallelRunStep ParallelRunConfig HyperDriveStep HyperDriveStepRun HyperDriveConfig
     JarLibrary PyPiLibrary MavenLibrary EggLibrary RCranLibrary DataReferenceConfiguration
 """
@@ -31,7 +31,7 @@ _NEVER = {
 _PLANNED_MODULES = """
     azureml.core.databricks azureml.data.sql_data_reference
     azureml.pipeline.core.module
-    azureml.pipeline.steps.adla_step azureml.pipeline.steps.azurebatch_step azureml.pipeline.steps.data_transfer_step
+    azureml.pipeline.steps.azurebatch_step azureml.pipeline.steps.data_transfer_step
     azureml.pipeline.steps.databricks_step azureml.pipeline.steps.hyper_drive_step azureml.pipeline.steps.kusto_step
     azureml.pipeline.steps.module_step azureml.pipeline.steps.mpi_step azureml.pipeline.steps.parallel_run_config
     azureml.pipeline.steps.parallel_run_step azureml.pipeline.steps.synapse_spark_step
@@ -82,7 +82,7 @@ MEMBERS: dict[str, dict[str, str]] = {
         ),
         "",
     ),
-    "ComputeTarget": dict.fromkeys(("attach", "attach_configuration"), ""),
+    "ComputeTarget": dict.fromkeys(("attach_configuration",), ""),
 }
 
 

@@ -142,6 +142,10 @@ class PipelineStep(V1):
         """The file that must be in its source directory, if there is one."""
         return None
 
+    def _script_faults(self, script: Path) -> list[str]:
+        """What is wrong with the text of that file, which is there; said only where it can be known."""
+        return []
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}(name={self.name!r})"
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from canalis.usql.delimited import has_mixed_ends, is_plain, rewrite
+from canalis.usql.delimited import has_mixed_ends, has_own_rows, is_utf8, rewrite, transcode
 from canalis.usql.faults import ScriptFailed
 from canalis.usql.files import Found, find
 from canalis.usql.options import Options
 from canalis.usql.script import Extraction
 from canalis.usql.values import Column, quoted, quoted_name
-
-_REWRITTEN = Options()  # what delimited.rewrite writes
 
 
 def files_of(part: Extraction) -> list[Found]:
@@ -36,9 +34,11 @@ def view_of(part: Extraction, files: Sequence[Found], scratch: Path) -> str:
         listed = ", ".join(f"CAST(NULL AS {one.type.sql}) AS {quoted_name(one.name)}" for one in part.columns)
         return f"SELECT {listed} WHERE false"
     options, paths = part.options, [one.path for one in files]
-    if not is_plain(options) or any(has_mixed_ends(path) for path in paths):
-        paths = [_rewritten(path, number, part, scratch) for number, path in enumerate(paths)]
-        options = _REWRITTEN if options.silent is False else Options(silent=True)
+    if has_own_rows(options):
+        paths = [_again(rewrite, path, number, part, scratch) for number, path in enumerate(paths)]
+        options = Options(silent=options.silent)
+    elif not is_utf8(options) or any(has_mixed_ends(path) for path in paths):
+        paths = [_again(transcode, path, number, part, scratch) for number, path in enumerate(paths)]
     in_file = [one for one in part.columns if one.name not in part.virtual]
     listed = ", ".join(f"{_read(one, part)} AS {quoted_name(one.name)}" for one in part.columns)
     source = f"{_read_csv(paths, in_file, options, bool(part.virtual))} AS rows"
@@ -68,10 +68,11 @@ def explained(message: str, part: Extraction | None = None) -> str:
     return f"{where}: {reason.strip()}"
 
 
-def _rewritten(path: str, number: int, part: Extraction, scratch: Path) -> str:
+def _again(write: Callable[[str, Path, Options], None], path: str, number: int, part: Extraction, scratch: Path) -> str:
+    """The path of a file that was written again."""
     target = scratch / f"{part.view}-{number}.csv"
     try:
-        rewrite(path, target, part.options)
+        write(path, target, part.options)
     except UnicodeDecodeError as error:
         said = f"line {part.at.line}: '{path}' is not in the encoding {part.options.encoding}: {error.reason}"
         raise ScriptFailed(f"{said} at byte {error.start}") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -84,7 +85,8 @@ class Engine:
             raise ScriptFailed(f"{error.filename or 'a file'} cannot be written: {error.strerror}") from None
         finally:
             for temporary, _ in written:
-                temporary.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):  # it is in place, or was never made
+                    temporary.unlink()
 
     def _files(self, made: Plan) -> dict[str, list[Found]]:
         """The files of every EXTRACT, looked for before anything runs."""
