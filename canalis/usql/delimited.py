@@ -5,11 +5,12 @@ They are written again, as what DuckDB reads.
 
 from __future__ import annotations
 
+import gzip
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from canalis.usql.options import Options
 
@@ -32,11 +33,16 @@ def is_utf8(options: Options) -> bool:
 
 def has_mixed_ends(path: str) -> bool:
     """Whether the begin of a file has line ends of several kinds, which DuckDB refuses."""
-    with Path(path).open("rb") as file:
-        head = file.read(_CHUNK)
+    with _opened(path)(path, "rb") as file:
+        head: bytes = file.read(_CHUNK)
     pairs = head.count(b"\r\n")
     kinds = (pairs, head.count(b"\n") - pairs, head.count(b"\r") - pairs - head.endswith(b"\r"))
     return sum(count > 0 for count in kinds) > 1
+
+
+def _opened(path: str) -> Callable[..., IO[Any]]:
+    """What opens a file: one that is packed is unpacked, as U-SQL does by its name."""
+    return gzip.open if path.endswith(".gz") else open
 
 
 def transcode(path: str, target: Path, options: Options) -> None:
@@ -45,7 +51,7 @@ def transcode(path: str, target: Path, options: Options) -> None:
     Raises UnicodeDecodeError when it is not in the encoding that was said.
     """
     with (
-        Path(path).open("r", encoding=options.encoding) as source,
+        _opened(path)(path, "rt", encoding=options.encoding) as source,
         target.open("w", encoding="utf-8", newline="") as made,
     ):
         text = source.read(_CHUNK).removeprefix("\ufeff")
@@ -60,7 +66,7 @@ def rewrite(path: str, target: Path, options: Options) -> None:
     Raises UnicodeDecodeError when it is not in the encoding that was said.
     """
     with (
-        Path(path).open("r", encoding=options.encoding, newline="") as source,
+        _opened(path)(path, "rt", encoding=options.encoding, newline="") as source,
         target.open("w", encoding="utf-8", newline="") as made,
     ):
         rows = _rows(source, options)

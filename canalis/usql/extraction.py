@@ -83,7 +83,7 @@ def _read_csv(paths: Sequence[str], columns: Sequence[Column], options: Options,
     listed = ", ".join(f"{quoted(one.name)}: 'VARCHAR'" for one in columns)
     quote = "'\"'" if options.quoting else "''"
     words = [
-        f"[{', '.join(map(quoted, paths))}]",
+        f"[{', '.join(quoted(_no_pattern(path)) for path in paths)}]",
         f"columns = {{{listed}}}",
         f"auto_detect = false, header = false, delim = {quoted(options.delimiter)}, quote = {quote}, escape = {quote}",
         f"nullstr = {quoted(options.null_escape or '')}, allow_quoted_nulls = false",
@@ -92,6 +92,11 @@ def _read_csv(paths: Sequence[str], columns: Sequence[Column], options: Options,
     if with_path:
         words.append("filename = 'usql path'")
     return f"read_csv({', '.join(words)})"
+
+
+def _no_pattern(path: str) -> str:
+    """A path as DuckDB takes it for one file, whatever signs it has."""
+    return re.sub(r"([*?\[])", r"[\1]", path)
 
 
 def _read(column: Column, part: Extraction) -> str:

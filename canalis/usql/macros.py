@@ -63,7 +63,9 @@ def _integer(sql: str) -> str:
 
 # Reading a text as a type: null for what cannot be read.
 _READERS = {
-    "double": "CASE WHEN cs_is_number(s) OR trim(s) IN ('NaN', 'Infinity', '-Infinity') "
+    # DuckDB reads all that C# does but for commas, and 1_000 and inf beside; the pattern takes four times as long.
+    "double": "CASE WHEN isfinite(try_cast(s AS DOUBLE)) AND NOT contains(s, '_') THEN try_cast(s AS DOUBLE) "
+    "WHEN cs_is_number(s) OR trim(s) IN ('NaN', 'Infinity', '-Infinity') "
     "THEN try_cast(replace(s, ',', '') AS DOUBLE) END",
     "float": "CAST(cs_try_double(s) AS FLOAT)",
     "decimal": "CASE WHEN cs_is_number(s) THEN try_cast(replace(s, ',', '') AS DECIMAL(38,10)) END",

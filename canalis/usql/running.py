@@ -32,6 +32,7 @@ class Engine:
         self._error: type[Exception] = duckdb.Error
         self._connection: Any = duckdb.connect(config={"temp_directory": str(self._scratch / "spilled")})
         self._connection.execute("SET ieee_floating_point_ops = true")
+        self._connection.execute("SET enable_progress_bar = false")  # which would be among what the step prints
         if threads is not None:
             self._connection.execute(f"SET threads = {max(1, threads)}")
         for macro in macros():

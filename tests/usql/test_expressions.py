@@ -58,6 +58,8 @@ def test_every_expression_is_what_csharp_makes_of_it(tmp_path):
         ('int.Parse("1e3")', "line 1: '1e3' is no int"),
         ('int.Parse("0x10")', "line 1: '0x10' is no int"),
         ('int.Parse("99999999999")', "line 1: '99999999999' is no int"),
+        ('double.Parse("1_000")', "line 1: '1_000' is no double"),
+        ('double.Parse("inf")', "line 1: 'inf' is no double"),
         ("DateTime.Parse(s)", "line 1: 'Hello, World' is no DateTime"),
         ("bool.Parse(s)", "line 1: 'Hello, World' is no bool"),
         ("s.Substring(50)", "OUTPUT in line 4: Substring(50) of a text of 12 signs: no such place"),

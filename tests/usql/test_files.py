@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,30 @@ def test_a_file_in_another_encoding_is_read_and_one_is_written(name, codec, tmp_
 @pytest.mark.parametrize("data", [b"1,a\r\n2,b\n3,c\r4,d", b"1,a\n2,b\r\n3,c\n4,d\n"])
 def test_line_ends_of_all_kinds_may_stand_in_one_file(data, tmp_path):
     assert run(tmp_path, data, "Csv()") == b'1,"a"\r\n2,"b"\r\n3,"c"\r\n4,"d"\r\n'
+
+
+@pytest.mark.parametrize("read", ["Csv()", "Csv(encoding: Encoding.Unicode)", "Csv(escapeCharacter: '^')"])
+def test_a_packed_file_is_unpacked_by_its_name(read, tmp_path):
+    text = "".join(f"{n},{'x' * (n % 7)}y\n" for n in range(500))
+    data = gzip.compress(text.encode("utf-16-le" if "Unicode" in read else "utf-8"))
+    (tmp_path / "in.gz").write_bytes(data)
+    values = {"in": str(tmp_path / "in.gz"), "out": str(tmp_path / "out")}
+    run_script(READ.format(read) + WRITE.format("Csv(quoting: false)"), values, lambda said: None)
+    assert (tmp_path / "out").read_bytes().decode() == text.replace("\n", "\r\n")
+
+
+def test_signs_of_a_pattern_in_a_files_name_are_signs(tmp_path):
+    (tmp_path / "a1.csv").write_text("1,wrong\n")
+    (tmp_path / "a[1]*?.csv").write_text("2,right\n")
+    script = READ.replace("@@in@@", "@@in@@/a[1]*?.csv").format("Csv()") + WRITE.format("Csv()")
+    run_script(script, {"in": str(tmp_path), "out": str(tmp_path / "out")}, lambda said: None)
+    assert (tmp_path / "out").read_text() == '2,"right"\n'
+    sets = (
+        '@a = EXTRACT n int, s string, name string FROM "@@in@@/{name}.csv" USING Extractors.Csv();\n'
+        + WRITE.format("Csv()")
+    )
+    run_script(sets, {"in": str(tmp_path), "out": str(tmp_path / "out")}, lambda said: None)
+    assert (tmp_path / "out").read_text() == '1,"wrong","a1"\n2,"right","a[1]*?"\n'
 
 
 def test_rows_may_end_with_any_text_when_read_and_when_written(tmp_path):
