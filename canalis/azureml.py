@@ -42,6 +42,7 @@ _DRAFT = {"canalis.draft": "PipelineDraft"}
 _SCHEDULE = {"canalis.schedule": "Schedule", "canalis.recurrence": "ScheduleRecurrence TimeZone"}
 _DATABRICKS = {"canalis.databricks_step": "DatabricksStep"}
 _TRANSFER = {"canalis.data_transfer_step": "DataTransferStep"}
+_ADLA = {"canalis.adla_step": "AdlaStep"}
 _REFUSED = {"canalis.exceptions": "ErrorResponseException"}
 
 Home = dict[str, str]  # our module -> names in it
@@ -79,7 +80,7 @@ COVERED: dict[str, Home] = {
     "azureml.core.script_run_config": {"canalis.runconfig": "ScriptRunConfig"},
     "azureml.core.script_run": {"canalis.script_run": "ScriptRun"},
     "azureml.core.compute": {
-        "canalis.compute": "ComputeTarget AmlCompute DatabricksCompute DataFactoryCompute BackendCompute",
+        "canalis.compute": "ComputeTarget AmlCompute AdlaCompute DatabricksCompute DataFactoryCompute BackendCompute",
         **_TARGET_ERROR,
     },
     "azureml.core.compute_target": {**_TARGET_ERROR, "canalis.compute": "ComputeTarget"},
@@ -155,7 +156,8 @@ COVERED: dict[str, Home] = {
     "azureml.pipeline.core.graph": {**_GRAPH, **_PUBLISHED},
     "azureml.pipeline.core.builder": {"canalis.steps": "StepSequence PipelineStep", "canalis.data": "PipelineData"},
     "azureml.pipeline.core.run": _PIPELINE_RUN,
-    "azureml.pipeline.steps": {"canalis.steps": "PythonScriptStep CommandStep", **_DATABRICKS, **_TRANSFER},
+    "azureml.pipeline.steps": {"canalis.steps": "PythonScriptStep CommandStep", **_ADLA, **_DATABRICKS, **_TRANSFER},
+    "azureml.pipeline.steps.adla_step": _ADLA,
     "azureml.pipeline.steps.python_script_step": {"canalis.steps": "PythonScriptStep"},
     "azureml.pipeline.steps.databricks_step": _DATABRICKS,
     "azureml.pipeline.steps.data_transfer_step": _TRANSFER,

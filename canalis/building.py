@@ -117,6 +117,8 @@ class Draft:
                 found.append(f"The source directory '{folder}' of step '{step.name}' is not there")
             elif script is not None and not (folder / script).is_file():
                 found.append(f"Script '{script}' of step '{step.name}' is not in its source directory '{folder}'")
+            elif script is not None:
+                found += step._script_faults(folder / script)
         return found + self._parameter_faults()
 
     def parameters(self) -> dict[str, PipelineParameter]:

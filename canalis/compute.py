@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 from urllib.parse import quote
 
+from canalis.adla_compute import AdlaCompute as AdlaCompute
 from canalis.attached_compute import BackendCompute as BackendCompute
 from canalis.attached_compute import DatabricksCompute as DatabricksCompute
 from canalis.attached_compute import DataFactoryCompute as DataFactoryCompute

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import shlex
 import warnings
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
+from canalis.adla_step import LINE, usql_arguments
 from canalis.building import recorded
 from canalis.contract.graph import REST_S_MAX, Argument, CommandWork, Node, ParameterText, PythonWork, Settings
 from canalis.pipeline_yaml_ports import Made, Shared, read_inputs
@@ -19,8 +21,10 @@ from canalis.steps import RUNCONFIG_PARAMETERS
 from canalis.yaml_reading import Faults, Item
 from canalis.yaml_sections import Section, as_section, near, text_of
 
-HERE = ("PythonScriptStep", "CommandStep")
+HERE = ("PythonScriptStep", "CommandStep", "AdlaStep")
 RETRIES_MAX = 100
+_THREADS_MAX = 1000
+_SCRIPT = "the script, as a path below source_directory"
 # v1's older form: a block of that name within the step, in the place of a `type`.
 BLOCKS = {
     "python_script_step": "PythonScriptStep",
@@ -115,7 +119,7 @@ def read_node(step: Step, shared: Shared, files: Files, default_compute: str | N
     environment, variables = _environment(section, runconfig, names, shared)
     parts: dict[str, Any] = {
         "compute": _compute(section, runconfig, default_compute, shared),
-        "arguments": tuple(argument(item, names, faults) for item in section.listed("arguments")),
+        "arguments": _arguments(step, names, faults),
         "inputs": tuple(inputs.ports),
         "outputs": outputs,
         "after": _after(section, shared),
@@ -124,27 +128,51 @@ def read_node(step: Step, shared: Shared, files: Files, default_compute: str | N
         "version": section.text("version"),
         "environment_variables": variables,
     }
+    script = work.script if isinstance(work, PythonWork) else None
+    if step.kind == "AdlaStep":
+        script, parts["arguments"] = _script_of_usql(section, [port.name for port in inputs.ports], written, names)
+        parts["parameters"] = {}
     given = {name: part for name, part in parts.items() if part}
     if settings := _settings(section, runconfig):
         given["settings"] = Settings(**settings)
     name = section.text("name")
     _take_what_changes_nothing(section, shared)
-    folder = files.source(section, work.script if isinstance(work, PythonWork) else None)
+    folder = files.source(section, script)
     section.end()
     if work is None:
         return None, folder
-    return Node(key=shared.keys[step.key], name=name or _usual_name(work), work=work, **given), folder
+    usual = script or _usual_name(work)
+    return Node(key=shared.keys[step.key], name=name or usual, work=work, **given), folder
 
 
 def _work(step: Step, names: Names, faults: Faults) -> PythonWork | CommandWork | None:
     if step.kind == "PythonScriptStep":
-        script = step.section.needed_text("script_name", "the script, as a path below source_directory")
+        script = step.section.needed_text("script_name", _SCRIPT)
         return PythonWork(script=script.replace("\\", "/").removeprefix("./")) if script else None
+    if step.kind == "AdlaStep":
+        return CommandWork(line=(LINE,))
     item = step.section.take("command")
     if item is None:
         step.section.fault("command", "the key 'command' is missing: the command line")
         return None
     return CommandWork(line=argument(item, names, faults, allow_words=False))
+
+
+def _arguments(step: Step, names: Names, faults: Faults) -> tuple[Argument, ...]:
+    if step.kind == "AdlaStep":  # which has none of its own
+        return ()
+    return tuple(argument(item, names, faults) for item in step.section.listed("arguments"))
+
+
+def _script_of_usql(
+    section: Section, inputs: Sequence[str], outputs: Sequence[str], names: Names
+) -> tuple[str | None, tuple[Argument, ...]]:
+    """The script of an AdlaStep, and what the program that runs it is told."""
+    script = section.needed_text("script_name", _SCRIPT)
+    threads = section.whole("degree_of_parallelism", 1, _THREADS_MAX)
+    for name in ("priority", "runtime_version"):  # which nobody asks for any more
+        section.take(name)
+    return script, tuple(usql_arguments(script or "", inputs, outputs, names.own, threads))
 
 
 def _usual_name(work: PythonWork | CommandWork) -> str:

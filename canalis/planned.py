@@ -14,9 +14,9 @@ _REST = "it has nothing to do with running pipelines: take it out"
 _PLANNED = """
     Module ModuleVersion ModuleStep TrainingOutput PipelineDataset
     LinkFileOutputDatasetConfig LinkTabularOutputDatasetConfig SqlDataReference
-    AdlaCompute BatchCompute RemoteCompute DsvmCompute HDInsightCompute
+    BatchCompute RemoteCompute DsvmCompute HDInsightCompute
     SynapseCompute KustoCompute ComputeInstance KubernetesCompute
-    AdlaStep AzureBatchStep KustoStep SynapseSparkStep MpiStep
+    AzureBatchStep KustoStep SynapseSparkStep MpiStep
     ParallelRunStep ParallelRunConfig HyperDriveStep HyperDriveStepRun HyperDriveConfig
     DataReferenceConfiguration
 """
@@ -31,7 +31,7 @@ _NEVER = {
 _PLANNED_MODULES = """
     azureml.data.sql_data_reference
     azureml.pipeline.core.module
-    azureml.pipeline.steps.adla_step azureml.pipeline.steps.azurebatch_step
+    azureml.pipeline.steps.azurebatch_step
     azureml.pipeline.steps.hyper_drive_step azureml.pipeline.steps.kusto_step
     azureml.pipeline.steps.module_step azureml.pipeline.steps.mpi_step azureml.pipeline.steps.parallel_run_config
     azureml.pipeline.steps.parallel_run_step azureml.pipeline.steps.synapse_spark_step

@@ -153,6 +153,10 @@ class PipelineStep(V1):
         """Whether it is a script in an environment, and not work for another service."""
         return True
 
+    def _script_faults(self, script: Path) -> list[str]:
+        """What is wrong with the text of that file, which is there; said only where it can be known."""
+        return []
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}(name={self.name!r})"
 

@@ -19,6 +19,7 @@ _MADE = "<!-- Made from the code by `make docs`. -->\n"
 def _errors() -> str:
     import steps.environment_build  # noqa: F401  the rooms' own errors are known once they are loaded
     from canalis.contract.errors import AuthorError, WorldError, all_errors
+    from canalis.usql.faults import CODES
 
     rows = []
     for code, kind in sorted(all_errors().items()):
@@ -44,7 +45,8 @@ def _errors() -> str:
         "| `internal` | Canalis could not run it; the service's log has the reason |\n\n"
         "## What can be wrong with a graph\n\n`graph_invalid` lists every fault, each with a code of its own:\n\n"
         + ", ".join(f"`{code}`" for code in _fault_codes())
-        + "\n"
+        + "\n\n## What can be wrong with a U-SQL script\n\n"
+        "| code | what it says |\n|---|---|\n" + "".join(f"| `{code}` | {said} |\n" for code, said in CODES.items())
     )
 
 

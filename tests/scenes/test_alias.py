@@ -157,7 +157,7 @@ def test_what_is_covered_can_be_listed_anywhere(tmp_path):
     from tests.scenes.conftest import canalis
 
     listed = canalis("coverage", cwd=tmp_path).stdout
-    assert "azureml.pipeline.steps: CommandStep, PythonScriptStep\n" in listed
+    assert "azureml.pipeline.steps: AdlaStep, CommandStep, PythonScriptStep\n" in listed
     assert "\nPipeline: graph, load_yaml, plan, publish, steps, submit, validate, workspace" in listed.replace(
         "description, ", ""
     )

@@ -19,9 +19,9 @@ from azureml.pipeline.core import Pipeline, ModuleVersion, TrainingOutput
 from azureml.pipeline.steps import PythonScriptStep, EstimatorStep
 import azureml.core.run, pandas
 try:
-    from azureml.core.compute import AdlaCompute
+    from azureml.core.compute import BatchCompute
 except ImportError:
-    AdlaCompute = None
+    BatchCompute = None
 
 def late():
     from azureml.pipeline.core import Module
@@ -44,7 +44,7 @@ def test_everything_that_is_missing_is_listed_with_its_line_and_fate():
         "  line 4: azureml.pipeline.core.TrainingOutput is planned",
         "  line 5: azureml.pipeline.steps.EstimatorStep will not come: use PythonScriptStep, whose environment and "
         "arguments say the same",
-        "  line 8: azureml.core.compute.AdlaCompute is planned",
+        "  line 8: azureml.core.compute.BatchCompute is planned",
         "  line 13: azureml.pipeline.core.Module is planned",
         "  line 15: Workspace.update is planned",
         "  line 17: Pipeline.service_endpoint is planned",

@@ -400,7 +400,7 @@ P = "p.yml"
         (
             "pipeline:\n  steps:\n    a: {script_name: train.py, bogus: 1}\n",
             [
-                f"{P}:3: steps.a: the key 'type' is missing: what the step is, PythonScriptStep or CommandStep, or a block "
+                f"{P}:3: steps.a: the key 'type' is missing: what the step is, PythonScriptStep or CommandStep or AdlaStep, or a block "
                 "`python_script_step:`",
                 f"{P}:3: steps.a.bogus: there is no key 'bogus' here (there are: allow_reuse, arguments, compute, "
                 "environment, environment_variables, hash_paths, inputs, name, outputs, parameters, retries, "
@@ -414,7 +414,7 @@ P = "p.yml"
         ),
         (
             "pipeline:\n  steps:\n    a:\n      type: Nothing\n",
-            [f"{P}:4: steps.a.type: 'Nothing' is no kind of step (there are: PythonScriptStep, CommandStep)"],
+            [f"{P}:4: steps.a.type: 'Nothing' is no kind of step (there are: PythonScriptStep, CommandStep, AdlaStep)"],
         ),
         (
             "pipeline:\n  steps:\n    a:\n      type: CommandStep\n      python_script_step:\n        script_name: train.py\n"
@@ -525,7 +525,7 @@ def test_what_is_wrong_with_the_other_sections_is_told_with_its_keys_and_line(se
 
 @pytest.mark.parametrize(
     "kind",
-    ["ParallelRunStep", "DataTransferStep", "DatabricksStep", "AdlaStep", "AzureBatchStep", "ModuleStep", "MpiStep"],
+    ["ParallelRunStep", "DataTransferStep", "DatabricksStep", "AzureBatchStep", "ModuleStep", "MpiStep"],
 )
 def test_a_kind_of_step_that_is_planned_is_told_by_name(kind):
     (fault,) = told(f"pipeline:\n  steps:\n    a:\n      type: {kind}\n      outputs:\n        o: {{destination: made}}\n"
@@ -534,8 +534,8 @@ def test_a_kind_of_step_that_is_planned_is_told_by_name(kind):
 
 
 def test_v1s_older_blocks_and_kinds_that_will_not_come_are_told_as_well():
-    blocks = "parallel_run_step data_transfer_step databricks_step adla_step azurebatch_step module"
-    kinds = "ParallelRunStep DataTransferStep DatabricksStep AdlaStep AzureBatchStep ModuleStep"
+    blocks = "parallel_run_step data_transfer_step databricks_step azurebatch_step module"
+    kinds = "ParallelRunStep DataTransferStep DatabricksStep AzureBatchStep ModuleStep"
     for block, kind in zip(blocks.split(), kinds.split(), strict=True):
         (fault,) = told(f"pipeline:\n  steps:\n    a:\n      {block}: {{name: x}}\n")
         assert fault.startswith(f"p.yml:3: steps.a: {kind} is not in Canalis 0.1.0 and is planned")
