@@ -210,6 +210,42 @@ def test_a_dataset_output_goes_to_its_default_place_and_is_uploaded_when_asked(a
     assert step.get_output_data("plain").path_on_datastore == f"dataset/{step.id}/plain"
 
 
+def test_a_dataset_output_is_taken_from_its_source_and_of_the_files_that_its_globs_name(author, ws):
+    store = ws.get_default_datastore()
+    kinds = {
+        "sent": OutputFileDatasetConfig("sent", (store, "src/{run-id}/sent"), source="made/here").as_upload(),
+        "seen": OutputFileDatasetConfig("seen", (store, "src/{run-id}/seen"), source="outputs"),
+        "some": OutputFileDatasetConfig("some").as_upload(overwrite=True, source_globs=["**/*.csv"]),
+        "none": OutputFileDatasetConfig("none").as_upload(source_globs="*.csv"),
+    }
+    kinds = {name: kind.register_on_complete(f"{name} of a source") for name, kind in kinds.items()}
+    run = author.runs(
+        author.step(
+            "make",
+            """
+            import os, sys
+            open("made/here/z.txt", "w").write("z")
+            open("outputs/o.txt", "w").write("o")
+            for name in ("a.csv", "b.tmp"):
+                open(os.path.join(sys.argv[1], name), "w").write(name)
+            """,
+            arguments=[kinds["some"]],
+            outputs=[kinds["sent"], kinds["seen"], kinds["none"]],
+        ),
+    )
+    assert run.get_status() == "Finished", log_of(run, "make")
+    found = {name: Dataset.get_by_name(ws, f"{name} of a source") for name in kinds}
+    assert {name: found[name].to_path() for name in ("sent", "seen", "some")} == {
+        "sent": ["/z.txt"],
+        "seen": ["/o.txt"],
+        "some": ["/a.csv"],
+    }
+    assert "output 'none' is empty: the script has left no file there that fits *.csv" in log_of(run, "make")
+    with pytest.raises(ValueError, match="source '/tmp/made': it must be below the script's working folder"):
+        outside = OutputFileDatasetConfig("outside", source="/tmp/made")
+        Pipeline(ws, [author.step("leave", "", outputs=[outside])])
+
+
 @pytest.fixture
 def files(ws):
     store = ws.get_default_datastore()
