@@ -20,6 +20,7 @@ from canalis.table_types import converted, usual
 
 PATH = "Path"  # the column that include_path makes
 _BLOCK_BYTES = 2**21  # of text that is read at once; a row must fit in one
+_LINE_BYTES_MAX = 2**16  # of a file that may be nothing but its header
 _CODECS = {"utf8bom": "utf-8-sig", "iso88591": "latin-1", "windows1252": "cp1252"}
 _PLAIN = ("utf-8", "utf-8-sig", "ascii")  # what Arrow reads by itself
 
@@ -38,9 +39,12 @@ def tables_in(files: Iterable[File], table: Table, strict: bool, in_parts: bool)
     Raises     DatasetExecutionError for what cannot be read, naming the file
     """
     reader = _Text(table.read, tuple(table.types)) if isinstance(table.read, Delimited) else None
+    empty, has_some = list[str](), False
     for name, path in files:
-        if path.stat().st_size == 0:
+        if _is_blank(path):
+            empty.append(name)
             continue
+        has_some = True
         try:
             if reader is not None:
                 found = reader.parts(name, path) if in_parts else iter([reader.whole(name, path)])
@@ -52,6 +56,16 @@ def tables_in(files: Iterable[File], table: Table, strict: bool, in_parts: bool)
                 yield _finished(part, name, table, strict)
         except (pa.lib.ArrowInvalid, UnicodeError, pa.lib.ArrowNotImplementedError, OSError) as error:
             raise DatasetExecutionError(f"{name} cannot be read: {_why(error, table)}", error) from error
+    if empty and not has_some:
+        raise DatasetExecutionError(
+            f"{empty[0]} is empty{f', as are {len(empty) - 1} more files' if empty[1:] else ''}: nothing says which "
+            "columns there are. A file without rows needs the line with their names; whoever writes it may have failed"
+        )
+
+
+def _is_blank(path: Path) -> bool:
+    size = path.stat().st_size
+    return size == 0 or (size < _LINE_BYTES_MAX and not path.read_bytes().strip())
 
 
 class _Text:
@@ -79,6 +93,7 @@ class _Text:
         with pyarrow.csv.open_csv(self._source(path), self._options(), self._parsing(), self._types({})) as opened:
             if any(pa.types.is_time(field.type) for field in opened.schema):
                 raise TypesChange
+            yield self._checked(opened.schema.empty_table(), name)  # a header without rows says its columns, too
             while True:
                 try:
                     batch = opened.read_next_batch()
@@ -89,9 +104,14 @@ class _Text:
                 yield self._checked(pa.Table.from_batches([batch]), name)
 
     def _source(self, path: Path) -> Any:
-        if self._codec in _PLAIN:
+        is_long = path.stat().st_size >= _LINE_BYTES_MAX
+        if is_long and self._codec in _PLAIN:
             return str(path)
-        return pa.BufferReader(path.read_bytes().decode(self._codec).encode())
+        content = path.read_bytes()
+        if self._codec not in _PLAIN:
+            content = content.decode(self._codec).encode()
+        # Arrow takes a header that no line follows for no header, unless its line ends.
+        return pa.BufferReader(content if b"\n" in content or b"\r" in content else content + b"\n")
 
     def _options(self) -> Any:
         headers = self._read.headers

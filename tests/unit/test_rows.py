@@ -117,6 +117,25 @@ def test_files_are_read_together_as_their_headers_say(files):
     assert as_text.to_pandas_dataframe()["a"].tolist() == ["1", "x"]
 
 
+def test_a_file_without_rows_has_its_columns_and_one_without_a_header_is_told(files):
+    files.write("e/e.csv", "a,b\n")
+    files.write("open.csv", "a,b")
+    files.write("some.csv", "a,b\n1,x\n")
+    files.write("zero.csv", "")
+    files.write("blank.csv", "\n\n")
+    for name in ("e/e.csv", "open.csv"):
+        table = Tabular.from_delimited_files((files, name))
+        assert table.to_pandas_dataframe().columns.tolist() == ["a", "b"] and table.take(1).to_pandas_dataframe().empty
+        for order in ([name, "some.csv"], ["some.csv", name, "zero.csv", "blank.csv"]):
+            found = Tabular.from_delimited_files([(files, one) for one in order]).to_pandas_dataframe()
+            assert found.values.tolist() == [[1, "x"]] and str(found.dtypes["a"]) == "int64", order
+    for name in ("zero.csv", "blank.csv"):
+        with pytest.raises(DatasetValidationError, match=rf"{name} is empty: .*needs the line with their names"):
+            Tabular.from_delimited_files((files, name))
+    with pytest.raises(DatasetExecutionError, match="is empty, as are 1 more files"):
+        Tabular.from_delimited_files([(files, "zero.csv"), (files, "blank.csv")], validate=False).to_pandas_dataframe()
+
+
 def test_operations_are_done_in_their_order_and_name_columns_that_are_not_there(files):
     files.write("a.csv", "n,s\n" + "".join(f"{n},{'ab'[n % 2]}\n" for n in range(60)))
     files.write("b.csv", "n,s\n" + "".join(f"{n},c\n" for n in range(60, 100)))
