@@ -35,7 +35,8 @@ class TabularDataset(AbstractDataset, has_rows=True):
     def to_pandas_dataframe(self, on_error: str = "null", out_of_range_datetime: str = "null") -> Any:
         """All its rows in memory, as pandas has them.
 
-        on_error                null, or fail for a value that is not of the type that set_column_types says
+        on_error                null, or fail for a value that is not of the type that set_column_types says, a line
+                                with more or fewer values than there are columns, and a column of which files differ
         out_of_range_datetime   null, or error for a datetime that pandas cannot hold in nanoseconds
         Raises UserErrorException; DatasetExecutionError, which is one, for files that are not what they should be
         """
