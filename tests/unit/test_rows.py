@@ -237,8 +237,11 @@ def test_parquet_and_json_lines_are_read(files):
     parquet = Tabular.from_parquet_files((files, "x.parquet"), set_column_types={"n": DataType.to_string()})
     assert parquet.to_pandas_dataframe()["n"].tolist() == ["1", "2"]
     assert parquet.take(1).to_pandas_dataframe()["at"].isna().all()
-    with pytest.raises(DatasetExecutionError, match=r"Column 'at'.*1500.*out_of_range_datetime='null'"):
-        parquet.to_pandas_dataframe(out_of_range_datetime="error")
+    for refused in ("fail", "error"):
+        with pytest.raises(DatasetExecutionError, match=r"Column 'at'.*1500.*out_of_range_datetime='null'"):
+            parquet.to_pandas_dataframe(out_of_range_datetime=refused)
+    with pytest.raises(UserErrorException, match="out_of_range_datetime are 'null' or 'fail'"):
+        parquet.to_pandas_dataframe(out_of_range_datetime="raise")
 
     files.write("x.jsonl", '{"n": 1, "s": "é"}\n{"n": 2.5}\nnonsense\n'.encode("latin1"))
     lines = Tabular.from_json_lines_files((files, "x.jsonl"), invalid_lines="drop", encoding="latin1")
