@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -304,6 +305,15 @@ def test_a_dataset_read_directly_is_itself_in_the_script(author, files):
         )
     )
     assert log_of(run, "read").strip() == "['/a.csv', '/b.txt'] ['2020/a.csv', '2020/b.txt']"
+
+
+def test_files_that_are_downloaded_nowhere_in_particular_leave_the_current_folder_as_it_is(files, project):
+    dataset, before = Dataset.File.from_files((files, "set/2020")), sorted(project.rglob("*"))
+    for _ in range(2):
+        (path, _) = dataset.download()
+        assert Path(path).read_text() == "2020/a.csv" and project not in Path(path).parents
+        shutil.rmtree(Path(path).parent)
+    assert sorted(project.rglob("*")) == before, "nothing that a snapshot would take along"
 
 
 def test_a_dataset_that_matches_nothing_is_an_error_unless_it_shall_not_be_checked(files):
