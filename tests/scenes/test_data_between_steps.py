@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -305,6 +306,16 @@ def test_a_dataset_read_directly_is_itself_in_the_script(author, files):
         )
     )
     assert log_of(run, "read").strip() == "['/a.csv', '/b.txt'] ['2020/a.csv', '2020/b.txt']"
+
+
+def test_a_folder_that_is_uploaded_is_a_dataset_of_what_was_in_it(files):
+    upload = partial(Dataset.File.upload_directory, show_progress=False)
+    assert upload("2020", files).to_path() == ["/a.csv", "/b.txt"], "and not all that the datastore has"
+    assert upload("2020", (files, "up [1]"), pattern="*.csv").to_path() == ["/a.csv"]
+    assert upload("2021", DataPath(files, "/up2/")).to_path() == ["/c.csv"]
+    for folder, pattern, said in (("2020", "*.json", "has no file that fits '.*json'"), ("no", None, "is no folder")):
+        with pytest.raises(UserErrorException, match=rf"src_dir '{folder}' {said}"):
+            upload(folder, files, pattern=pattern)
 
 
 def test_files_that_are_downloaded_nowhere_in_particular_leave_the_current_folder_as_it_is(files, project):
