@@ -301,11 +301,21 @@ def test_a_dataset_read_directly_is_itself_in_the_script(author, files):
             from azureml.core import Run
             them = Run.get_context().input_datasets["them"]
             print(them.to_path(), [open(path).read() for path in them.download("got")])
+            for ports in (Run.get_context().input_datasets, Run.get_context().output_datasets):
+                assert ports.get("then") is None
+                try:
+                    ports["then"]
+                except KeyError as error:
+                    print(error)
             """,
             inputs=[dataset],
         )
     )
-    assert log_of(run, "read").strip() == "['/a.csv', '/b.txt'] ['2020/a.csv', '2020/b.txt']"
+    assert log_of(run, "read").splitlines() == [
+        "['/a.csv', '/b.txt'] ['2020/a.csv', '2020/b.txt']",
+        "Step 'read' has no input dataset 'then' (there: them)",
+        "Step 'read' has no output dataset 'then' (there: none)",
+    ]
 
 
 def test_a_folder_that_is_uploaded_is_a_dataset_of_what_was_in_it(files):
