@@ -88,7 +88,7 @@ def _warn(name: str, bad: list[tuple[int, str]]) -> None:
     text = bad[0][1]
     shown = f"{text[:_SHOWN]}..." if len(text) > _SHOWN else text
     warnings.warn(
-        f"{name}: {len(bad)} rows have more or fewer values than there are columns, the first is row {bad[0][0]}: "
+        f"{name}: rows with more or fewer values than there are columns: {len(bad)}. The first is row {bad[0][0]}, "
         f"{shown!r}. What they have not is missing, what they have beyond is left out; on_error='fail' refuses them",
         UserWarning,
         stacklevel=2,

@@ -65,7 +65,7 @@ def tables_in(
             raise DatasetExecutionError(f"{name} cannot be read: {_why(error, table)}", error) from error
     if empty and not has_some:
         raise DatasetExecutionError(
-            f"{empty[0]} is empty{f', as are {len(empty) - 1} more files' if empty[1:] else ''}: nothing says which "
+            f"{empty[0]} is empty{f', like {len(empty) - 1} more' if empty[1:] else ''}: nothing says which "
             "columns there are. A file without rows needs the line with their names; whoever writes it may have failed"
         )
 
