@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import warnings
+from array import array
 from collections.abc import Callable
 from typing import Any
 
@@ -75,13 +76,14 @@ def _in_order(good: Any, filled: Any, places: list[int]) -> Any:
     both = pa.concat_tables(
         [good.rename_columns(numbered), filled.rename_columns(numbered)], promote_options="permissive"
     )
-    order, next_good = list[int](), 0
+    order, next_good = array("q"), 0  # eight bytes a row: there may be very many
     for at, place in enumerate(places):
-        order += range(next_good, place - at)
+        order.extend(range(next_good, place - at))
         next_good = place - at
         order.append(good.num_rows + at)
-    order += range(next_good, good.num_rows)
-    return both.take(pa.array(order, pa.int64())).rename_columns(columns)
+    order.extend(range(next_good, good.num_rows))
+    taken = pa.Array.from_buffers(pa.int64(), len(order), [None, pa.py_buffer(order)])
+    return both.take(taken).rename_columns(columns)
 
 
 def _warn(name: str, bad: list[tuple[int, str]]) -> None:
