@@ -6,8 +6,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from canalis.contract.errors import AuthorError, NotFound, ParameterError
-from canalis.exceptions import ErrorResponseException, UserErrorException, WebserviceException
+from canalis.contract.errors import AuthorError, GraphError, NotFound, ParameterError
+from canalis.exceptions import (
+    ErrorResponseException,
+    ParameterRefused,
+    PipelineRefused,
+    UserErrorException,
+    WebserviceException,
+)
 
 _Answer = TypeVar("_Answer")
 
@@ -29,15 +35,27 @@ def asked(question: Callable[[], _Answer]) -> _Answer:
         return question()
 
 
+def accepted(submission: Callable[[], _Answer]) -> _Answer:
+    """What comes of a submission; a fault of it or of its values is a UserErrorException, and a ValueError too."""
+    try:
+        return submission()
+    except UserErrorException:
+        raise
+    except ParameterError as error:
+        raise ParameterRefused(error) from error
+    except GraphError as error:
+        raise PipelineRefused(error) from error
+
+
 def answered(question: Callable[[], _Answer]) -> _Answer:
     """The same for published pipelines, endpoints and schedules, of which v1 raised ErrorResponseException.
 
-    A parameter's fault stays what it is, a ValueError too: v1 found it before it asked.
+    A parameter's fault is a UserErrorException, and a ValueError too: v1 found it before it asked.
     """
     try:
         return question()
-    except ParameterError:
-        raise
+    except ParameterError as error:
+        raise ParameterRefused(error) from error
     except AuthorError as error:
         raise ErrorResponseException.of(error) from error
 

@@ -285,6 +285,10 @@ def _output(port: OutputPort) -> Output:
             parts["mode"] = what.mode
         if what.overwrite:
             parts["overwrite"] = True
+        if what.source:
+            parts["path_on_compute"] = what.source
+        if what._source_globs:
+            parts["source_globs"] = what._source_globs
         if what._registered_as is not None:
             parts["registered_as"] = what._registered_as
         return Output(**parts)

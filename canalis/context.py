@@ -17,6 +17,7 @@ from canalis.host import of_context
 from canalis.logged import _OfflineRun
 from canalis.model import Model
 from canalis.model_files import files_of_script, sent
+from canalis.named import NotThere
 from canalis.pipeline_run import PipelineRun, StepRun
 from canalis.recording import Recorder, Remote, Spool
 from canalis.run import Run
@@ -35,6 +36,18 @@ def current(allow_offline: bool = True) -> Any:
             "This script is no step of a run: start it in a pipeline, or allow an offline run with allow_offline=True"
         )
     return _offline()
+
+
+class _Ports(dict[str, Any]):
+    """The inputs or outputs of a step by name, which says what is there when another is asked for."""
+
+    def __init__(self, kind: str, step: str) -> None:
+        super().__init__()
+        self._said = kind, step
+
+    def __missing__(self, name: str) -> Any:
+        kind, step = self._said
+        raise NotThere(f"Step '{step}' has no {kind} '{name}' (there: {', '.join(self) or 'none'})")
 
 
 class SubmittedRun(StepRun):
@@ -67,7 +80,7 @@ class SubmittedRun(StepRun):
     @cached_property
     def input_datasets(self) -> dict[str, Any]:
         """Its dataset inputs by name: a local path, or the dataset itself for one that is read directly."""
-        found = {}
+        found = _Ports("input dataset", self.name)
         for name, port in self._facts["inputs"].items():
             if port["style"] == "dataset":
                 found[name] = self._dataset(port) if port["mode"] == "direct" else port["path"]
@@ -76,8 +89,11 @@ class SubmittedRun(StepRun):
     @cached_property
     def output_datasets(self) -> dict[str, str]:
         """Local paths of its dataset outputs, by name."""
-        outputs = self._facts["outputs"].items()
-        return {name: port["path"] for name, port in outputs if port["style"] == "dataset"}
+        found = _Ports("output dataset", self.name)
+        found.update(
+            (name, port["path"]) for name, port in self._facts["outputs"].items() if port["style"] == "dataset"
+        )
+        return found
 
     def cancel(self) -> None:
         """A step cannot cancel itself; it can cancel its pipeline, or exit."""

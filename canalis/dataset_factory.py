@@ -5,10 +5,12 @@ Source   reference section 5
 
 from __future__ import annotations
 
+import uuid
 from pathlib import Path
 from typing import Any
 
 from canalis.absent import V1
+from canalis.contract.patterns import escaped
 from canalis.contract.tables import QUERY_CHARS_MAX, JsonLines, Parquet, Sql, Table
 from canalis.data import DataPath
 from canalis.dataset_places import places_of, target_of
@@ -48,15 +50,24 @@ class FileDatasetFactory(V1):
     def upload_directory(
         src_dir: str, target: Any, pattern: str | None = None, overwrite: bool = False, show_progress: bool = True
     ) -> FileDataset:
-        """Copy a folder to (datastore, path), and a dataset of it."""
+        """Copy a folder to a place, and the dataset of what is there.
+
+        target    (datastore, path) or a DataPath; for a datastore alone, a new folder below it
+        pattern   which files, as Path.rglob takes it; all when None
+        Raises    UserErrorException when there is nothing to copy
+        """
         store: Any
         store, path = target_of(target)
+        path = path.strip("/") or str(uuid.uuid4())
         root = Path(src_dir)
         files = sorted(found for found in root.rglob(pattern or "*") if found.is_file())
+        if not files:
+            what = f"has no file{f' that fits {pattern!r}' if pattern else ''}" if root.is_dir() else "is no folder"
+            raise UserErrorException(f"src_dir '{src_dir}' {what}, so there is nothing to upload")
         store.upload_files(
             files, relative_root=root, target_path=path, overwrite=overwrite, show_progress=show_progress
         )
-        return FileDataset(places_of((store, path)))
+        return FileDataset(places_of((store, escaped(path))))
 
 
 class TabularDatasetFactory(V1):

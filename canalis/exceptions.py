@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Self
 
-from canalis.contract.errors import CanalisError, Forbidden, NotAllowed, NotFound
+from canalis.contract.errors import CanalisError, Forbidden, GraphError, NotAllowed, NotFound, ParameterError
 
 
 class AzureMLException(Exception):
@@ -43,6 +43,22 @@ class NotPermitted(UserErrorException, Forbidden):
 
     def __init__(self, message: str = "", inner_exception: BaseException | None = None) -> None:
         super().__init__(message, inner_exception, Forbidden.code)
+
+
+class PipelineRefused(UserErrorException, GraphError):
+    """A pipeline cannot run, or not with the values that a submission gives. Lists every fault."""
+
+    def __init__(self, error: CanalisError) -> None:
+        super().__init__(error.message, error, GraphError.code)
+        self.details = error.details
+
+
+class ParameterRefused(UserErrorException, ParameterError):
+    """A value that a submission gives cannot be that of its parameter."""
+
+    def __init__(self, error: CanalisError) -> None:
+        super().__init__(error.message, error, ParameterError.code)
+        self.details = error.details
 
 
 class WorkspaceException(AzureMLException):

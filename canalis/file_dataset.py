@@ -48,9 +48,10 @@ class FileDataset(AbstractDataset, has_rows=False):
     ) -> list[str]:
         """Copy all its files below `target_path`; the paths they have there.
 
+        target_path   a new temporary folder when None; whoever asks for it removes it
         Raises UserErrorException for a file that is there already, unless `overwrite`.
         """
-        target = Path(target_path) if target_path is not None else Path(".canalis-data") / self.id
+        target = Path(target_path if target_path is not None else tempfile.mkdtemp(prefix="canalis-download-"))
         found = [(store, path, target / below) for store, path, below in self._files()]
         there = [local for _, _, local in found if local.exists()]
         if there and not overwrite:

@@ -9,7 +9,7 @@ Item = TypeVar("Item")
 
 
 class NotThere(KeyError):
-    """A workspace has nothing of that name. A KeyError, as v1's was, whose text is a sentence."""
+    """A workspace, or a step, has nothing of that name. A KeyError, as v1's was, whose text is a sentence."""
 
     def __str__(self) -> str:
         return str(self.args[0])

@@ -25,6 +25,8 @@ class OutputFileDatasetConfig(StepDataset):
     destination   (datastore, path below it); the path may hold {run-id} and {output-name}, and be or hold a
                   PipelineParameter. One whose default is a DataPath names both. None is
                   (the default datastore, "dataset/{run-id}/{output-name}")
+    source        the folder below the script's working folder that it is written to, and copied from when the step
+                  has succeeded; None leaves the choice to the step, which hands its path over
     Its methods give copies that all stand for the same output.
     """
 
@@ -53,17 +55,26 @@ class OutputFileDatasetConfig(StepDataset):
         self.source = source
         self.mode = "mount"
         self.overwrite = False
+        self._source_globs: tuple[str, ...] = ()
         self._partition_format = partition_format or ""
         self._registered_as: Registration | None = None
         self._shared = _SharedOutput()
 
     def as_mount(self, disable_metadata_cache: bool = False) -> Self:
         """The same, written in place."""
-        return self._as("mount", False)
+        return self._as("mount", False, ())
 
-    def as_upload(self, overwrite: bool = False, source_globs: Any = None) -> Self:
-        """The same, copied to its destination when the step has succeeded."""
-        return self._as("upload", overwrite)
+    def as_upload(self, overwrite: bool = False, source_globs: str | list[str] | None = None) -> Self:
+        """The same, copied to its destination when the step has succeeded.
+
+        source_globs   patterns such as "**/*.csv", below the folder that the step writes; what fits none is not copied
+        """
+        globs = (source_globs,) if isinstance(source_globs, str) else tuple(source_globs or ())
+        if not all(isinstance(glob, str) and glob for glob in globs):
+            raise UserErrorException(
+                f"source_globs={source_globs!r} of output '{self.name}' are no patterns: use ['**/*.csv']"
+            )
+        return self._as("upload", overwrite, globs)
 
     def as_input(self, name: str | None = None) -> DatasetConsumptionConfig:
         """To be read by another step: in place, or as the dataset itself when it is read as rows."""
@@ -123,10 +134,11 @@ class OutputFileDatasetConfig(StepDataset):
         """What stands for its path anywhere in an argument."""
         return f"DatasetOutputConfig:{self.name}"
 
-    def _as(self, mode: str, overwrite: bool) -> Self:
+    def _as(self, mode: str, overwrite: bool, globs: tuple[str, ...]) -> Self:
         changed = copy.copy(self)  # shares _shared: one producer, however many copies
         changed.mode = mode
         changed.overwrite = overwrite
+        changed._source_globs = globs
         return changed
 
     def _is_same(self, other: object) -> bool:

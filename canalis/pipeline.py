@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from canalis.absent import V1
+from canalis.answers import accepted
 from canalis.building import Draft, Drawn, Sketch, compute_names, raise_faults
 from canalis.contract.faults import Fault, faults
 from canalis.contract.graph import Graph
@@ -126,21 +127,23 @@ class Pipeline(V1):
 
         pipeline_parameters   values that take the place of the parameters' defaults
         kwargs                tags; idempotency_key, which is not in v1: a call that comes again under it is one run
-        Raises   ValueError for a fault of the graph, ParameterError (a ValueError too) for a wrong parameter
+        Raises   UserErrorException for a fault of the graph or a wrong parameter, which is a ValueError too
         """
         old_name = kwargs.pop("pipeline_params", None)
         tags, key = kwargs.pop("tags", None), kwargs.pop("idempotency_key", None)
         if kwargs:
             raise ValueError(f"submit() of a pipeline has no parameter {', '.join(kwargs)}")
-        run: PipelineRun = submit_draft(
-            self._draft,
-            experiment_name,
-            parameters=pipeline_parameters if pipeline_parameters is not None else old_name,
-            continue_on_step_failure=continue_on_step_failure,
-            regenerate_outputs=regenerate_outputs,
-            parent=parent_run_id,
-            tags=tags,
-            idempotency_key=key,
+        run: PipelineRun = accepted(
+            lambda: submit_draft(
+                self._draft,
+                experiment_name,
+                parameters=pipeline_parameters if pipeline_parameters is not None else old_name,
+                continue_on_step_failure=continue_on_step_failure,
+                regenerate_outputs=regenerate_outputs,
+                parent=parent_run_id,
+                tags=tags,
+                idempotency_key=key,
+            )
         )
         return run
 
@@ -156,7 +159,7 @@ class Pipeline(V1):
         would run, `changes` names exactly the ingredients that did, with both values.
         Raises   as submit() does
         """
-        return plan_draft(self._draft, experiment_name, pipeline_parameters, regenerate_outputs)
+        return accepted(lambda: plan_draft(self._draft, experiment_name, pipeline_parameters, regenerate_outputs))
 
     def _submit_in(self, workspace: Within, experiment_name: str, **options: Any) -> PipelineRun:
         return self.submit(experiment_name, **options)

@@ -1,11 +1,12 @@
 """What the steps of a YAML file read and write: data references, parameters, and each other's outputs.
 
-Source   reference section 16; `style`, `files`, `path_on_datastore` of an output and `pipeline_output_name` are ours
+Source   reference section 16; `style`, `files`, and `path_on_datastore`, `source_globs`, `pipeline_output_name`
+         of an output are ours
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, get_args
 
@@ -175,6 +176,7 @@ def _output(name: str, section: Section, shared: Shared) -> Made:
             section.fault("path_on_compute", "what is uploaded needs `path_on_compute`: where the script writes it")
     parts["path_on_compute"] = view.path_on_compute
     parts["overwrite"] = view.overwrite
+    parts["source_globs"] = tuple(_texts(section, "source_globs", shared))
     parts["pipeline_output"] = section.text("pipeline_output_name")
     section.end()
     output = Output(name=name, **{key: value for key, value in parts.items() if value})
@@ -271,6 +273,14 @@ def _view(section: Section, modes: Collection[str]) -> View:
     if mode is not None and other is not None and mode != other:
         section.fault("type", f"'{other}' is not what bind_mode says, '{mode}'; they mean the same")
     return View(mode or other, section.text("path_on_compute") or None, section.flag("overwrite", False))
+
+
+def _texts(section: Section, key: str, shared: Shared) -> Iterator[str]:
+    for item in section.listed(key):
+        if isinstance(item.value, str) and item.value:
+            yield item.value
+        else:
+            shared.faults.add(item, f"this must be a text, not {item.shown}")
 
 
 def _is_name(name: str, section: Section, shared: Shared) -> bool:

@@ -202,6 +202,7 @@ class _Saved:
             "style": port.style if port.style != "reference" else None,
             "path_on_compute": port.path_on_compute,
             "overwrite": port.overwrite or None,
+            "source_globs": list(port.source_globs) or None,
             "pipeline_output_name": port.pipeline_output,
         }
         return {key: value for key, value in said.items() if value is not None}

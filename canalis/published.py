@@ -123,7 +123,7 @@ class PublishedPipeline(V1):
     ) -> PipelineRun:
         """Start a run of it.
 
-        Raises   ErrorResponseException when it is disabled, ParameterError (a ValueError too) for a wrong parameter
+        Raises   ErrorResponseException when it is disabled, UserErrorException (a ValueError too) for a wrong parameter
         """
         options: dict[str, Any] = {
             "continue_on_step_failure": continue_on_step_failure,

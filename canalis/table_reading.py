@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import codecs
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,13 @@ import pyarrow.parquet
 from canalis.contract.tables import Delimited, JsonLines, Table
 from canalis.exceptions import DatasetExecutionError
 from canalis.table_partitions import keys_of, values_in
-from canalis.table_types import converted, usual
+from canalis.table_ragged import mended
+from canalis.table_types import as_text, converted, usual
 
 PATH = "Path"  # the column that include_path makes
 _BLOCK_BYTES = 2**21  # of text that is read at once; a row must fit in one
+_RAGGED = "Expected"  # Arrow's word for a line with more or fewer values than there are columns
+_LINE_BYTES_MAX = 2**16  # of a file that may be nothing but its header
 _CODECS = {"utf8bom": "utf-8-sig", "iso88591": "latin-1", "windows1252": "cp1252"}
 _PLAIN = ("utf-8", "utf-8-sig", "ascii")  # what Arrow reads by itself
 
@@ -27,20 +31,27 @@ File = tuple[str, Path]  # its path in its datastore, and where it is on this ma
 
 
 class TypesChange(Exception):
-    """A later part of a file does not fit the types that its beginning has."""
+    """A part of a file does not fit the types that its beginning has, or cannot be read by itself."""
 
 
-def tables_in(files: Iterable[File], table: Table, strict: bool, in_parts: bool) -> Iterator[Any]:
+def tables_in(
+    files: Iterable[File], table: Table, strict: bool, in_parts: bool, texts: Collection[str] = ()
+) -> Iterator[Any]:
     """The rows of files as they are read, before any operation; a table for each file or part of one.
 
-    strict     whether a value that does not fit the type that was said is an error, and not missing
+    strict     whether a value that does not fit the type that was said, or a line with more or fewer values than
+               there are columns, is an error, and not missing
+    texts      columns that shall be text, as it is written
     in_parts   whether a file is read little by little, for those who want its beginning only. Raises TypesChange
     Raises     DatasetExecutionError for what cannot be read, naming the file
     """
-    reader = _Text(table.read, tuple(table.types)) if isinstance(table.read, Delimited) else None
+    reader = _Text(table.read, (*table.types, *texts), strict) if isinstance(table.read, Delimited) else None
+    empty, has_some = list[str](), False
     for name, path in files:
-        if path.stat().st_size == 0:
+        if _is_blank(path):
+            empty.append(name)
             continue
+        has_some = True
         try:
             if reader is not None:
                 found = reader.parts(name, path) if in_parts else iter([reader.whole(name, path)])
@@ -49,36 +60,63 @@ def tables_in(files: Iterable[File], table: Table, strict: bool, in_parts: bool)
             else:
                 found = _parquet(path, in_parts)
             for part in found:
-                yield finished(part, name, table, strict)
+                yield finished(part, name, table, strict, texts)
         except (pa.lib.ArrowInvalid, UnicodeError, pa.lib.ArrowNotImplementedError, OSError) as error:
             raise DatasetExecutionError(f"{name} cannot be read: {_why(error, table)}", error) from error
+    if empty and not has_some:
+        raise DatasetExecutionError(
+            f"{empty[0]} is empty{f', like {len(empty) - 1} more' if empty[1:] else ''}: nothing says which "
+            "columns there are. A file without rows needs the line with their names; whoever writes it may have failed"
+        )
+
+
+def _is_blank(path: Path) -> bool:
+    size = path.stat().st_size
+    return size == 0 or (size < _LINE_BYTES_MAX and not path.read_bytes().strip())
 
 
 class _Text:
     """Reads delimited files; what the first one says of its columns may hold for the others."""
 
-    def __init__(self, read: Delimited, said: tuple[str, ...]) -> None:
+    def __init__(self, read: Delimited, said: tuple[str, ...], strict: bool) -> None:
         self._read = read
+        self._strict = strict
         self._said = said
         self._first: tuple[str, list[str]] | None = None
         self._codec = _codec(read.encoding)
 
     def whole(self, name: str, path: Path) -> Any:
         """The rows of a file."""
-        options, parsing = self._options(), self._parsing()
-        found = pyarrow.csv.read_csv(self._source(path), options, parsing, self._types({}))
+        found = self._once(name, path, {})
         # Arrow takes 12:30 for a time of day, which v1 did not know: what was written stands.
         times = [field.name for field in found.schema if pa.types.is_time(field.type)]
         if times:
-            again = self._types(dict.fromkeys(times, pa.string()))
-            found = pyarrow.csv.read_csv(self._source(path), options, parsing, again)
+            found = self._once(name, path, dict.fromkeys(times, pa.string()))
         return self._checked(found, name)
+
+    def _once(self, name: str, path: Path, types: dict[str, Any]) -> Any:
+        try:
+            return pyarrow.csv.read_csv(self._source(path), self._options(), self._parsing(), self._types(types))
+        except pa.lib.ArrowInvalid as error:
+            if self._strict or _RAGGED not in str(error):
+                raise
+            found = mended(
+                partial(self._source, path), self._read, name, self._options(), lambda more: self._types(types | more)
+            )
+            if found is None:
+                raise
+            return found
 
     def parts(self, name: str, path: Path) -> Iterator[Any]:
         """The same, part by part."""
-        with pyarrow.csv.open_csv(self._source(path), self._options(), self._parsing(), self._types({})) as opened:
+        try:
+            opening = pyarrow.csv.open_csv(self._source(path), self._options(), self._parsing(), self._types({}))
+        except pa.lib.ArrowInvalid as error:
+            raise TypesChange from error  # or what is read as a whole says what is wrong
+        with opening as opened:
             if any(pa.types.is_time(field.type) for field in opened.schema):
                 raise TypesChange
+            yield self._checked(opened.schema.empty_table(), name)  # a header without rows says its columns, too
             while True:
                 try:
                     batch = opened.read_next_batch()
@@ -89,9 +127,14 @@ class _Text:
                 yield self._checked(pa.Table.from_batches([batch]), name)
 
     def _source(self, path: Path) -> Any:
-        if self._codec in _PLAIN:
+        is_long = path.stat().st_size >= _LINE_BYTES_MAX
+        if is_long and self._codec in _PLAIN:
             return str(path)
-        return pa.BufferReader(path.read_bytes().decode(self._codec).encode())
+        content = path.read_bytes()
+        if self._codec not in _PLAIN:
+            content = content.decode(self._codec).encode()
+        # Arrow takes a header that no line follows for no header, unless its line ends.
+        return pa.BufferReader(content if b"\n" in content or b"\r" in content else content + b"\n")
 
     def _options(self) -> Any:
         headers = self._read.headers
@@ -163,11 +206,12 @@ def _is_object(line: str) -> bool:
         return False
 
 
-def finished(part: Any, name: str, table: Table, strict: bool) -> Any:
+def finished(part: Any, name: str, table: Table, strict: bool, texts: Collection[str] = ()) -> Any:
     """A part with its columns in the types they shall have, and with what the file's path says before them."""
     for at, column in enumerate(part.column_names):
         said, found = table.types.get(column), part.column(at)
-        made = converted(found, said, column, strict) if said else usual(found)
+        inferred = as_text if column in texts else usual
+        made = converted(found, said, column, strict) if said else inferred(found)
         if made is not found:
             part = part.set_column(at, column, made)
     unknown = [column for column in table.types if column not in part.column_names]
@@ -226,6 +270,6 @@ def _why(error: Exception, table: Table) -> str:
     if isinstance(error, UnicodeError):
         said = getattr(table.read, "encoding", "utf8")
         return f"{reason}. Its encoding is not {said}: pass another as encoding=, such as 'windows1252' or 'utf16'"
-    if isinstance(table.read, Delimited) and "Expected" in reason:
+    if isinstance(table.read, Delimited) and _RAGGED in reason:
         return f"{reason}. If values have line breaks in quotes, pass support_multi_line=True; else mend separator="
     return reason

@@ -27,6 +27,7 @@ from canalis.contract.tables import (
 )
 from canalis.exceptions import DatasetExecutionError
 from canalis.table_reading import File, TypesChange, no_column, tables_in
+from canalis.table_types import at_odds
 
 _DRAWN_ROWS = 2**16  # rows that are drawn at once: what is drawn depends on their number alone, not on how they come
 _SEEDS = 2**63
@@ -51,16 +52,25 @@ def rows_in(table: Table, parts: Iterator[Any]) -> Any:
 def rows_of(table: Table, files: Callable[[], Iterable[File]], strict: bool = False) -> Any:
     """The rows of a tabular dataset as one Arrow table.
 
-    files    gives the files, in order; it may be asked twice
-    strict   whether a value that does not fit the type that was said is an error, and not missing
+    files    gives the files, in order; it may be asked several times
+    strict   whether what does not fit is an error: a value not the type that was said, a line not its header, a
+             column not the type that it has in another file
     Raises   DatasetExecutionError
     """
     # Who wants the first rows shall not wait for the rest.
     in_parts = any(isinstance(one, Take) for one in table.operations)
-    try:
-        return _together(_operated(tables_in(files(), table, strict, in_parts), table.operations))
-    except TypesChange:
-        return _together(_operated(tables_in(files(), table, strict, in_parts=False), table.operations))
+    texts = set[str]()
+    while True:
+        try:
+            found = list(_operated(tables_in(files(), table, strict, in_parts, texts), table.operations))
+        except TypesChange:
+            in_parts = False
+            continue
+        # What is a number here and a word there is read once more, as text: what was written stands.
+        differing = set() if strict else {*at_odds(found)} - texts
+        if not differing:
+            return _together(found)
+        texts |= differing
 
 
 def _operated(tables: Iterator[Any], operations: Iterable[Operation]) -> Iterator[Any]:
@@ -76,8 +86,7 @@ def _operated(tables: Iterator[Any], operations: Iterable[Operation]) -> Iterato
     return tables
 
 
-def _together(tables: Iterator[Any]) -> Any:
-    found = list(tables)
+def _together(found: list[Any]) -> Any:
     if len(found) == 1:
         return found[0]
     try:

@@ -11,7 +11,7 @@ from canalis.contract.tables import ColumnType
 from canalis.exceptions import DatasetExecutionError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 _ARROW = {
     "string": pa.string(),
@@ -65,6 +65,30 @@ def usual(column: Any) -> Any:
     if pa.types.is_timestamp(column.type) and column.type.tz is not None:
         return column.cast(pa.timestamp(column.type.unit))
     return column
+
+
+def as_text(column: Any) -> Any:
+    """A column as text; itself when it holds what is no single value, as lists are."""
+    try:
+        return column.cast(pa.string())
+    except pa.lib.ArrowNotImplementedError:
+        return column
+
+
+def at_odds(tables: Sequence[Any]) -> list[str]:
+    """Columns whose types in these tables have none in common that holds the values of all."""
+    types = dict[str, dict[Any, None]]()
+    for field in (field for schema in {table.schema for table in tables} for field in schema):
+        types.setdefault(field.name, {})[field.type] = None
+    return [name for name, several in types.items() if len(several) > 1 and not _have_one(several)]
+
+
+def _have_one(types: Iterable[Any]) -> bool:
+    try:
+        pa.unify_schemas([pa.schema([("one", one)]) for one in types], promote_options="permissive")
+    except (pa.lib.ArrowTypeError, pa.lib.ArrowInvalid):
+        return False
+    return True
 
 
 def within_pandas(table: Any, may_be_outside: bool) -> Any:

@@ -35,12 +35,13 @@ class TabularDataset(AbstractDataset, has_rows=True):
     def to_pandas_dataframe(self, on_error: str = "null", out_of_range_datetime: str = "null") -> Any:
         """All its rows in memory, as pandas has them.
 
-        on_error                null, or fail for a value that is not of the type that set_column_types says
-        out_of_range_datetime   null, or error for a datetime that pandas cannot hold in nanoseconds
+        on_error                null, or fail for a value that is not of the type that set_column_types says, a line
+                                with more or fewer values than there are columns, and a column of which files differ
+        out_of_range_datetime   null, or fail (or error) for a datetime that pandas cannot hold in nanoseconds
         Raises UserErrorException; DatasetExecutionError, which is one, for files that are not what they should be
         """
-        if on_error not in ("null", "fail") or out_of_range_datetime not in ("null", "error"):
-            raise UserErrorException("on_error is 'null' or 'fail', and out_of_range_datetime 'null' or 'error'")
+        if on_error not in ("null", "fail") or out_of_range_datetime not in ("null", "fail", "error"):
+            raise UserErrorException("on_error and out_of_range_datetime are 'null' or 'fail'")
         _need("pandas", "to_pandas_dataframe()")
         rows = [self._arrow(strict=on_error == "fail")]
         from canalis.table_types import within_pandas

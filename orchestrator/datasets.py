@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
 from canalis.contract.dataset_versions import VERSION_DIGITS, make_version, version_key
@@ -20,7 +20,7 @@ from canalis.contract.datasets import (
 )
 from canalis.contract.datastores import DATASTORES
 from canalis.contract.errors import BadRequest, Conflict, NotFound, ParameterError
-from canalis.contract.graph import DatasetValue, Parameter, ParameterValue
+from canalis.contract.graph import DataPathValue, DatasetValue, Parameter, ParameterValue
 from canalis.contract.parameters import Values, assign, is_outside
 from canalis.contract.ports import Document, DocumentStore, Ports
 
@@ -80,7 +80,7 @@ def newest_of_each(documents: DocumentStore) -> list[RegisteredDataset]:
 def assigned(documents: DocumentStore, parameters: Iterable[Parameter], given: Values) -> dict[str, ParameterValue]:
     """The value of each parameter in a run that is submitted now: a dataset's name becomes the files that it has now.
 
-    Raises ParameterError as `assign` does, for every dataset that is not there as well.
+    Raises ParameterError as `assign` does, for every dataset and every datastore that is not there as well.
     """
     known, found, wrong = tuple(parameters), dict[str, ParameterValue](), list[str]()
     for parameter in known:
@@ -91,6 +91,7 @@ def assigned(documents: DocumentStore, parameters: Iterable[Parameter], given: V
             found[parameter.name] = _looked_up(documents, value)
         except NotFound as error:
             wrong.append(f"Parameter '{parameter.name}': {error.message}")
+    wrong += _datastores_missing(documents, {one.name: given[one.name] for one in known if one.name in given})
     try:
         values = assign(known, given)
     except ParameterError as error:
@@ -98,6 +99,19 @@ def assigned(documents: DocumentStore, parameters: Iterable[Parameter], given: V
     if wrong:
         raise ParameterError("; ".join(wrong), names=sorted(given))
     return values | found
+
+
+def _datastores_missing(documents: DocumentStore, given: Values) -> Iterator[str]:
+    there = dict[str, bool]()
+    for name, value in given.items():
+        # Where a registered dataset lies was looked at when it was registered.
+        places = value.places if isinstance(value, DatasetValue) and value.registered is None else (value,)
+        for store in dict.fromkeys(place.datastore for place in places if isinstance(place, DataPathValue)):
+            if store not in there:
+                there[store] = documents.get(_DATASTORES, store) is not None
+            if not there[store]:
+                known = ", ".join(sorted(found.name for found in documents.list(_DATASTORES))) or "none"
+                yield f"Parameter '{name}' names datastore '{store[:80]}', which is not there (there: {known})"
 
 
 def _looked_up(documents: DocumentStore, value: str | DatasetValue) -> DatasetValue:

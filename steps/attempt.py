@@ -163,6 +163,7 @@ class Attempt:
                 # What a script that failed has left may be what fills the disk.
                 kept = patiently(keep) if ended.outcome is Outcome.SUCCEEDED else keep()
                 _say_left_out(self._log, kept.left_out)
+                _say_empty(self._log, self._work, kept.left)
                 ended = replace(ended, left=kept.left)
         except (CanalisError, OSError) as error:
             ended = self.as_ended(error)
@@ -325,6 +326,17 @@ def _say_left_out(log: Path, names: list[str]) -> None:
         with contextlib.suppress(OSError), log.open("ab") as file:
             named = ", ".join(names[:_NAMED_MAX]) + more
             file.write(f"canalis: not kept, since these are no files: {named}\n".encode(errors="replace"))
+
+
+def _say_empty(log: Path, work: Work, left: dict[str, str]) -> None:
+    """A dataset without files is seldom what its author wanted."""
+    for port in work.node.outputs:
+        if port.registered_as is not None and left.get(port.name) == NOTHING:
+            where = f"in {port.path_on_compute}" if port.path_on_compute else "there"
+            fitting = f" that fits {' or '.join(port.source_globs)}" if port.source_globs else ""
+            with contextlib.suppress(OSError), log.open("ab") as file:
+                text = f"canalis: output '{port.name}' is empty: the script has left no file {where}{fitting}. "
+                file.write(f"{text}Dataset '{port.registered_as.name}' is registered without files\n".encode())
 
 
 def _say(log: Path, ended: Ended) -> None:

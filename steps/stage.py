@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 from collections import deque
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from canalis.contract.graph import Input, Output
 from canalis.contract.layout import KEPT_FOLDERS, content_key, snapshot_key
 from canalis.contract.parameters import places_id
 from canalis.contract.patterns import below_common, is_pattern, leaves, listing_prefix, matches, unescaped
-from canalis.contract.places import Place, imprint_of
+from canalis.contract.places import Place, imprint_of, is_copied
 from canalis.contract.ports import AttemptKey, BlobStore, Ports
 from canalis.contract.run import StepRunId
 from steps import links
@@ -101,7 +102,7 @@ def keep_uploads(ports: Ports, work: Work, folder: Path) -> list[str]:
         path = _upload_path(ports, work, port, folder)
         if path is not None:
             place = work.outputs[port.name]
-            left_out = put_tree(ports.stores.open(place.datastore), folder / path, place.path)
+            left_out = put_tree(ports.stores.open(place.datastore), folder / path, place.path, port.source_globs)
             skipped += [f"{port.name}/{below}" for below in left_out]
     return skipped
 
@@ -185,9 +186,10 @@ def local_path(store: BlobStore, key: str) -> Path | None:
     return folder / key if folder is not None else None
 
 
-def put_tree(store: BlobStore, path: Path, key: str) -> list[str]:
+def put_tree(store: BlobStore, path: Path, key: str, globs: Collection[str] = ()) -> list[str]:
     """Store a file under `key`, or the files of a folder under keys below it. Nothing there: nothing stored.
 
+    globs     patterns below the folder, of which files must fit one; none takes all
     Returns   paths below the folder of what is no file and was left out: pipes, sockets, links to folders or to nothing
     """
     if path.is_file():
@@ -199,6 +201,8 @@ def put_tree(store: BlobStore, path: Path, key: str) -> list[str]:
         for name in (*names, *links_to_folders):
             found = Path(root) / name
             below = found.relative_to(path).as_posix()
+            if globs and not any(any(matches(glob, [below])) for glob in globs):
+                continue
             if found.is_file():
                 with found.open("rb") as file:
                     store.put(f"{key}/{below}", file)
@@ -319,7 +323,7 @@ def _bring(ports: Ports, places: tuple[Place, ...], target: Path, as_links: bool
 
 def _upload_path(ports: Ports, work: Work, port: Output, folder: Path) -> Path | None:
     """Where the script leaves an output that is copied afterwards; None for one written in its place."""
-    if port.mode == "upload" and port.path_on_compute:
+    if is_copied(port) and port.path_on_compute:
         return Path(port.path_on_compute)  # below the working folder, as the author wrote it
     if port.mode == "upload" or ports.stores.open(work.outputs[port.name].datastore).folder() is None:
         return _data_folder(folder) / "outputs" / port.name
@@ -337,4 +341,4 @@ def _stage_output(ports: Ports, work: Work, port: Output, folder: Path) -> str:
     # output is always a folder, and public scripts write into it without making it.
     made = folder / path
     make_folder(made if port.style == "dataset" else made.parent)
-    return str(path)
+    return str(made if port.style == "dataset" else path)

@@ -26,6 +26,7 @@ from canalis.contract.graph import (
 )
 from canalis.contract.parameters import fits, is_outside, place_fault, said
 from canalis.contract.patterns import leaves
+from canalis.contract.places import is_copied
 
 NODES_MAX = 50_000  # a run's packed state is 6 bytes a step, and a table row holds 1 MiB
 PREDECESSORS_MAX = 65_535  # the waiting count of a step is packed in two bytes
@@ -155,11 +156,12 @@ def _compute_paths(node: Node) -> Iterator[Fault]:
     for port in ports:
         path = port.path_on_compute or ""
         # An input may be shown at any path; what is uploaded lies below the working folder (reference section 4).
-        is_upload = isinstance(port, Output) and port.mode == "upload"
+        is_upload = isinstance(port, Output) and is_copied(port)
         if leaves(path if is_upload else path.lstrip("/")):
+            called = "source" if is_upload and port.style == "dataset" else "path_on_compute"
             yield Fault(
                 "path_outside",
-                f"'{port.name}' of step '{node.name}' has the path_on_compute '{path}': it must be "
+                f"'{port.name}' of step '{node.name}' has the {called} '{path}': it must be "
                 + ("below the script's working folder" if is_upload else "without '..'"),
                 node.name,
             )

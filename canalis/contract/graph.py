@@ -148,6 +148,7 @@ class Output(Part):
     path        below the datastore; None, and one that is empty in a run, takes the style's default. May hold
                 {run-id} and {output-name}
     parameter   the datapath parameter that names both; then neither stands here
+    source_globs   which files alone are copied there, below the folder that the script writes; all when empty
     """
 
     name: str
@@ -158,6 +159,7 @@ class Output(Part):
     style: Style = "reference"
     path_on_compute: str | None = None
     overwrite: StrictBool = False
+    source_globs: tuple[str, ...] = ()
     pipeline_output: str | None = None
     registered_as: Registration | None = None
 

@@ -27,6 +27,11 @@ class Place:
     path: str
 
 
+def is_copied(port: Output) -> bool:
+    """Whether what a script leaves there is copied to its place afterwards, wherever that is. Pure."""
+    return port.mode == "upload" or bool(port.style == "dataset" and port.path_on_compute)
+
+
 def is_written(stores: Stores, place: Place) -> bool:
     """Whether there is a file at that place, or a folder with a file in it. Raises NotFound for a datastore."""
     store = stores.open(place.datastore)

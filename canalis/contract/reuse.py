@@ -147,6 +147,7 @@ def _of_output(port: Output, store: str) -> str:
     place = f"parameter {port.parameter}" if port.parameter else f"{port.datastore or store}: {_path(port.path or '')}"
     said = [place, port.mode]
     said += [f"at {port.path_on_compute}"] if port.path_on_compute else []
+    said += [f"files {' '.join(port.source_globs)}"] if port.source_globs else []
     said += [f"registered as {port.registered_as.model_dump_json()}"] if port.registered_as else []
     return ", ".join(said)
 

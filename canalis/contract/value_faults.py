@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from canalis.contract.faults import Fault, no_compute
-from canalis.contract.graph import Graph, Node, Output, ParameterText, Text
-from canalis.contract.parameters import Values, compute_in, is_outside, said, text_in
+from canalis.contract.graph import DatasetValue, FromParameter, Graph, Node, Output, ParameterText, Text
+from canalis.contract.parameters import Values, compute_in, is_outside, said, text_in, words_of
 
 
 def value_faults(graph: Graph, values: Values, computes: Collection[str] | None = None) -> list[Fault]:
@@ -18,6 +18,7 @@ def value_faults(graph: Graph, values: Values, computes: Collection[str] | None 
     found = list[Fault]()
     for node in graph.nodes if values else ():
         found += _places(node, values)
+        found += _kinds(node, values)
         if computes is not None and isinstance(node.compute, ParameterText) and node.compute.name in values:
             name = compute_in(node, values)
             if name and name not in computes:
@@ -37,6 +38,23 @@ def _places(node: Node, values: Values) -> Iterator[Fault]:
                 "path_outside",
                 f"{kind} '{port.name}' of step '{node.name}' would be at {said(text_in(path, values))}, "
                 f"which leaves its datastore: {since}",
+                node.name,
+            )
+
+
+def _kinds(node: Node, values: Values) -> Iterator[Fault]:
+    """Datasets of rows where a step wants to see files."""
+    for port in node.inputs:
+        if port.mode == "direct" or not isinstance(port.source, FromParameter):
+            continue
+        value = values.get(port.source.parameter)
+        if isinstance(value, DatasetValue) and value.table is not None:
+            how = "mounted" if port.mode == "mount" else "downloaded"
+            yield Fault(
+                "dataset_kind",
+                f"Input '{port.name}' of step '{node.name}' is {how}, and parameter '{port.source.parameter}' is a "
+                f"dataset of rows, {words_of(value)}: give a dataset of files (Dataset.File), or have the step read it "
+                "in mode direct",
                 node.name,
             )
 

@@ -151,6 +151,29 @@ def test_values_name_places_and_targets_and_all_that_is_wrong_is_told_at_once(as
         assert part in submit(reads, status=422, ParameterAssignments=values)["error"]["message"]
 
 
+def test_rows_for_files_and_datastores_that_are_not_there_start_nothing(ask, submit, reads, published):
+    rows = {"places": [{"datastore": "workspaceblobstore", "path": "x.csv"}], "table": {"read": {"kind": "delimited"}}}
+    identity = ask("POST", "/datasets/rows", json=rows).json()["id"]
+    nowhere, before = {"DataStoreName": "nowhere", "RelativePath": "x"}, ask("GET", "/runs").json()
+    for url, values, part in (
+        (reads, {"ParameterAssignments": {"files": "rows"}}, "'files' is a dataset of rows, rows:1: give a dataset of"),
+        (
+            reads,
+            {"DataSetDefinitionValueAssignments": {"files": {"SavedDataSetReference": {"Id": identity}}}},
+            "Input 'in' of step 'a' is mounted",
+        ),
+        (
+            reads,
+            {"DataSetDefinitionValueAssignments": {"files": {"LiteralValue": nowhere}}},
+            "'files' names datastore 'nowhere', which is not there (there: workspaceblobstore)",
+        ),
+        (None, {"DataPathAssignments": {"data": nowhere}}, "'data' names datastore 'nowhere', which is not there"),
+    ):
+        error = submit(url, status=422, **values)["error"]
+        assert part in error["message"] and {"code", "message", "details", "innerError"} <= error.keys(), error
+    assert ask("GET", "/runs").json() == before
+
+
 def test_routes_are_found_in_any_letter_case_as_v1_found_them(ask, submit, published):
     odd = (
         f"{HOST}/Pipelines/V1.0/Subscriptions/S/resourcegroups/R/providers/microsoft.machinelearningservices/"

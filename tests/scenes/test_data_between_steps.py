@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -210,6 +212,42 @@ def test_a_dataset_output_goes_to_its_default_place_and_is_uploaded_when_asked(a
     assert step.get_output_data("plain").path_on_datastore == f"dataset/{step.id}/plain"
 
 
+def test_a_dataset_output_is_taken_from_its_source_and_of_the_files_that_its_globs_name(author, ws):
+    store = ws.get_default_datastore()
+    kinds = {
+        "sent": OutputFileDatasetConfig("sent", (store, "src/{run-id}/sent"), source="made/here").as_upload(),
+        "seen": OutputFileDatasetConfig("seen", (store, "src/{run-id}/seen"), source="outputs"),
+        "some": OutputFileDatasetConfig("some").as_upload(overwrite=True, source_globs=["**/*.csv"]),
+        "none": OutputFileDatasetConfig("none").as_upload(source_globs="*.csv"),
+    }
+    kinds = {name: kind.register_on_complete(f"{name} of a source") for name, kind in kinds.items()}
+    run = author.runs(
+        author.step(
+            "make",
+            """
+            import os, sys
+            open("made/here/z.txt", "w").write("z")
+            open("outputs/o.txt", "w").write("o")
+            for name in ("a.csv", "b.tmp"):
+                open(os.path.join(sys.argv[1], name), "w").write(name)
+            """,
+            arguments=[kinds["some"]],
+            outputs=[kinds["sent"], kinds["seen"], kinds["none"]],
+        ),
+    )
+    assert run.get_status() == "Finished", log_of(run, "make")
+    found = {name: Dataset.get_by_name(ws, f"{name} of a source") for name in kinds}
+    assert {name: found[name].to_path() for name in ("sent", "seen", "some")} == {
+        "sent": ["/z.txt"],
+        "seen": ["/o.txt"],
+        "some": ["/a.csv"],
+    }
+    assert "output 'none' is empty: the script has left no file there that fits *.csv" in log_of(run, "make")
+    with pytest.raises(ValueError, match="source '/tmp/made': it must be below the script's working folder"):
+        outside = OutputFileDatasetConfig("outside", source="/tmp/made")
+        Pipeline(ws, [author.step("leave", "", outputs=[outside])])
+
+
 @pytest.fixture
 def files(ws):
     store = ws.get_default_datastore()
@@ -263,11 +301,40 @@ def test_a_dataset_read_directly_is_itself_in_the_script(author, files):
             from azureml.core import Run
             them = Run.get_context().input_datasets["them"]
             print(them.to_path(), [open(path).read() for path in them.download("got")])
+            for ports in (Run.get_context().input_datasets, Run.get_context().output_datasets):
+                assert ports.get("then") is None
+                try:
+                    ports["then"]
+                except KeyError as error:
+                    print(error)
             """,
             inputs=[dataset],
         )
     )
-    assert log_of(run, "read").strip() == "['/a.csv', '/b.txt'] ['2020/a.csv', '2020/b.txt']"
+    assert log_of(run, "read").splitlines() == [
+        "['/a.csv', '/b.txt'] ['2020/a.csv', '2020/b.txt']",
+        "Step 'read' has no input dataset 'then' (there: them)",
+        "Step 'read' has no output dataset 'then' (there: none)",
+    ]
+
+
+def test_a_folder_that_is_uploaded_is_a_dataset_of_what_was_in_it(files):
+    upload = partial(Dataset.File.upload_directory, show_progress=False)
+    assert upload("2020", files).to_path() == ["/a.csv", "/b.txt"], "and not all that the datastore has"
+    assert upload("2020", (files, "up [1]"), pattern="*.csv").to_path() == ["/a.csv"]
+    assert upload("2021", DataPath(files, "/up2/")).to_path() == ["/c.csv"]
+    for folder, pattern, said in (("2020", "*.json", "has no file that fits '.*json'"), ("no", None, "is no folder")):
+        with pytest.raises(UserErrorException, match=rf"src_dir '{folder}' {said}"):
+            upload(folder, files, pattern=pattern)
+
+
+def test_files_that_are_downloaded_nowhere_in_particular_leave_the_current_folder_as_it_is(files, project):
+    dataset, before = Dataset.File.from_files((files, "set/2020")), sorted(project.rglob("*"))
+    for _ in range(2):
+        (path, _) = dataset.download()
+        assert Path(path).read_text() == "2020/a.csv" and project not in Path(path).parents
+        shutil.rmtree(Path(path).parent)
+    assert sorted(project.rglob("*")) == before, "nothing that a snapshot would take along"
 
 
 def test_a_dataset_that_matches_nothing_is_an_error_unless_it_shall_not_be_checked(files):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -11,6 +12,7 @@ from canalis.contract.errors import GraphError, ParameterError
 from canalis.data import DataPath, DataPathComputeBinding, DataReference, PipelineData, PipelineParameter
 from canalis.dataset import Dataset, DatasetConsumptionConfig, OutputFileDatasetConfig
 from canalis.exceptions import UserErrorException
+from canalis.experiment import Experiment
 from canalis.pipeline import Pipeline
 from canalis.steps import CommandStep
 from tests.scenes.conftest import canalis, log_of
@@ -227,6 +229,29 @@ def test_a_parameter_is_a_dataset(author, ws, store, place, how):
     other = Dataset.File.from_files((store, f"{place}/two"))
     assert log_of(ended(pipeline, files=other), "read").strip() == "['two/b.csv', 'two/c.txt']"
     assert log_of(ended(pipeline, files=DataPath(store, f"{place}/two/*.txt")), "read").strip() == "['two/c.txt']"
+
+
+@pytest.mark.parametrize("how", ["as_mount", "as_download"])
+def test_rows_and_what_is_no_dataset_are_refused_for_files_before_anything_runs(author, ws, store, place, how):
+    put(store, place, "a.csv")
+    files = Dataset.File.from_files((store, f"{place}/a.csv"))
+    rows = Dataset.Tabular.from_delimited_files((store, f"{place}/a.csv"), validate=False)
+    named = rows.register(ws, f"rows {place[-12:]} {how}").name
+    read = getattr(DatasetConsumptionConfig("data", PipelineParameter("files", files)), how)()
+    pipeline = Pipeline(ws, [author.step("read", READ, arguments=[read, PipelineParameter("rate", 0.5)])])
+    experiment = f"refused_{how}_{place[-12:]}"
+    for value, said in (
+        (rows, r"Input 'data' of step 'read' is .*'files' is a dataset of rows, .*a dataset of files \(Dataset.File\)"),
+        (named, rf"'files' is a dataset of rows, {named}:1: give"),
+        ("no such dataset", "There is no dataset 'no such dataset'"),
+        (7, "Parameter 'files' is of type dataset; 7 is of type int"),
+        (DataPath(SimpleNamespace(name="nowhere"), "x"), "'files' names datastore 'nowhere', which is not there"),
+    ):
+        with pytest.raises(UserErrorException, match=said) as refused:
+            pipeline.submit(experiment, pipeline_parameters={"files": value})
+        assert isinstance(refused.value, ValueError), "as every fault of a pipeline is"
+    assert list(Experiment(ws, experiment).get_runs()) == []
+    pipeline.submit(experiment, pipeline_parameters={"rate": 1}).cancel()
 
 
 def test_a_parameter_is_a_dataset_that_is_read_directly_and_found_by_its_id(author, ws, store, place):

@@ -234,7 +234,7 @@ def test_data_comes_from_places_parameters_and_files_and_datasets_are_spoken_of_
             first:
               type: PythonScriptStep
               script_name: prep.py
-              outputs: {a: {as_dataset: true}, b: {style: dataset, path_on_datastore: /made/}, c: {}}
+              outputs: {a: {as_dataset: true}, b: {style: dataset, path_on_datastore: /made/, source_globs: "*.csv"}, c: {}}
             second:
               type: PythonScriptStep
               script_name: train.py
@@ -260,6 +260,7 @@ def test_data_comes_from_places_parameters_and_files_and_datasets_are_spoken_of_
         ("dataset", "made"),
         ("reference", None),
     ]
+    assert first.outputs[1].source_globs == ("*.csv",)
 
 
 def test_what_v1_could_not_say_has_keys_of_its_own():

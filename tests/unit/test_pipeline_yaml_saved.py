@@ -61,7 +61,7 @@ def a_drawn_pipeline(folder: Path) -> Pipeline:
     path = (where, DataPathComputeBinding(mode="download"))
     made, kept = (
         PipelineData("made", blob, pipeline_output_name="result"),
-        OutputFileDatasetConfig("kept", (blob, "k/{run-id}")),
+        OutputFileDatasetConfig("kept", (blob, "k/{run-id}"), source="k").as_upload(source_globs=["*.csv", "a/**"]),
     )
     up = PipelineData("up", output_mode="upload", output_path_on_compute="results", output_overwrite=True)
     raw = DataReference(blob, "raw", "raw/data").as_download("data")

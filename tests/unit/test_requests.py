@@ -35,6 +35,7 @@ class Desk:
     def __init__(self, folder: Path) -> None:
         self.database = Database(folder / "canalis.db")
         clock, documents = SystemClock(), SqliteDocuments(self.database)
+        documents.put("datastores", "other", {"type": "AzureBlob"})
         self.bus = SqliteBus(self.database, clock)
         runs = SqliteRuns(self.database, self.bus, clock)
         blobs, stores = FileBlobs(folder / "blobs"), FileStores(folder / "stores")

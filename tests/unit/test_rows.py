@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from datetime import date, datetime
 from pathlib import Path
@@ -112,9 +113,73 @@ def test_files_are_read_together_as_their_headers_say(files):
     files.write("mixed/2.csv", "a\nx\n")
     mixed = Tabular.from_delimited_files([(files, "mixed/1.csv"), (files, "mixed/2.csv")])
     with pytest.raises(DatasetExecutionError, match=r"column 'a'.*int64, string.*set_column_types=\{'a'"):
-        mixed.to_pandas_dataframe()
+        mixed.to_pandas_dataframe(on_error="fail")
     as_text = Tabular.from_delimited_files((files, "mixed"), set_column_types={"a": DataType.to_string()})
     assert as_text.to_pandas_dataframe()["a"].tolist() == ["1", "x"]
+
+
+def test_a_file_without_rows_has_its_columns_and_one_without_a_header_is_told(files):
+    files.write("e/e.csv", "a,b\n")
+    files.write("open.csv", "a,b")
+    files.write("some.csv", "a,b\n1,x\n")
+    files.write("zero.csv", "")
+    files.write("blank.csv", "\n\n")
+    for name in ("e/e.csv", "open.csv"):
+        table = Tabular.from_delimited_files((files, name))
+        assert table.to_pandas_dataframe().columns.tolist() == ["a", "b"] and table.take(1).to_pandas_dataframe().empty
+        for order in ([name, "some.csv"], ["some.csv", name, "zero.csv", "blank.csv"]):
+            found = Tabular.from_delimited_files([(files, one) for one in order]).to_pandas_dataframe()
+            assert found.values.tolist() == [[1, "x"]] and str(found.dtypes["a"]) == "int64", order
+    for name in ("zero.csv", "blank.csv"):
+        with pytest.raises(DatasetValidationError, match=rf"{name} is empty: .*needs the line with their names"):
+            Tabular.from_delimited_files((files, name))
+    with pytest.raises(DatasetExecutionError, match="is empty, like 1 more: "):
+        Tabular.from_delimited_files([(files, "zero.csv"), (files, "blank.csv")], validate=False).to_pandas_dataframe()
+
+
+def test_lines_with_more_or_fewer_values_keep_their_place_and_what_they_have(files):
+    text = "a,b,c\n1,x,2\n\n3\n4,y,5,surplus\n" + "6,z,7\n" * 100_000 + "8,,9,,\n10\n"
+    files.write("x.csv", text)
+    table = Tabular.from_delimited_files((files, "x.csv"), validate=False)
+    with pytest.warns(UserWarning, match=r"x\.csv: rows with .*: 4\. .* row 3, '3'\. .*on_error='fail'"):
+        found = table.to_pandas_dataframe()
+    assert found["a"].tolist() == [1, 3, 4, *[6] * 100_000, 8, 10]
+    assert found["b"].fillna("-").tolist() == ["x", "-", "y", *["z"] * 100_000, "-", "-"]
+    assert found["c"].fillna(-1).tolist() == [2, -1, 5, *[7] * 100_000, 9, -1]
+    with pytest.raises(DatasetExecutionError, match=r"x\.csv.*Expected 3 columns, got 1"):
+        table.to_pandas_dataframe(on_error="fail")
+    with pytest.warns(UserWarning, match=r"columns: 4\."):
+        assert table.take(2).to_pandas_dataframe()["a"].tolist() == [1, 3]
+
+    files.write("x.csv", "1,x\n2\n07:30,y,z\n")  # in the line alone that is too long it is no number
+    plain = Tabular.from_delimited_files((files, "x.csv"), validate=False, header=False)
+    with pytest.warns(UserWarning, match="row 2, '2'"):
+        assert plain.to_pandas_dataframe().fillna("-").values.tolist() == [["1", "x"], ["2", "-"], ["07:30", "y"]]
+
+
+def test_a_column_that_is_a_number_here_and_a_word_there_is_text_as_it_is_written(files):
+    kinds = {"int": "007", "part": "1.50", "day": "2021-01-01", "yes": "true", "word": "x", "none": ""}
+    for name, value in kinds.items():
+        files.write(f"{name}.csv", f"a,b\n{value},1\n")
+        files.write(f"{name}.jsonl", json.dumps({"a": {"int": 7, "word": "x", "none": [1]}.get(name)}))
+
+    def read(*names: str):
+        return Tabular.from_delimited_files([(files, f"{name}.csv") for name in names])
+
+    for one, other in (("int", "word"), ("part", "day"), ("yes", "int"), ("day", "yes")):
+        for names in ((one, other), (other, one, "none")):
+            found = read(*names).to_pandas_dataframe()
+            assert found["a"].dropna().tolist() == [kinds[name] for name in names if name != "none"]
+            assert found["b"].tolist() == [1] * len(names)
+        with pytest.raises(DatasetExecutionError, match=r"do not agree on column 'a'.*DataType\.to_string\(\)"):
+            read(one, other).to_pandas_dataframe(on_error="fail")
+    assert read("int", "part", "none").to_pandas_dataframe()["a"].tolist()[:2] == [7, 1.5], "numbers stay numbers"
+    assert read("int", "word").keep_columns("b").to_pandas_dataframe(on_error="fail")["b"].tolist() == [1, 1]
+
+    lines = Tabular.from_json_lines_files([(files, f"{name}.jsonl") for name in ("int", "word")])
+    assert lines.to_pandas_dataframe()["a"].tolist() == ["7", "x"]
+    with pytest.raises(DatasetExecutionError, match="do not agree on column 'a'"):
+        Tabular.from_json_lines_files([(files, f"{name}.jsonl") for name in ("int", "none")]).to_pandas_dataframe()
 
 
 def test_operations_are_done_in_their_order_and_name_columns_that_are_not_there(files):
@@ -172,8 +237,11 @@ def test_parquet_and_json_lines_are_read(files):
     parquet = Tabular.from_parquet_files((files, "x.parquet"), set_column_types={"n": DataType.to_string()})
     assert parquet.to_pandas_dataframe()["n"].tolist() == ["1", "2"]
     assert parquet.take(1).to_pandas_dataframe()["at"].isna().all()
-    with pytest.raises(DatasetExecutionError, match=r"Column 'at'.*1500.*out_of_range_datetime='null'"):
-        parquet.to_pandas_dataframe(out_of_range_datetime="error")
+    for refused in ("fail", "error"):
+        with pytest.raises(DatasetExecutionError, match=r"Column 'at'.*1500.*out_of_range_datetime='null'"):
+            parquet.to_pandas_dataframe(out_of_range_datetime=refused)
+    with pytest.raises(UserErrorException, match="out_of_range_datetime are 'null' or 'fail'"):
+        parquet.to_pandas_dataframe(out_of_range_datetime="raise")
 
     files.write("x.jsonl", '{"n": 1, "s": "é"}\n{"n": 2.5}\nnonsense\n'.encode("latin1"))
     lines = Tabular.from_json_lines_files((files, "x.jsonl"), invalid_lines="drop", encoding="latin1")
@@ -193,7 +261,8 @@ def test_parquet_and_json_lines_are_read(files):
             lambda files: Tabular.from_delimited_files((files, "latin.csv")),
             r"latin\.csv.*encoding is not utf8.*windows1252",
         ),
-        (lambda files: Tabular.from_delimited_files((files, "ragged.csv")), r"ragged\.csv.*support_multi_line=True"),
+        (lambda files: Tabular.from_delimited_files((files, "broken.csv")), r"broken\.csv.*support_multi_line=True"),
+        (lambda files: Tabular.from_delimited_files((files, "semicolons.csv")), r"semicolons\.csv.*mend separator="),
         (lambda files: Tabular.from_parquet_files((files, "latin.csv")), r"latin\.csv cannot be read"),
         (
             lambda files: Tabular.from_delimited_files((files, "x"), encoding="klingon"),
@@ -217,7 +286,8 @@ def test_parquet_and_json_lines_are_read(files):
 )
 def test_what_cannot_be_read_says_why_and_what_to_do(files, make, said):
     files.write("latin.csv", "a\né\n".encode("latin1"))
-    files.write("ragged.csv", "a,b\n1,2\n1,2,3\n")
+    files.write("broken.csv", 'a,b\n1,2\n1,2,"3\n')
+    files.write("semicolons.csv", "a;b\n1,5;2\n2,5;3\n")
     files.write("ok.csv", "a\n1\n")
     with pytest.raises(UserErrorException, match=said):
         make(files)

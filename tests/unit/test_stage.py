@@ -15,12 +15,12 @@ import pytest
 from adapters.clock import SystemClock
 from adapters.files import FileBlobs, FileStores
 from adapters.sqlite import Database, SqliteBus, SqliteDocuments, SqliteRuns
-from canalis.contract.graph import FromFiles, FromStore, Input, Node, PythonWork
+from canalis.contract.graph import FromFiles, FromStore, Input, Node, Output, PythonWork
 from canalis.contract.places import Place
 from canalis.contract.ports import Attempt, AttemptKey, Ports
 from canalis.contract.run import ComputeChoice
 from steps.backend import Work
-from steps.stage import Spares, StagingFailed, local_path, make_folder, put_tree, stage
+from steps.stage import Spares, StagingFailed, keep_uploads, local_path, make_folder, put_tree, stage
 from tests.outside import outside
 from tests.stories import RUN, a_request
 
@@ -128,3 +128,38 @@ def test_a_folder_is_made_while_others_clear_up_around_it(tmp_path):
         finally:
             over.set()
         clearing.result()
+
+
+def a_writing(*outputs: Output) -> Work:
+    node = Node(key="write", name="write", work=PythonWork(script="x.py"), outputs=outputs)
+    attempt = Attempt(AttemptKey(RUN, "write", 1))
+    places = {port.name: Place("one", port.name) for port in outputs}
+    return Work(attempt, node, a_request(), ComputeChoice(backend="process"), {}, places)
+
+
+@pytest.mark.parametrize("mode", ["mount", "upload"])
+def test_a_dataset_output_with_a_source_is_what_the_script_leaves_in_that_folder(ports, tmp_path, mode):
+    port = Output(name="made", style="dataset", mode=mode, path_on_compute="made/here")
+    work, folder = a_writing(port), tmp_path / "work" / "w"
+
+    staged = stage(ports, work, Spares(tmp_path / "spare"), folder)
+    assert staged.outputs["made"] == str(folder / "made/here"), "the folder is there, and placeholders lead to it"
+    (folder / "made/here/z.txt").write_text("z")
+
+    assert keep_uploads(ports, work, folder) == []
+    assert [found.key for found in ports.stores.open("one").list("")] == ["made/z.txt"]
+
+
+def test_of_an_output_with_globs_the_files_are_copied_that_fit_one_of_them(ports, tmp_path):
+    port = Output(name="up", style="dataset", mode="upload", source_globs=("**/*.csv", "kept/**"))
+    work, folder = a_writing(port), tmp_path / "work" / "w"
+
+    left = Path(stage(ports, work, Spares(tmp_path / "spare"), folder).outputs["up"])
+    for name in ("a.csv", "b.tmp", "deep/c.csv", "deep/d.tmp", "kept/e.tmp"):
+        (left / name).parent.mkdir(exist_ok=True)
+        (left / name).write_text(name)
+    os.mkfifo(left / "pipe")
+
+    assert keep_uploads(ports, work, folder) == [], "what was not asked for is not told"
+    there = [found.key for found in ports.stores.open("one").list("")]
+    assert there == ["up/a.csv", "up/deep/c.csv", "up/kept/e.tmp"]
