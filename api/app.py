@@ -9,20 +9,24 @@ from starlette.routing import BaseRoute
 
 from api import (
     changes,
+    comparing,
     computes,
     datasets,
     datastores,
     drafts,
+    drawings,
     endpoints,
     errors,
     health,
     models,
     named,
     pipelines,
+    portal,
     reasons,
     runs,
     schedules,
     secrets,
+    sign_ins,
     snapshots,
     submissions,
     webhooks,
@@ -49,6 +53,8 @@ _NOUNS = (
     health,
     runs,
     reasons,
+    drawings,
+    comparing,
     pipelines,
     endpoints,
     drafts,
@@ -63,6 +69,7 @@ _NOUNS = (
     submissions,
     webhooks,
     secrets,
+    sign_ins,
 )
 
 
@@ -105,7 +112,7 @@ def _all_routes() -> list[BaseRoute]:
     for nouns in _NOUNS:
         router.include_router(nouns.router)
     every.include_router(router)
-    every.include_router(workspace.front)
+    every.include_router(portal.front)
     for nouns in (v1_runs, v1_pipelines):
         every.include_router(nouns.router, prefix=V1_PREFIX)
     for nouns in (mlflow_runs, mlflow_experiments, mlflow_artifacts, mlflow_models):

@@ -50,6 +50,7 @@ class Service:
     default_slots   steps at once for steps that name no compute target
     machines     what the machines of this service can do for a step
     receive      takes so many messages of a queue or topic of others; None where they take them themselves
+    is_leaving   whether the service is about to end, so that nobody should be kept waiting for news
     set_aside    submissions that started nothing; None where they lie on a queue of the bus
     """
 
@@ -70,6 +71,7 @@ class Service:
     call: Callable[[], None] = lambda: None
     receive: Callable[[str, int], list[ForOthers]] | None = None
     set_aside: Callable[[], list[SetAside]] | None = None
+    is_leaving: Callable[[], bool] = lambda: False
 
     @property
     def v1_url(self) -> str:
