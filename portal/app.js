@@ -97,8 +97,7 @@ async function show() {
   const page = new Page(path, pattern.exec(path).slice(1).map(decodeURIComponent), search, signal);
   main.setAttribute("aria-busy", "true");
   try {
-    if (!who.name) await learnWho();
-    const module = await import(`./pages/${name}.js`);
+    const [module] = await Promise.all([import(`./pages/${name}.js`), who.name ? null : learnWho()]);
     if (signal.aborted) return undefined;
     const content = h("div", { class: `page ${name}` });
     await module.show(content, page);

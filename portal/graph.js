@@ -2,12 +2,12 @@
 // Where each step stands was worked out by the service.
 
 import { button, h, plain } from "./dom.js";
+import { BOX, CELL, coloursOf, fitted, linesOf, wordsOf } from "./drawing.js";
 import { STATUS } from "./texts.js";
 
-const CELL = { width: 236, height: 62 }; // a step and the room around it
-const BOX = { width: 188, height: 42 };
 const TEXT_FROM = 0.42; // scale below which texts would be too small to read
-const EDGES_WHILE_MOVING = 3000;
+const STEPS_WHILE_MOVING = 1500;
+const AGAIN_MS = 500; // after which a picture that is moved is drawn anew
 
 /** Draws a picture of the service's, and says which step was opened. */
 export class Graph {
@@ -191,8 +191,29 @@ export class Graph {
   }
 
   paint() {
-    const begun = performance.now();
+    this.paints = (this.paints ?? 0) + 1;
     const pen = this.canvas.getContext("2d");
+    if (this.moving && this.picture.keys.length > STEPS_WHILE_MOVING && this.still && performance.now() - this.still.at < AGAIN_MS) this.paintStill(pen);
+    else this.paintAll(pen);
+  }
+
+  /** The last whole picture, moved and stretched: where many steps are to be seen, drawing them takes too long to be smooth. */
+  paintStill(pen) {
+    const { left, top, scale, picture } = this.still, by = this.scale / scale;
+    pen.setTransform(1, 0, 0, 1, 0, 0);
+    pen.clearRect(0, 0, this.canvas.width, this.canvas.height);
+    pen.drawImage(picture, (this.left - left * by) * this.ratio, (this.top - top * by) * this.ratio, picture.width * by, picture.height * by);
+  }
+
+  keepStill() {
+    const picture = this.still?.picture ?? document.createElement("canvas");
+    picture.width = this.canvas.width;
+    picture.height = this.canvas.height;
+    picture.getContext("2d").drawImage(this.canvas, 0, 0);
+    this.still = { picture, left: this.left, top: this.top, scale: this.scale, at: performance.now() };
+  }
+
+  paintAll(pen) {
     this.colours ??= coloursOf(this.canvas);
     pen.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
     pen.clearRect(0, 0, this.width, this.height);
@@ -202,8 +223,7 @@ export class Graph {
     if (this.scale < TEXT_FROM) this.paintSmall(pen, visible);
     else for (const place of visible) this.paintStep(pen, place);
     this.paintMarks(pen);
-    this.painted_ms = performance.now() - begun;
-    this.paints = (this.paints ?? 0) + 1;
+    if (this.picture.keys.length > STEPS_WHILE_MOVING) this.keepStill();
   }
 
   visible() {
@@ -220,7 +240,6 @@ export class Graph {
   paintEdges(pen) {
     this.lines ??= linesOf(this.picture);
     const { lines, scale } = this;
-    if (this.moving && lines.length > EDGES_WHILE_MOVING && scale < TEXT_FROM) return;
     const curved = scale > 0.2;
     pen.beginPath();
     for (const [fromX, fromY, toX, toY] of lines) {
@@ -300,41 +319,4 @@ export class Graph {
       pen.strokeRect(left - 3, top - 3, Math.max(2, BOX.width * this.scale) + 6, Math.max(2, BOX.height * this.scale) + 6);
     }
   }
-}
-
-/** The lines between steps, in the drawing's own measure. Those of a block begin and end at its border, and once. */
-function linesOf({ x, y, block, blocks, edges }) {
-  const found = new Map();
-  const end = (place, isStart) => {
-    const one = blocks[block[place]];
-    if (!one) return [x[place] * CELL.width + 24 + (isStart ? BOX.width : 0), y[place] * CELL.height + 10 + BOX.height / 2];
-    return [(one.x + (isStart ? one.columns : 0)) * CELL.width + 12, (one.y + one.rows / 2) * CELL.height - 2];
-  };
-  for (let one = 0; one < edges.length; one += 2) {
-    const [before, after] = [edges[one], edges[one + 1]];
-    const within = block[before] >= 0 && block[before] === block[after];
-    const key = `${block[before] >= 0 ? `b${block[before]}` : before}>${block[after] >= 0 ? `b${block[after]}` : after}`;
-    if (!within && !found.has(key)) found.set(key, [...end(before, true), ...end(after, false)]);
-  }
-  return [...found.values()];
-}
-
-/** The word for each step, as the service has told how they stand. */
-export function wordsOf(standing) {
-  const words = standing.steps.map((one) => standing.words[one]);
-  for (const place of standing.at_work) if (words[place] === "started") words[place] = "at_work";
-  return words;
-}
-
-function fitted(pen, text, room) {
-  if (pen.measureText(text).width <= room) return text;
-  let length = Math.min(text.length, 60);
-  while (length > 1 && pen.measureText(`${text.slice(0, length)}…`).width > room) length -= 1;
-  return `${text.slice(0, length)}…`;
-}
-
-function coloursOf(element) {
-  const style = getComputedStyle(element);
-  const names = ["text", "quiet", "line", "edge", "box", "mark", ...Object.keys(STATUS)];
-  return Object.fromEntries(names.map((name) => [name, style.getPropertyValue(`--${name.replace("_", "-")}`).trim() || style.getPropertyValue("--line")]));
 }

@@ -3,8 +3,9 @@
 import { actionsFor } from "../actions.js";
 import { get, maybe, query } from "../api.js";
 import { empty, facts, h, link, pathOf, put, refill, section, table } from "../dom.js";
+import { wordsOf } from "../drawing.js";
 import { chip, clock, took, value, when } from "../format.js";
-import { Graph, wordsOf } from "../graph.js";
+import { Graph } from "../graph.js";
 import { follow } from "../live.js";
 import { DETAILED_MAX, Steps, timeline, wordOf } from "../steps.js";
 import { ENDED } from "../texts.js";

@@ -34,6 +34,11 @@ def chromium() -> Iterator[Browser]:
     return None
 
 
+def is_there() -> bool:
+    """Whether this machine has a browser, and what drives it."""
+    return "sync_playwright" in globals() and any(map(shutil.which, _NAMES))
+
+
 def missing(what: str) -> None:
     """Say that a part is not here, and how it comes."""
     said = f"This machine lacks {what}: scripts/setup-browser"
