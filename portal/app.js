@@ -63,8 +63,9 @@ class Page {
           if ((await look()) === false) return;
         } catch (error) {
           if (error.name === "AbortError" || (error instanceof Refused && error.status === 401)) return;
-          if (!(error instanceof Away)) throw error;
-          await pause(2, this.signal);
+          // What failed once may go well again: a page that has stopped to look would tell what is no longer so.
+          if (!(error instanceof Away)) console.warn(error);
+          await pause(error instanceof Away ? 2 : 5, this.signal);
         }
       }
       await pause(document.hidden ? Math.max(2, seconds) : seconds, this.signal);

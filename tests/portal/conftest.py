@@ -1,4 +1,4 @@
-"""One browser and one workspace for all tests of the portal that a process runs, and a page that is signed in."""
+"""One browser and one workspace for the tests of a file, and a page that is signed in."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 
-@pytest.fixture(scope="session")
+# For a file and no longer: what drives a browser keeps an event loop running in this thread, where other tests have theirs.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with chromium() as found:
         yield found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def studio(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
     folder = tmp_path_factory.mktemp("studio")
     home, before, here = folder / ".canalis", os.environ.get("CANALIS_HOME"), Path.cwd()
