@@ -1,5 +1,5 @@
 # The words of this project. `make setup` comes by itself with each of the others.
-.PHONY: setup lock docs demo serve check check-infra test test-azure bench soak deploy clean
+.PHONY: setup lock docs demo serve pictures check check-infra test test-azure bench soak deploy clean
 .DEFAULT_GOAL := help
 
 python := .venv/bin/python
@@ -12,6 +12,7 @@ help:
 	@echo "             with DOOR=azure, through all that stands for Azure on this machine"
 	@echo "make test    set up, then run every test that needs no cloud"
 	@echo "make test-azure  those of the door in Azure alone, after a list of what stands for what"
+	@echo "make pictures  of every page of the portal, at two widths and in two themes"
 	@echo "make check   format, lint and types; seconds"
 	@echo "make check-infra  the same for infra/, with policies; a minute the first time"
 	@echo "make serve   serve the workspace of this folder until Ctrl-C"
@@ -50,6 +51,7 @@ check-infra:
 
 test:
 	@scripts/setup-azure --if-possible
+	@scripts/setup-browser --if-possible
 	@$(python) -m pytest
 	@CANALIS_DOOR=azure $(python) -m pytest tests/scenes
 
@@ -58,6 +60,10 @@ test-azure:
 	@$(python) -m tests.azure.demo --parts
 	@$(python) -m pytest -k azure tests/azure tests/contract
 	@CANALIS_DOOR=azure $(python) -m pytest tests/scenes
+
+pictures:
+	@scripts/setup-browser
+	@$(python) -m tests.portal.pictures $(ARGUMENTS)
 
 bench: setup
 	@$(python) -m benchmarks

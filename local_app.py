@@ -58,6 +58,7 @@ class Door:
         self._idle_exit_s = idle_exit_s
         self._last_request = time.monotonic()
         self._closing = threading.Event()
+        self._server: uvicorn.Server | None = None
         self._called = threading.Event()  # somebody wants schedules looked after
         self._lock = _take_lock(self.root)
         self.token = kept_token(self.root.parent)
@@ -83,12 +84,13 @@ class Door:
             receive=self.engine.bus.receive,
             set_aside=self.engine.bus.those_set_aside,
             backends=("process", *backends.names()),
+            is_leaving=lambda: self._server is not None and self._server.should_exit,
         )
         self.app = make_app(service, KeptToken(self.token, name=os.environ.get("USER", "author")))
 
     def serve(self) -> None:
         """Serve until told to stop, by a signal or by having had nothing to do for long."""
-        server = uvicorn.Server(
+        self._server = server = uvicorn.Server(
             uvicorn.Config(
                 self._watched,
                 log_config=None,  # else its lines would go past ours

@@ -18,8 +18,9 @@ from api import audit
 from api.bodies import JsonRequest
 from api.callers import Caller, Role
 from api.reach import Reach, check_reach
-from canalis.contract import run_token
+from canalis.contract import run_token, sign_ins
 from canalis.contract.errors import Forbidden, NotAllowed
+from canalis.contract.sign_ins import SignIn
 from canalis.contract.token import proof
 
 __all__ = ["Caller", "Guard", "GuardedRoute", "KeptToken", "Need", "Role", "caller_of", "need_of", "needs"]
@@ -43,6 +44,10 @@ class Guard(Protocol):
         """What only the true service at that endpoint can answer to a nonce; "" where a certificate says it."""
         ...
 
+    def session(self, who: SignIn) -> str:
+        """The token of a session in a browser; "" where there is no key to sign one with."""
+        ...
+
     def trouble(self) -> str:
         """What keeps it from telling who asks; "" when nothing does."""
         ...
@@ -62,6 +67,7 @@ class KeptToken:
     def __init__(self, token: str, name: str) -> None:
         assert token, "an empty token would let everybody in"
         self._token, self._run_key = token, run_token.key_of(token)
+        self._session_key = sign_ins.key_of(self._run_key)
         self._owner = Caller(name, Role.ADMIN)
 
     def caller(self, request: Request) -> Caller:
@@ -69,6 +75,8 @@ class KeptToken:
         given = bearer_token(request)
         if (owner := run_token.read(self._run_key, given, time.time())) is not None:
             return Caller(str(owner), Role.STEP, owner)
+        if (who := sign_ins.read([self._session_key], given, time.time())) is not None:
+            return Caller.in_session(who)
         if not hmac.compare_digest(given.encode(), self._token.encode()):
             raise NotAllowed("This service wants the token of its workspace: Authorization: Bearer <token>")
         return self._owner
@@ -76,6 +84,10 @@ class KeptToken:
     def prove(self, endpoint: str, nonce: str) -> str:
         """That this service knows the token that callers are about to send it."""
         return proof(self._token, endpoint, nonce)
+
+    def session(self, who: SignIn) -> str:
+        """The token of a session in a browser."""
+        return sign_ins.sign(self._session_key, who)
 
     def trouble(self) -> str:
         """Nothing: whoever can read the file is known."""

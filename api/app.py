@@ -9,10 +9,12 @@ from starlette.routing import BaseRoute
 
 from api import (
     changes,
+    comparing,
     computes,
     datasets,
     datastores,
     drafts,
+    drawings,
     endpoints,
     errors,
     health,
@@ -20,11 +22,13 @@ from api import (
     models,
     named,
     pipelines,
+    portal,
     reasons,
     retention,
     runs,
     schedules,
     secrets,
+    sign_ins,
     snapshots,
     submissions,
     webhooks,
@@ -53,6 +57,8 @@ _NOUNS = (
     interactive,
     reasons,
     retention,
+    drawings,
+    comparing,
     pipelines,
     endpoints,
     drafts,
@@ -67,6 +73,7 @@ _NOUNS = (
     submissions,
     webhooks,
     secrets,
+    sign_ins,
 )
 
 
@@ -109,7 +116,7 @@ def _all_routes() -> list[BaseRoute]:
     for nouns in _NOUNS:
         router.include_router(nouns.router)
     every.include_router(router)
-    every.include_router(workspace.front)
+    every.include_router(portal.front)
     for nouns in (v1_runs, v1_pipelines):
         every.include_router(nouns.router, prefix=V1_PREFIX)
     for nouns in (mlflow_runs, mlflow_experiments, mlflow_artifacts, mlflow_models):

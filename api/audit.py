@@ -28,6 +28,8 @@ _ONLY_LOGGED = (
     # Source files change nothing until somebody runs them.
     "/content/{sha256}",
     "/snapshots",
+    # Who signs in has asked for the code, which is written down.
+    "/sessions",
     # These ask with a body, and change nothing.
     "/schedules/preview",
     "/runs/{name}/links",

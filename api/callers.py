@@ -8,6 +8,7 @@ from enum import IntEnum
 from typing import Any
 
 from canalis.contract.run import StepRunId
+from canalis.contract.sign_ins import SignIn
 
 
 class Role(IntEnum):
@@ -30,6 +31,7 @@ class Caller:
 
     name   for people: who is written down as having asked
     run    the step run that a script is confined to; None for people and programs of theirs
+    until  when the session ends in which they are known, in seconds since 1970; None where there is none
     ids    what tells callers apart for good, by the names that tokens have for it: oid, appid, tid
     """
 
@@ -37,6 +39,12 @@ class Caller:
     role: Role
     run: StepRunId | None = None
     ids: Mapping[str, str] = field(default_factory=dict)
+    until: float | None = None
+
+    @classmethod
+    def in_session(cls, who: SignIn) -> Caller:
+        """Somebody who has signed in with a browser."""
+        return cls(who.name, Role(who.role), ids=who.ids, until=who.expires_at)
 
     def as_logged(self) -> dict[str, Any]:
         """What is written down of who has changed something."""

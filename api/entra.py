@@ -19,8 +19,9 @@ from fastapi import Request
 
 from api.access import Caller, Role, bearer_token
 from api.keyset import KID_CHARACTERS_MAX, KeySet, check_url
-from canalis.contract import run_token
+from canalis.contract import run_token, sign_ins
 from canalis.contract.errors import NotAllowed, SettingInvalid
+from canalis.contract.sign_ins import SignIn
 
 ROLES = {
     "Canalis.Reader": Role.READER,
@@ -81,6 +82,7 @@ class EntraGuard:
         self._issuers = dict(issuers)
         self._audiences = (audience, f"api://{audience}")
         self._run_keys = [run_token.check_key(key) for key in run_keys]
+        self._session_keys = [sign_ins.key_of(key) for key in self._run_keys]
         self._now = now
 
     def caller(self, request: Request) -> Caller:
@@ -95,6 +97,8 @@ class EntraGuard:
         try:
             if token.startswith(run_token.PREFIX):
                 return self._script(token)
+            if token.startswith(sign_ins.PREFIX):
+                return self._session(token)
             return _caller(self._claims(token))
         except _Refused as reason:
             _log.info("a token was refused: %s", reason)
@@ -103,6 +107,10 @@ class EntraGuard:
     def prove(self, endpoint: str, nonce: str) -> str:
         """Nothing: the certificate says which service it is."""
         return ""
+
+    def session(self, who: SignIn) -> str:
+        """The token of a session in a browser; "" while runs have no key."""
+        return sign_ins.sign(self._session_keys[0], who) if self._session_keys else ""
 
     def trouble(self) -> str:
         """Which issuers' keys cannot be fetched; "" when all can."""
@@ -113,6 +121,12 @@ class EntraGuard:
         if owner is None:
             raise _Refused("it is no token of a run, or has expired")
         return Caller(str(owner), Role.STEP, owner)
+
+    def _session(self, token: str) -> Caller:
+        who = sign_ins.read(self._session_keys, token, self._now())
+        if who is None:
+            raise _Refused("it is no token of a session, or the session is over")
+        return Caller.in_session(who)
 
     def _claims(self, token: str) -> dict[str, Any]:
         """What a token says, once everything in it has been checked."""

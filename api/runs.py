@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
@@ -43,9 +42,11 @@ from canalis.contract.status import runs_called
 from canalis.contract.views import FileView, MetricPoint, OutputView, RunView, StepView, TimesView
 from orchestrator import step_views, views
 from orchestrator.advance import advance
+from orchestrator.logged import points_of
 from orchestrator.remarks import annotate
 from orchestrator.resume import Resumption, resume
 from orchestrator.retention import delete
+from orchestrator.run_lists import Wanted, listed
 from orchestrator.submit import Behind, Submission, submit
 
 router = APIRouter(prefix="/runs", route_class=GuardedRoute, tags=["runs"])
@@ -53,7 +54,6 @@ router = APIRouter(prefix="/runs", route_class=GuardedRoute, tags=["runs"])
 _TRIES = 8
 _AS_IT_WAS = Resumption()  # what is meant by no body
 _POINTS_MAX = 10_000
-_METRICS_BYTES_MAX = 64 * 2**20
 
 
 class Annotation(BaseModel):
@@ -76,6 +76,7 @@ def post_run(here: Here, who: Asking, once: OnlyOnce, asked: Submission, respons
 def list_runs(
     here: Here,
     who: Asking,
+    response: Response,
     experiment: str | None = None,
     status: Annotated[list[str] | None, Query()] = None,
     parent: str | None = None,
@@ -83,15 +84,23 @@ def list_runs(
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
     pipeline: str | None = None,
     schedule: str | None = None,
+    search: Annotated[str, Query(max_length=200)] = "",
+    tag: Annotated[str, Query(max_length=400)] = "",
+    trigger: Literal["", "own", "pipeline", "endpoint", "schedule", "step"] = "",
+    after: float | None = None,
 ) -> list[RunView]:
     """Runs, newest first, those of a `status` in our words or v1's. `before` is the submitted_at of the last one on
-    the page before; `pipeline` and `schedule` are ids of what started them.
+    the page before, as the header X-Next-Before has it when there may be more; `pipeline` and `schedule` are ids of
+    what started them. `search` is part of an id, name, parameter or tag, `tag` a name or `name=value`.
     """
     if who.run is not None and not is_parent_within(here.ports, who.run, parent := parent or str(who.run)):
         return []
     statuses = tuple(dict.fromkeys(found.value for word in status or () for found in runs_called(word)))
     query = RunQuery(experiment, statuses, parent, None, before, limit, pipeline, schedule)
-    return [views.run_view(here.ports, run, with_error=False) for run in here.ports.runs.find(query)]
+    found, following = listed(here.ports, query, Wanted(search, tag, trigger, after))
+    if following is not None:
+        response.headers["X-Next-Before"] = repr(following)
+    return [views.run_view(here.ports, run, with_error=False) for run in found]
 
 
 @router.get("/{name}", dependencies=[needs(Role.READER, step=Reach.RUNS)])
@@ -209,12 +218,7 @@ def get_log(
 @router.get("/{name}/metrics", dependencies=[needs(Role.READER, step=Reach.RUNS)])
 def get_metrics(here: Here, name: str) -> list[MetricPoint]:
     """What was logged on a run, point by point. Lines that are not whole are left out."""
-    key = records(_owner(here, name)) + METRICS
-    if here.ports.blobs.info(key) is None:
-        return []
-    lines = hidden_lines(here.ports.vault.mask(), here.ports.blobs.get(key, length=_METRICS_BYTES_MAX))
-    points = (_point(line) for line in lines.split(b"\n")[:-1])
-    return [point for point in points if point is not None]
+    return points_of(here.ports, _owner(here, name))
 
 
 @router.post("/{name}/metrics", dependencies=[needs(Role.SUBMITTER, step=Reach.OWN)], status_code=204)
@@ -264,14 +268,6 @@ def get_artifact(here: Here, name: str, path: str) -> StreamingResponse:
 async def put_artifact(here: Here, name: str, path: str, request: Request) -> None:
     """Upload a file to a run."""
     await receive(request, partial(here.engine.blobs.put, artifacts(_owner(here, name)) + path))
-
-
-def _point(line: bytes) -> MetricPoint | None:
-    """The point that a line holds; None for one that a process has left half written when it was killed."""
-    try:
-        return MetricPoint.model_validate(json.loads(line))
-    except (ValueError, RecursionError):
-        return None
 
 
 def _owner(here: Service, name: str) -> StepRunId:

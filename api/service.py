@@ -51,6 +51,7 @@ class Service:
     machines     what the machines of this service can do for a step
     receive      takes so many messages of a queue or topic of others; None where they take them themselves
     backends     names of the backends that a compute target may name
+    is_leaving   whether the service is about to end, so that nobody should be kept waiting for news
     set_aside    submissions that started nothing; None where they lie on a queue of the bus
     """
 
@@ -72,6 +73,7 @@ class Service:
     receive: Callable[[str, int], list[ForOthers]] | None = None
     set_aside: Callable[[], list[SetAside]] | None = None
     backends: Collection[str] = ("process",)
+    is_leaving: Callable[[], bool] = lambda: False
 
     @property
     def v1_url(self) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal, cast
 
 from fastapi import APIRouter, FastAPI, Query, Request
-from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel
 
 from api.access import Guard, GuardedRoute, Role, needs
@@ -15,7 +14,6 @@ from canalis.contract.environments import BUILD, RECORD, SETTING
 from canalis.contract.errors import NotSupported
 
 router = APIRouter(route_class=GuardedRoute, tags=["workspace"])
-front = APIRouter(route_class=GuardedRoute, tags=["workspace"])  # not below the API's prefix
 
 
 class Health(BaseModel):
@@ -59,20 +57,6 @@ def health(here: Here, request: Request, nonce: Annotated[str, Query(max_length=
         audience=here.audience,
         authority=here.authority,
         proof=guard.prove(f"http://{host}:{port}", nonce) if nonce else "",
-    )
-
-
-@front.get("/", dependencies=[needs(Role.NOBODY)], response_class=PlainTextResponse)
-def no_portal_yet(here: Here) -> str:
-    """A page for people who come with a browser: there is no portal yet, and what to do instead."""
-    return (
-        f"Canalis {here.version} serves workspace '{here.workspace.name}' here.\n\n"
-        "There is no portal yet. In the project's folder:\n\n"
-        "  canalis runs            what has run\n"
-        "  canalis show -f RUN     a run and its steps, until it has ended\n"
-        "  canalis logs -f RUN     what they print\n"
-        "  canalis files RUN       what they left\n\n"
-        "Programs find the HTTP API below /api/v1, described at /api/v1/openapi.json.\n"
     )
 
 

@@ -24,7 +24,7 @@ from functools import partial
 from itertools import count as numbers
 from pathlib import Path
 
-from benchmarks import azure, engine, floors, masking, moments, reuse, snapshots, starts, tables, usql
+from benchmarks import azure, engine, floors, masking, moments, portal, reuse, snapshots, starts, tables, usql
 from benchmarks.figures import Line, against, import_s, in_turn, machine, per_step, say
 from benchmarks.laptop import Laptop
 from benchmarks.workloads import HEAVY_IMPORTS, SLOTS, Edges, chain, fan_out, layered
@@ -192,6 +192,7 @@ _PARTS: dict[str, Callable[[Path, int, bool], Iterator[Line]]] = {
     "masking": masking.measure,
     "reuse": reuse.measures,
     "snapshots": snapshots.measures,
+    "portal": portal.measures,
     "azure": azure.measures,
 }
 

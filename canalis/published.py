@@ -187,7 +187,7 @@ class PublishedPipeline(V1):
         return changes_of(self.workspace, f"{self._path}/diff/{other.id}")
 
     def get_portal_url(self) -> str:
-        """Where it will be looked at; until there is a portal, a page there says how else."""
+        """Where people look at it in the portal; `canalis open` signs their browser in."""
         return f"{self.workspace._client.endpoint.url}/#{self._path}"
 
     def _change(self, **said: Any) -> None:

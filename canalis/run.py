@@ -228,7 +228,7 @@ class Run(Logging):
         return Keyvault(self.experiment.workspace).get_secrets(secrets)
 
     def get_portal_url(self) -> str:
-        """Where it will be looked at; until there is a portal, a page there says how else."""
+        """Where people look at it in the portal; `canalis open` signs their browser in."""
         return f"{self._client.endpoint.url}/#{self._path}"
 
     def register_model(

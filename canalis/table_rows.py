@@ -46,7 +46,7 @@ _COMPARED: dict[str, Callable[[Any, Any], Any]] = {
 
 def rows_in(table: Table, parts: Iterator[Any]) -> Any:
     """What becomes of rows that were read already, as one Arrow table. Raises DatasetExecutionError."""
-    return _together(_operated(parts, table.operations))
+    return _together([*_operated(parts, table.operations)])
 
 
 def rows_of(table: Table, files: Callable[[], Iterable[File]], strict: bool = False) -> Any:

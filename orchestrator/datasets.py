@@ -108,9 +108,9 @@ def _datastores_missing(documents: DocumentStore, given: Values) -> Iterator[str
         places = value.places if isinstance(value, DatasetValue) and value.registered is None else (value,)
         for store in dict.fromkeys(place.datastore for place in places if isinstance(place, DataPathValue)):
             if store not in there:
-                there[store] = documents.get(_DATASTORES, store) is not None
+                there[store] = documents.get(DATASTORES, store) is not None
             if not there[store]:
-                known = ", ".join(sorted(found.name for found in documents.list(_DATASTORES))) or "none"
+                known = ", ".join(sorted(found.name for found in documents.list(DATASTORES))) or "none"
                 yield f"Parameter '{name}' names datastore '{store[:80]}', which is not there (there: {known})"
 
 

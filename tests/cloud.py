@@ -61,6 +61,9 @@ class KnownTokens:
     def prove(self, endpoint: str, nonce: str) -> str:
         return ""
 
+    def session(self, who: object) -> str:
+        return ""
+
     def trouble(self) -> str:
         return ""
 

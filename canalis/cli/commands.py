@@ -12,7 +12,20 @@ from urllib.parse import quote
 import typer
 
 from canalis import host, local
-from canalis.cli import audit, deploy, environments, figures, here, kept, models, output, reasons, secrets, where  # noqa: F401  each brings its commands
+from canalis.cli import (  # each brings its commands
+    audit,  # noqa: F401
+    deploy,  # noqa: F401
+    environments,  # noqa: F401
+    figures,
+    here,  # noqa: F401
+    kept,
+    models,  # noqa: F401
+    output,
+    portal,
+    reasons,  # noqa: F401
+    secrets,  # noqa: F401
+    where,
+)
 from canalis.cli import retention as _retention  # noqa: F401
 from canalis.cli.later import later
 from canalis.cli.words import EXIT_CODES, Json, RunId, WorkspaceName, app
@@ -83,7 +96,7 @@ def demo(as_json: Json = False) -> None:
     if as_json:
         output.print_json({"run": view, "steps": steps, "metrics": metrics})
     else:
-        output.print_demo(workspace, view, steps, metrics)
+        output.print_demo(workspace, view, steps, metrics, portal.portal_link(workspace, f"/runs/{view['id']}"))
     raise typer.Exit(EXIT_CODES.get(view["run_status_v1"], 1))
 
 

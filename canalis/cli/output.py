@@ -166,9 +166,13 @@ def watch(shown: Shown) -> None:
 
 
 def print_demo(
-    workspace: Workspace, view: dict[str, Any], steps: list[dict[str, Any]], metrics: dict[str, dict[str, Any]]
+    workspace: Workspace,
+    view: dict[str, Any],
+    steps: list[dict[str, Any]],
+    metrics: dict[str, dict[str, Any]],
+    link: str,
 ) -> None:
-    """What the example has found, and where its files lie."""
+    """What the example has found, where its files lie, and the link that opens the portal."""
     print()
     rows = [
         (
@@ -191,7 +195,11 @@ Data      {root / "datastores" / data if root else f"datastore {data}"}
 Next      {command} runs                   what ran here
           {command} show {view["id"][:8]}          its steps
           {command} logs {view["id"][:8]}          what they printed
-          {command} run my_pipeline.py     your own v1 script, as it is""")
+          {command} run my_pipeline.py     your own v1 script, as it is
+          {command} open                   the portal, signed in
+
+The portal, for one browser within fifteen minutes:
+{link}""")
 
 
 def _this_command() -> str:

@@ -2,8 +2,7 @@
 
     canalis-run.<payload>.<seal>
 
-payload   canonical JSON in URL-safe Base64 without padding: {"attempt", "expires_at", "node", "run"}
-seal      HMAC-SHA256 over everything before it, in the same letters
+payload   {"attempt", "expires_at", "node", "run"}, as canalis/contract/signed.py writes it; seal likewise
 
 Whoever holds the key can make tokens, so it is kept where only the service can read it. A token is not kept anywhere:
 it is good until it expires, or until its key is taken away.
@@ -11,16 +10,13 @@ it is good until it expires, or until its key is taken away.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
-import hmac
-import json
 import math
 from collections.abc import Sequence
 
 from canalis.contract.errors import SettingInvalid
 from canalis.contract.run import RUN_ID, StepRunId
+from canalis.contract.signed import opened, sealed
 
 PREFIX = "canalis-run."
 KEY_BYTES_MIN = 32  # as many as the hash has: RFC 2104, section 3
@@ -35,8 +31,7 @@ def sign(key: bytes, owner: StepRunId, expires_at: float) -> str:
     """
     assert math.isfinite(expires_at), expires_at
     payload = {"attempt": owner.attempt, "expires_at": expires_at, "node": owner.node, "run": owner.run_id}
-    signed = PREFIX + _letters(json.dumps(payload, sort_keys=True, separators=(",", ":")).encode())
-    return f"{signed}.{_seal(check_key(key), signed)}"
+    return sealed(check_key(key), PREFIX, payload)
 
 
 def read(key: bytes | Sequence[bytes], token: str, now: float) -> StepRunId | None:
@@ -45,19 +40,16 @@ def read(key: bytes | Sequence[bytes], token: str, now: float) -> StepRunId | No
     key   one, or several while they are being changed: the new one is added first and the old one removed later
     now   seconds since 1970
     """
-    if not token.startswith(PREFIX) or not token.isascii() or len(token) > _CHARACTERS_MAX:
-        return None
-    signed, _, seal = token.rpartition(".")
-    keys = [key] if isinstance(key, bytes) else key
-    if not any(hmac.compare_digest(_seal(check_key(one), signed).encode(), seal.encode()) for one in keys):
+    keys = [check_key(one) for one in ([key] if isinstance(key, bytes) else key)]
+    payload = opened(keys, PREFIX, token, _CHARACTERS_MAX)
+    if payload is None:
         return None
     try:
-        payload = json.loads(base64.urlsafe_b64decode(signed.removeprefix(PREFIX) + "=="))
         owner = StepRunId(payload["run"], payload["node"], payload["attempt"])
         is_good = (
             now < payload["expires_at"] and RUN_ID.fullmatch(owner.run_id) and StepRunId.parse(str(owner)) == owner
         )
-    except (binascii.Error, ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError):
         return None  # ours, but of another version
     return owner if is_good else None
 
@@ -72,11 +64,3 @@ def check_key(key: bytes) -> bytes:
     if len(key) < KEY_BYTES_MIN:
         raise SettingInvalid(f"The key of run tokens has {len(key)} bytes; it must have {KEY_BYTES_MIN} or more")
     return key
-
-
-def _seal(key: bytes, signed: str) -> str:
-    return _letters(hmac.new(key, signed.encode(), hashlib.sha256).digest())
-
-
-def _letters(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()

@@ -122,6 +122,54 @@ class RunView(Part):
     error: ErrorView | None = None
 
 
+class BlockView(Part):
+    """Steps of one kind that stand together in a drawing: the room that they take, its heading being one row above."""
+
+    label: str
+    x: int
+    y: int
+    columns: int
+    rows: int
+    steps: int
+
+
+class PictureView(Part):
+    """A drawing of a graph, in columns and rows. It is the same for every run of that graph.
+
+    keys, names   of the steps, in the order of the graph; a step's place is its number there, from 0
+    x, y          the column and the row of each step
+    block         the number of the block that a step stands in; -1 for none
+    edges         pairs of places, one after another: the step that goes before, and the one that waits for it
+    edges_hidden  how many are left out, since there are too many to be seen
+    """
+
+    graph: str
+    keys: list[str]
+    names: list[str]
+    x: list[int]
+    y: list[int]
+    block: list[int]
+    blocks: list[BlockView]
+    edges: list[int]
+    edges_hidden: int = 0
+
+
+class StandingView(Part):
+    """How all steps of a run stand, in as few bytes as can be.
+
+    mark      changes whenever anything here does
+    words     our words for how a step can stand
+    steps     for each step of the graph the place of its word; empty where nothing is new
+    at_work   places of the steps whose script is at work just now
+    """
+
+    mark: str
+    status: str
+    words: list[str]
+    steps: list[int]
+    at_work: list[int]
+
+
 class PathView(Part):
     """A step on a run's critical path. `times` counts from the moment at which the step before it had ended."""
 
@@ -176,3 +224,18 @@ class MetricPoint(Part):
     value: Any
     step: StrictInt | None = None
     description: str = ""
+
+
+class LoggedView(Part):
+    """What was logged in one place of a run. `node` and `name` are those of the step; "" for the run itself."""
+
+    node: str
+    name: str
+    points: list[MetricPoint]
+
+
+class FiguresView(Part):
+    """The last values of what was logged in a run, by `<step>/<name>`; of the run itself by name alone."""
+
+    run: str
+    figures: dict[str, Any]

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from canalis.exceptions import UserErrorException
 
-ROOMS = ("api", "orchestrator", "steps", "adapters", "canalis")
+ROOMS = ("api", "orchestrator", "steps", "adapters", "canalis", "portal")
 DOOR = ("function_app.py", "host.json", "requirements.txt")
 _PARTS = "azure_*.py"  # of the door: what is behind the triggers
 # Rooms that nobody enters there; what they need is not among what is installed.
 _LEFT_OUT = ("canalis/cli/", "canalis/deployment/", "adapters/sqlite/")
+_PAGES = (".html", ".css", ".js", ".svg", ".txt")  # of the portal, which has no code of ours in Python
 _WHEN = (2020, 1, 1, 0, 0, 0)  # of every file: the same source makes the same bytes
 _MODE = 0o100644 << 16
 
@@ -42,6 +43,6 @@ def _names(root: Path) -> Iterator[str]:
     for room in ROOMS:
         for file in (root / room).rglob("*"):
             name = file.relative_to(root).as_posix()
-            is_code = file.suffix == ".py" or file.name == "py.typed"
+            is_code = file.suffix == ".py" or file.name == "py.typed" or (room == "portal" and file.suffix in _PAGES)
             if is_code and file.is_file() and not file.is_symlink() and not name.startswith(_LEFT_OUT):
                 yield name

@@ -11,6 +11,9 @@ from api.access import GuardedRoute, Role, need_of
 from api.app import PREFIX
 from tests.api.conftest import TOKEN, Client, a_run
 
+# What a browser needs before anybody has signed in, and what says whether the service is there.
+OPEN = (f"{PREFIX}/health", f"{PREFIX}/ready", f"{PREFIX}/sessions", "/", "/portal/{path}")
+
 
 def routes(app: FastAPI) -> list[GuardedRoute]:
     found: list[GuardedRoute] = []
@@ -32,7 +35,13 @@ def test_every_route_says_who_may_use_it(app):
     found = routes(app)
     assert len(found) > 25
     assert [route.path for route in found if need_of(route) is None] == []
-    assert [route.path for route in found if need_of(route).role is Role.NOBODY] == ["/health", "/ready", "/"]
+    assert [route.path for route in found if need_of(route).role is Role.NOBODY] == [
+        "/health",
+        "/ready",
+        "/sessions",
+        "/",
+        "/portal/{path:path}",
+    ]
     assert all(isinstance(route, GuardedRoute) or hasattr(route, "original_router") for route in app.routes)
 
 
@@ -42,7 +51,7 @@ def test_nobody_without_the_token_is_let_in_anywhere(app):
     tried = 0
     for path, methods in spec["paths"].items():
         for method in methods:
-            if path in (f"{PREFIX}/health", f"{PREFIX}/ready", "/"):
+            if path in OPEN:
                 continue
             concrete = "http://test" + path.replace("{", "").replace("}", "")
             for forged in (stranger, Client(app, token=""), Client(app, token="x"), Client(app, token=TOKEN + "x")):
@@ -50,12 +59,6 @@ def test_nobody_without_the_token_is_let_in_anywhere(app):
                 assert (answer.status_code, answer.json()["error"]["code"]) == (401, "not_allowed"), (method, path)
                 tried += 1
     assert tried > 100
-
-
-def test_who_comes_with_a_browser_is_told_what_to_do_instead(app):
-    answer = Client(app, token=None)("GET", "http://test/")
-    assert answer.status_code == 200 and answer.headers["content-type"].startswith("text/plain")
-    assert "There is no portal yet" in answer.text and "canalis show -f RUN" in answer.text
 
 
 def test_a_route_that_says_nothing_is_refused_to_everybody(app):
@@ -215,6 +218,8 @@ def test_the_description_says_how_every_route_refuses_and_what_it_is_called(app,
         "/",
         "/api/v1/health",
         "/api/v1/ready",
+        "/api/v1/sessions",
+        "/portal/{path}",
     ]
 
 

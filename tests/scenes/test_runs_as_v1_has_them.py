@@ -48,7 +48,7 @@ def test_details_come_with_logs_for_a_run_and_for_a_step(author):
     assert json.loads(step.get_job_log())["exit_code"] == 0
 
 
-def test_the_address_of_a_run_leads_to_a_page_that_says_how_to_look_at_it(author):
+def test_the_address_of_a_run_leads_to_the_portal(author):
     run = author.runs(author.step("only"))
     with urllib.request.urlopen(run.get_portal_url(), timeout=5) as answer:
-        assert b"canalis show" in answer.read()
+        assert b"/portal/app.js" in answer.read()
