@@ -36,6 +36,7 @@ CHECKS = [
     checks.response_headers_conformance,
     checks.response_schema_conformance,
 ]
+_WAIT_S = 60.0  # how fast an answer is, is not what this is about
 _SETTINGS = settings(
     database=None, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck), print_blob=False
 )
@@ -135,7 +136,7 @@ def _asking(
         case.path_parameters = furnished.in_path(operation.path, case.path_parameters or {}, chance)
         if mode is GenerationMode.POSITIVE:
             case.body = furnished.in_body(case.body, chance)
-        response = case.call(session=client, headers={"Authorization": f"Bearer {TOKEN}"})
+        response = case.call(session=client, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=_WAIT_S)
         answers.statuses[response.status_code] += 1
         answers.routes.add(operation.label)
         case.validate_response(response, checks=_checks(case, mode))
