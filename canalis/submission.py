@@ -181,7 +181,11 @@ def as_json(values: dict[str, ParameterValue]) -> dict[str, Any]:
 
 def values_in(views: dict[str, Any]) -> dict[str, ParameterValue]:
     """The values that `as_json` made travel."""
-    return {name: DataPathValue(**value) if isinstance(value, dict) else value for name, value in views.items()}
+    return {name: _value_in(value) if isinstance(value, dict) else value for name, value in views.items()}
+
+
+def _value_in(document: dict[str, Any]) -> ParameterValue:
+    return DatasetValue(**document) if "places" in document else DataPathValue(**document)
 
 
 def surrounding_run() -> str | None:
