@@ -11,7 +11,7 @@ from canalis.absent import V1
 from canalis.answers import asked
 from canalis.contract.errors import NameInvalid
 from canalis.exceptions import UserErrorException
-from canalis.filters import fits
+from canalis.filters import fits, is_of
 from canalis.run import listed
 from canalis.runconfig import ScriptRunConfig
 from canalis.within import Within
@@ -69,12 +69,16 @@ class Experiment(V1):
     ) -> Iterator[Any]:
         """Its runs, newest first.
 
+        type   azureml.PipelineRun, azureml.scriptrun, or azureml.StepRun, which takes `include_children`
         tags   a name that must be there, or {name: value} that must fit
+        include_children   gives the runs of each one's steps behind it, those that fit
         """
-        for run in listed(self.workspace, experiment=self.name):
-            view = run._view(allow_old=True)
-            if fits(view["tags"], tags) and fits(view["properties"], properties):
-                yield run
+        for top in listed(self.workspace, experiment=self.name):
+            for run in (top, *(top.get_children(recursive=True) if include_children else ())):
+                view = run._view(allow_old=True)
+                is_kind = is_of(run._type_in(view), type)
+                if is_kind and fits(run._tags_in(view), tags) and fits(view["properties"], properties):
+                    yield run
 
     @staticmethod
     def list(

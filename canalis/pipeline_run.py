@@ -14,7 +14,7 @@ from urllib.parse import quote
 from canalis.contract.layout import STEP_LOG
 from canalis.contract.run import new_run_id
 from canalis.exceptions import ExperimentExecutionException, UserErrorException
-from canalis.filters import fits
+from canalis.filters import fits, is_of
 from canalis.outputs import PortDataReference, StepRunOutput
 from canalis.run import Run, listed
 from canalis.within import Within
@@ -122,8 +122,8 @@ class PipelineRun(Run):
         """Its steps' runs, those that fit: for tags and properties a name, or {name: value}."""
         for step in self.get_steps():
             view = step._view(allow_old=True)
-            is_kind = type in (None, "azureml.StepRun") and status in (None, view["run_status_v1"])
-            if is_kind and fits(view["tags"], tags) and fits(view["properties"], properties):
+            is_kind = is_of(step._type_in(view), type) and status in (None, view["run_status_v1"])
+            if is_kind and fits(step._tags_in(view), tags) and fits(view["properties"], properties):
                 yield step
 
     def find_step_run(self, name: str) -> list[StepRun]:
@@ -180,6 +180,9 @@ class StepRun(Run):
         if known is not None and known["attempt"] == known["attempt_now"]:
             return f"/runs/{quote(known['run_id'])}.{quote(known['node'])}"  # the step, should it be tried again
         return f"/runs/{quote(self._id)}"  # the attempt that was asked for
+
+    def _tags_in(self, view: dict[str, Any]) -> dict[str, str]:
+        return {"azureml.nodeid": view["node"], "azureml.pipeline": view["run_id"], **view["tags"]}
 
     @property
     def _node_id(self) -> str:

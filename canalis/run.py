@@ -7,26 +7,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import quote
 
-from canalis import transfer
 from canalis.contract.errors import NotFound
 from canalis.contract.metrics import fold
 from canalis.details import details_of
 from canalis.exceptions import ActivityFailedException, ExperimentExecutionException, RunNotFound, UserErrorException
+from canalis.filters import type_of
 from canalis.keyvault import Keyvault
-from canalis.logged import Logging
 from canalis.model import Model
 from canalis.progress import follow
 from canalis.recording import Recorder, Remote
+from canalis.run_files import Files
 from canalis.within import Kept, Within
 
 _PAGE = 100
 
 
-class Run(Logging):
+class Run(Files):
     """A run of any kind."""
 
     _was_waited_for = False  # to its end, by this process
@@ -88,10 +87,7 @@ class Run(Logging):
     @property
     def type(self) -> str:
         """v1's word for its kind."""
-        view = self._view()
-        if view["kind"] == "pipeline":
-            return "azureml.PipelineRun"
-        return "azureml.ReusedStepRun" if view["kept_from"] else "azureml.StepRun"
+        return self._type_in(self._view())
 
     @property
     def status(self) -> str:
@@ -117,7 +113,7 @@ class Run(Logging):
     @property
     def tags(self) -> dict[str, str]:
         """What it is tagged with."""
-        return dict(self._view()["tags"])
+        return self._tags_in(self._view())
 
     @property
     def properties(self) -> dict[str, str]:
@@ -166,42 +162,6 @@ class Run(Logging):
         for child in self.get_children():
             found.update(child.get_metrics(name, recursive=True))
         return found
-
-    def get_file_names(self) -> list[str]:
-        """Paths of its files."""
-        return [found["path"] for found in self._client.get(f"{self._path}/artifacts")]
-
-    def download_file(self, name: str, output_file_path: str | Path | None = None, **ignored: Any) -> None:
-        """Copy one of its files here, under its own name when no path is given.
-
-        Raises UserErrorException when it has no such file.
-        """
-        target = Path(output_file_path) if output_file_path is not None else Path(Path(name).name)
-        if target.is_dir() or str(output_file_path or "").endswith("/"):
-            target = target / Path(name).name
-        try:
-            list(transfer.receive(self._client, transfer.of_run(self._path), [(name, target)]))
-        except NotFound as error:
-            files = ", ".join(self.get_file_names()[:20]) or "none"
-            raise UserErrorException(f"Run {self.id} has no file '{name}' (it has: {files})", error) from error
-
-    def download_files(
-        self,
-        prefix: str | None = None,
-        output_directory: str | Path | None = None,
-        output_paths: list[str] | None = None,
-        batch_size: int = 100,
-        append_prefix: bool = True,
-        timeout_seconds: Any = None,
-    ) -> None:
-        """Copy all its files whose paths begin with `prefix` below a folder, the current one when none is named."""
-        folder, wanted = Path(output_directory or "."), []
-        for index, found in enumerate(self._client.get(f"{self._path}/artifacts", prefix=prefix or "")):
-            path = found["path"]
-            below = path if append_prefix else path.removeprefix(prefix or "").lstrip("/")
-            target = folder / (output_paths[index] if output_paths else below)
-            wanted.append((path, target))
-        list(transfer.receive(self._client, transfer.of_run(self._path), wanted))
 
     def get_children(
         self,
@@ -295,6 +255,12 @@ class Run(Logging):
             )
             raise ActivityFailedException(f"Run {self.id} failed:\n{details}", details, was_shown=show_output)
         return view
+
+    def _type_in(self, view: dict[str, Any]) -> str:
+        return type_of(view)
+
+    def _tags_in(self, view: dict[str, Any]) -> dict[str, str]:
+        return dict(view["tags"])
 
     def _log_files(self) -> dict[str, str]:
         return {}
