@@ -250,6 +250,11 @@ def test_outside_of_a_run_a_script_gets_one_that_prints(capsys):
     assert type(run) is _OfflineRun and run.id.startswith("OfflineRun_")
     for name in ("experiment", "parent", "input_datasets"):
         assert not hasattr(run, name)
+    with pytest.raises(AttributeError, match=r"runs outside a run: .* no 'experiment'\. Workspace\.from_config"):
+        _ = run.experiment
+    with pytest.raises(AttributeError, match=r"no 'log_lst'\. Did you mean 'log_list'"):
+        _ = run.log_lst
+    assert not hasattr(run, "_experiment")
 
     run.log("accuracy", 0.5)
     assert capsys.readouterr().out == "Attempted to log scalar metric accuracy:\n0.5\n"
