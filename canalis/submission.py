@@ -18,7 +18,7 @@ from canalis.contract.parameters import assign
 from canalis.contract.run import new_run_id
 from canalis.contract.value_faults import value_faults
 from canalis.installed import look_at_environments
-from canalis.planning import PlannedStep, plan_of, stop_if_planning
+from canalis.planning import PlannedStep, plan_of, stop_before, stop_if_planning
 from canalis.snapshot import Snapshots
 from canalis.telling import SOURCES
 from canalis.within import Within
@@ -153,6 +153,7 @@ def resume_run(
         "parameters": as_json(values_of(parameters)),
         "parent": surrounding_run(),
     }
+    stop_before(f"goes on from run {run_id}")
     view = workspace._client.post(f"/runs/{quote(run_id)}/resume", body)
     kept = int(view["steps"].get("reused", 0))
     print(f"Kept {kept} of {sum(view['steps'].values())} steps of run {view['resumed_from']}; the others run")
