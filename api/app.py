@@ -9,6 +9,7 @@ from starlette.routing import BaseRoute
 
 from api import (
     changes,
+    children,
     computes,
     datasets,
     datastores,
@@ -48,6 +49,7 @@ _NOUNS = (
     workspace,
     health,
     runs,
+    children,
     reasons,
     pipelines,
     endpoints,

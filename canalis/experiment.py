@@ -11,7 +11,7 @@ from canalis.absent import V1
 from canalis.answers import asked
 from canalis.contract.errors import NameInvalid
 from canalis.exceptions import UserErrorException
-from canalis.filters import fits, is_of
+from canalis.filters import fits
 from canalis.run import listed
 from canalis.runconfig import ScriptRunConfig
 from canalis.within import Within
@@ -75,9 +75,7 @@ class Experiment(V1):
         """
         for top in listed(self.workspace, experiment=self.name):
             for run in (top, *(top.get_children(recursive=True) if include_children else ())):
-                view = run._view(allow_old=True)
-                is_kind = is_of(run._type_in(view), type)
-                if is_kind and fits(run._tags_in(view), tags) and fits(view["properties"], properties):
+                if run._fits(tags, properties, type):
                     yield run
 
     @staticmethod

@@ -142,6 +142,16 @@ class _OfflineRun(Logging):
         """The tags that were given."""
         return self.get_tags()
 
+    def child_run(self, name: str | None = None, *ignored: Any, **also: Any) -> _OfflineRun:
+        """Another run that prints."""
+        return _OfflineRun()
+
+    def __enter__(self) -> _OfflineRun:
+        return self
+
+    def __exit__(self, *ignored: object) -> None:
+        """Nothing is there to end."""
+
     def get_status(self) -> str:
         """Always Running."""
         return "Running"

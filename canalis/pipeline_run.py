@@ -5,16 +5,17 @@ Source   reference section 13
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import quote
 
+from canalis.child_run import Parent, children_of
 from canalis.contract.layout import STEP_LOG
 from canalis.contract.run import new_run_id
 from canalis.exceptions import ExperimentExecutionException, UserErrorException
-from canalis.filters import fits, is_of
 from canalis.outputs import PortDataReference, StepRunOutput
 from canalis.run import Run, listed
 from canalis.within import Within
@@ -118,13 +119,15 @@ class PipelineRun(Run):
         type: str | None = None,
         status: str | None = None,
         **ignored: Any,
-    ) -> Iterator[StepRun]:
-        """Its steps' runs, those that fit: for tags and properties a name, or {name: value}."""
-        for step in self.get_steps():
-            view = step._view(allow_old=True)
-            is_kind = is_of(step._type_in(view), type) and status in (None, view["run_status_v1"])
-            if is_kind and fits(step._tags_in(view), tags) and fits(view["properties"], properties):
-                yield step
+    ) -> Iterator[Any]:
+        """Its steps' runs, those that fit: for tags and properties a name, or {name: value}.
+
+        recursive   gives the runs as well that scripts have begun below these
+        """
+        below = children_of(self, f"{self._path}/children") if recursive else ()
+        for run in itertools.chain[Run](self.get_steps(), below):
+            if run._fits(tags, properties, type, status):
+                yield run
 
     def find_step_run(self, name: str) -> list[StepRun]:
         """The runs of its steps of that name, blanks and all."""
@@ -161,7 +164,7 @@ class PipelineRun(Run):
         raise NotImplementedError("A pipeline run has no children but its steps")
 
 
-class StepRun(Run):
+class StepRun(Parent):
     """The run of a step."""
 
     @property

@@ -12,9 +12,10 @@ from urllib.parse import quote
 
 from canalis.contract.errors import NotFound
 from canalis.contract.metrics import fold
+from canalis.contract.mlflow_ids import is_child
 from canalis.details import details_of
 from canalis.exceptions import ActivityFailedException, ExperimentExecutionException, RunNotFound, UserErrorException
-from canalis.filters import type_of
+from canalis.filters import fits, is_of, type_of
 from canalis.keyvault import Keyvault
 from canalis.model import Model
 from canalis.progress import follow
@@ -40,9 +41,10 @@ class Run(Files):
 
     @staticmethod
     def get(workspace: Within, run_id: str) -> Run:
-        """The run of that id, a PipelineRun or StepRun as it is one. RunNotFound when there is none."""
+        """The run of that id, a PipelineRun, StepRun or ChildRun as it is one. RunNotFound when there is none."""
         try:
-            found: Run = workspace._run(workspace._client.get(f"/runs/{quote(run_id)}"))
+            route = "children" if is_child(run_id) else "runs"
+            found: Run = workspace._run(workspace._client.get(f"/{route}/{quote(run_id)}"))
         except NotFound as error:
             raise RunNotFound(error.message, error) from error
         return found
@@ -258,6 +260,12 @@ class Run(Files):
 
     def _type_in(self, view: dict[str, Any]) -> str:
         return type_of(view)
+
+    def _fits(self, tags: Any, properties: Any, kind: str | None, status: str | None = None) -> bool:
+        """Whether it is one of those that somebody looks for."""
+        view = self._view(allow_old=True)
+        is_meant = is_of(self._type_in(view), kind) and status in (None, view["run_status_v1"])
+        return is_meant and fits(self._tags_in(view), tags) and fits(view["properties"], properties)
 
     def _tags_in(self, view: dict[str, Any]) -> dict[str, str]:
         return dict(view["tags"])

@@ -8,8 +8,11 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
-from canalis.pipeline_run import StepRun
+from canalis.child_run import ChildRun
+from canalis.contract.run import StepRunId
+from canalis.pipeline_run import PipelineRun, StepRun
 from canalis.run import Run
+from canalis.within import Kept
 
 ALONE = "canalis.alone"  # property of a run that is one script's: the key of its step
 
@@ -55,3 +58,17 @@ class ScriptRun(StepRun):
 
     def __repr__(self) -> str:
         return f"ScriptRun(Experiment: {self.experiment.name}, Id: {self.id})"
+
+
+def run_of(experiment: Kept, view: dict[str, Any]) -> Run:
+    """The run that a view of the service describes, of the class that it is."""
+    if view["kind"] == "step":
+        return StepRun(experiment, view["id"], _view=view)
+    if view["kind"] == "child":
+        made = StepRunId.parse(view["run"])
+        assert made is not None, view["id"]
+        attempt = f"{made.run_id}.{made.node}.{made.attempt}"  # the first, too: else the current one is meant
+        return ChildRun(experiment, view, StepRun(experiment, attempt))
+    if ALONE in view["properties"]:
+        return ScriptRun(experiment, f"{view['id']}.{view['properties'][ALONE]}")
+    return PipelineRun(experiment, view["id"], _view=view)

@@ -23,10 +23,9 @@ from canalis.host import Host
 from canalis.keyvault import Keyvault
 from canalis.model import Model
 from canalis.named import Named
-from canalis.pipeline_run import PipelineRun, StepRun
 from canalis.published import PublishedPipeline, published_by
 from canalis.run import Run
-from canalis.script_run import ALONE, ScriptRun
+from canalis.script_run import run_of
 
 
 class Workspace(V1):
@@ -303,12 +302,7 @@ class Workspace(V1):
 
     def _run(self, view: dict[str, Any]) -> Run:
         """The run that a view of the service describes, of the class that it is."""
-        experiment = Experiment._known(self, view["experiment"])
-        if view["kind"] == "step":
-            return StepRun(experiment, view["id"], _view=view)
-        if ALONE in view["properties"]:
-            return ScriptRun(experiment, f"{view['id']}.{view['properties'][ALONE]}")
-        return PipelineRun(experiment, view["id"], _view=view)
+        return run_of(Experiment._known(self, view["experiment"]), view)
 
     def _publish(self, body: dict[str, Any]) -> PublishedPipeline:
         """The published pipeline that is made of a publication."""
