@@ -241,10 +241,32 @@ class StepRun(Parent):
         """What the service wrote down about the attempt, as JSON."""
         return json.dumps(self._view(), indent=2)
 
+    def get_details(self) -> dict[str, Any]:
+        """What is known of it, as v1 shows it: also its definition, and the datasets that it reads and writes."""
+        return {**super().get_details(), **self._asked().details()}
+
+    def get_environment(self) -> Any:
+        """The environment that it was to run in."""
+        from canalis.environment import Environment
+
+        recorded = self._asked().environment() or {}
+        return Environment._from_dict(str(recorded.get("name", "")), recorded)
+
     def get_details_with_logs(self) -> dict[str, Any]:
         """Its details, with the text of its logs under logFiles."""
         details = self.get_details()
         return {**details, "logFiles": {name: self._log_text() for name in details["logFiles"]}}
+
+    def _asked(self) -> Any:
+        """What was asked of it."""
+        from canalis.contract.graph import Graph
+        from canalis.step_details import Asked
+        from canalis.submission import values_in
+
+        whole = f"/runs/{quote(self.pipeline_run_id)}"
+        graph, view = self._client.get(f"{whole}/graph"), self._view(allow_old=True)
+        values = values_in(self._client.get(whole)["parameters"])
+        return Asked(self.experiment.workspace, Graph.model_validate(graph), values, view)
 
     def _log_text(self) -> str:
         found, offset = b"", 0
