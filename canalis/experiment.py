@@ -131,6 +131,10 @@ class Experiment(V1):
             raise UserErrorException(f"Experiment '{self.name}' cannot be given another name: runs are kept under it")
         self._change({"archived": False})
 
+    def get_portal_url(self) -> str:
+        """Where its runs will be looked at; until there is a portal, a page there says how else."""
+        return f"{self.workspace._client.endpoint.url}/#/experiments/{quote(self.name, safe='')}"
+
     def refresh(self) -> None:
         """Nothing: what is asked of it is asked of the service."""
 

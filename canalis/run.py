@@ -5,6 +5,7 @@ Source   reference sections 13 and 14
 
 from __future__ import annotations
 
+import builtins
 import json
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, ClassVar
@@ -49,6 +50,21 @@ class Run(Files):
             raise RunNotFound(error.message, error) from error
         return found
 
+    @staticmethod
+    def list(
+        experiment: Any,
+        type: str | None = None,
+        tags: Any = None,
+        properties: Any = None,
+        status: str | None = None,
+        include_children: bool = False,
+        **ignored: Any,
+    ) -> Iterator[Any]:
+        """The runs of an experiment that fit, newest first; as Experiment.get_runs has them, and by their status."""
+        for run in experiment.get_runs(type, tags, properties, include_children):
+            if run._fits(None, None, None, status):
+                yield run
+
     @classmethod
     def get_context(cls, allow_offline: bool = True, used_for_context_manager: bool = False, **kwargs: Any) -> Any:
         """The run that this script is. Outside of one, a run that only prints.
@@ -83,8 +99,12 @@ class Run(Files):
 
     @property
     def description(self) -> str:
-        """What was said of it when it was submitted."""
+        """What was said of it, when it was submitted or since."""
         return str(self._view().get("description", ""))
+
+    @description.setter
+    def description(self, text: str) -> None:
+        self._annotate({"description": text})
 
     @property
     def type(self) -> str:
@@ -138,7 +158,7 @@ class Run(Files):
         """Tag it with several."""
         self._annotate({"tags": {str(key): str(value) for key, value in tags.items()}})
 
-    def remove_tags(self, tags: Iterable[str]) -> list[str]:
+    def remove_tags(self, tags: Iterable[str]) -> builtins.list[str]:
         """Take tags off; their names."""
         names = list(tags)
         self._annotate({"tags": dict.fromkeys(names)})

@@ -81,6 +81,7 @@ class StepView(Part):
     tags: dict[str, str] = Field(default_factory=dict)
     properties: dict[str, str] = Field(default_factory=dict)
     display_name: str = ""
+    description: str = ""
     earlier: tuple[AttemptView, ...] = ()
 
 

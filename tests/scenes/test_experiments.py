@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from canalis import Experiment, ScriptRunConfig
+from canalis import Experiment, Run, ScriptRunConfig
 from canalis.exceptions import UserErrorException
 
 
@@ -54,4 +54,10 @@ def test_the_runs_of_an_experiment_are_found_by_their_type_and_with_their_steps(
         run.find_step_run("prep")[0].id
     ]
     assert [step.name for step in run.get_children(tags={"azureml.nodeid": "train"})] == ["train"]
+    assert [one.id for one in Run.list(experiment, status="Completed")] == [alone.id, run.id]
+    assert [*Run.list(experiment, tags="none")] == [*Run.list(experiment, status="Failed")] == []
+    for one in (run, alone, run.find_step_run("prep")[0]):
+        one.description = f"of {one.name}"
+        assert Run.get(ws, one.id).description == f"of {one.name}"
+    assert experiment.get_portal_url().endswith("/#/experiments/kinds")
     assert alone.get_tags() == {} and run.find_step_run("prep")[0].tags.keys() == {"azureml.nodeid", "azureml.pipeline"}
