@@ -63,6 +63,7 @@ COVERED: dict[str, Home] = {
     "azureml.core.experiment": _EXPERIMENT,
     "azureml.core.run": _RUN,
     "azureml.core.model": _MODEL,
+    "azureml.core.resource_configuration": {"canalis.resource_configuration": "ResourceConfiguration"},
     "azureml.core.datastore": _DATASTORE,
     "azureml.core.keyvault": _KEYVAULT,
     "azureml.core.dataset": _DATASET,

@@ -245,6 +245,7 @@ class Run(Files):
             datasets=datasets,
             sample_input_dataset=sample_input_dataset,
             sample_output_dataset=sample_output_dataset,
+            resource_configuration=resource_configuration,
         )
 
     def cancel(self) -> None:
