@@ -9,6 +9,7 @@ from starlette.routing import BaseRoute
 
 from api import (
     changes,
+    children,
     comparing,
     computes,
     datasets,
@@ -55,6 +56,7 @@ _NOUNS = (
     health,
     runs,
     interactive,
+    children,
     reasons,
     retention,
     drawings,

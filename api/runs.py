@@ -62,6 +62,7 @@ class Annotation(BaseModel):
     tags: dict[str, str | None] = Field(default_factory=dict)
     properties: dict[str, str] = Field(default_factory=dict)
     display_name: str | None = None
+    description: str | None = None
 
 
 @router.post("", dependencies=[needs(Role.SUBMITTER, step=Reach.CHOSEN)], status_code=201)
@@ -117,7 +118,7 @@ def get_run(here: Here, name: str) -> RunView | StepView:
 
 @router.patch("/{name}", dependencies=[needs(Role.SUBMITTER, step=Reach.OWN)])
 def annotate_run(here: Here, name: str, said: Annotation) -> RunView | StepView:
-    """Say something of a run: tags, properties, a name."""
+    """Say something of a run: tags, properties, a name, a description."""
     found = views.find(here.ports, name)
     identity = found.run_id if isinstance(found, Run) else str(found)
     for _ in range(_TRIES):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -66,6 +66,7 @@ COVERED: dict[str, Home] = {
     "azureml.core.experiment": _EXPERIMENT,
     "azureml.core.run": _RUN,
     "azureml.core.model": _MODEL,
+    "azureml.core.resource_configuration": {"canalis.resource_configuration": "ResourceConfiguration"},
     "azureml.core.datastore": _DATASTORE,
     "azureml.core.keyvault": _KEYVAULT,
     "azureml.core.dataset": _DATASET,
@@ -251,10 +252,10 @@ class _Names:
             raise AttributeError(name)
         if f"{self._module}.{name}" in COVERED:
             return importlib.import_module(f"{self._module}.{name}")
-        raise ImportError(_advice(f"{self._module}.{name}"), name=self._module)
+        raise ImportError(_advice(f"{self._module}.{name}", self._homes), name=self._module)
 
 
-def _advice(name: str) -> str:
+def _advice(name: str, there: Iterable[str] = ()) -> str:
     from canalis.absent import said_of
 
-    return f"{said_of(name)}. An import that is not used can be taken out"
+    return f"{said_of(name, there)}. An import that is not used can be taken out"

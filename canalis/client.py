@@ -60,6 +60,20 @@ class Opener(Protocol):
         ...
 
 
+_told: list[str] | None = None  # what was written through any client, while somebody wants to know
+
+
+@contextmanager
+def writes() -> Iterator[list[str]]:
+    """Within, what is written at any service comes into the list, by path."""
+    global _told
+    _told = []
+    try:
+        yield _told
+    finally:
+        _told = None
+
+
 class Client:
     """A connection to the service of one workspace, made when it is first needed.
 
@@ -192,6 +206,8 @@ class Client:
                 # metric point its own, and the rest says how things shall be.
                 self._lost(error, give_up)
         self._raise_for(response)
+        if _told is not None and method != "GET":
+            _told.append(path)
         return response
 
     @contextmanager

@@ -14,6 +14,7 @@ from canalis.answers import answered, is_there
 from canalis.contract.run import new_run_id
 from canalis.pipeline import Pipeline
 from canalis.pipeline_run import PipelineRun
+from canalis.planning import stop_before
 from canalis.published import PublishedPipeline
 from canalis.submission import as_json, as_texts, send_sources, tell_submitted, values_in, values_of
 from canalis.within import Within
@@ -134,6 +135,7 @@ class PipelineDraft(V1):
     def submit_run(self, idempotency_key: str | None = None, **ignored: Any) -> PipelineRun:
         """Start a run of it as it is now; under an idempotency key, which is not in v1, the same one each time."""
         body = {"id": new_run_id()} if idempotency_key is None else None
+        stop_before("starts a draft")
         view = answered(lambda: self.workspace._client.post(f"{self._path}/runs", body, idempotency_key))
         run: PipelineRun = tell_submitted(self.workspace._run(view))
         return run

@@ -84,12 +84,14 @@ class Experiment(V1):
     ) -> Iterator[Any]:
         """Its runs, newest first.
 
+        type   azureml.PipelineRun, azureml.scriptrun, or azureml.StepRun, which takes `include_children`
         tags   a name that must be there, or {name: value} that must fit
+        include_children   gives the runs of each one's steps behind it, those that fit
         """
-        for run in listed(self.workspace, experiment=self.name):
-            view = run._view(allow_old=True)
-            if fits(view["tags"], tags) and fits(view["properties"], properties):
-                yield run
+        for top in listed(self.workspace, experiment=self.name):
+            for run in (top, *(top.get_children(recursive=True) if include_children else ())):
+                if run._fits(tags, properties, type):
+                    yield run
 
     @staticmethod
     def list(
@@ -151,6 +153,10 @@ class Experiment(V1):
         Raises   UserErrorException while one of its runs goes on, and while something outside of it needs one
         """
         asked(lambda: workspace._client.delete(f"/experiments/{quote(str(experiment_id), safe='')}"))
+
+    def get_portal_url(self) -> str:
+        """Where its runs are looked at."""
+        return f"{self.workspace._client.endpoint.url}/#/experiments/{quote(self.name, safe='')}"
 
     def refresh(self) -> None:
         """Nothing: what is asked of it is asked of the service."""

@@ -18,6 +18,22 @@ def fits(there: dict[str, str], wanted: Any) -> bool:
     return all(there.get(name) == value for name, value in dict(wanted).items())
 
 
+def type_of(view: dict[str, Any]) -> str:
+    """v1's word for the kind of the run that a view of the service describes."""
+    if view["kind"] == "pipeline":
+        return "azureml.PipelineRun"
+    return "azureml.ReusedStepRun" if view["kept_from"] else "azureml.StepRun"
+
+
+def is_of(kind: str, wanted: str | None) -> bool:
+    """Whether a run of that type is asked for; a step that was reused is a step as well.
+
+    >>> is_of("azureml.scriptrun", None), is_of("azureml.ReusedStepRun", "azureml.StepRun")
+    (True, True)
+    """
+    return wanted in (None, kind) or (wanted, kind) == ("azureml.StepRun", "azureml.ReusedStepRun")
+
+
 Wanted = list[tuple[str, str | None]]  # names, each with the value that it must have, or None for any
 
 

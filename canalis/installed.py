@@ -7,6 +7,8 @@ cannot import something.
 from __future__ import annotations
 
 import platform
+import re
+import shutil
 import sys
 from importlib import metadata
 from typing import Any
@@ -17,6 +19,8 @@ from canalis.contract.graph import Graph
 from canalis.within import Within
 
 _NAMED_MAX = 8
+# Images that hold an operating system and Python, and nothing that a script could miss.
+_PLAIN_IMAGE = re.compile(r"mcr\.microsoft\.com/azureml/(base|minimal|intelmpi|openmpi)")
 _NOT_PACKAGES = ("python", "pip", "setuptools", "wheel")
 
 
@@ -31,6 +35,8 @@ def look_at_environments(workspace: Within, graph: Graph) -> list[str]:
     _tell_what_is_missing([graph.environments[key] for key in read if key not in built], mode)
     for one in built.values():
         _tell_of_python(one)
+    for key, definition in graph.environments.items():
+        _tell_of_image(definition, key in built)
     return faults_of(graph.environments, [(node.name, node.environment or "") for node in graph.nodes]) if built else []
 
 
@@ -56,6 +62,27 @@ def _tell_of_python(asked: Wanted) -> None:
             f"older than 3.11, it is built with {have}",
             file=sys.stderr,
         )
+
+
+def _tell_of_image(environment: dict[str, Any], is_built: bool) -> None:
+    """Print what of an environment only a container could give: there are none on this machine."""
+    docker, python = environment.get("docker") or {}, environment.get("python") or {}
+    image = str(docker.get("base_image") or "")
+    if docker.get("base_dockerfile"):
+        asked = "a Dockerfile of its own"
+    elif image and not _PLAIN_IMAGE.match(image):
+        asked = f"the image {image}"
+    else:
+        interpreter = str(python.get("interpreter_path") or "python")
+        if interpreter == "python" or shutil.which(interpreter):
+            return
+        asked = f"the interpreter {interpreter}, which is not on this machine"
+    where = "an environment built of its packages alone" if is_built else sys.executable
+    print(
+        f"Note: environment '{environment.get('name', '')}' asks for {asked}. On this machine no image is used: its "
+        f"steps run in {where}, and what only the image has is not there",
+        file=sys.stderr,
+    )
 
 
 def missing_packages(environment: dict[str, Any]) -> list[str]:

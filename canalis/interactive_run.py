@@ -10,7 +10,10 @@ from typing import Any
 from urllib.parse import quote
 
 from canalis.answers import asked
-from canalis.contract.run import ALONE, INTERACTIVE, new_run_id
+from canalis.child_run import ChildRun
+from canalis.contract.run import ALONE, INTERACTIVE, StepRunId, new_run_id
+from canalis.pipeline_run import PipelineRun, StepRun
+from canalis.run import Run
 from canalis.script_run import ScriptRun
 from canalis.within import Kept, Within
 
@@ -64,7 +67,16 @@ def begin(workspace: Within, experiment_name: str, display_name: str = "", tags:
     return workspace._run(view)
 
 
-def run_alone(experiment: Kept, view: dict[str, Any]) -> ScriptRun:
-    """The run of a script that was submitted alone, or of nobody's, from the view of the whole."""
-    kind = InteractiveRun if INTERACTIVE in view["properties"] else ScriptRun
-    return kind(experiment, f"{view['id']}.{view['properties'][ALONE]}")
+def run_of(experiment: Kept, view: dict[str, Any]) -> Run:
+    """The run that a view of the service describes, of the class that it is."""
+    if view["kind"] == "step":
+        return StepRun(experiment, view["id"], _view=view)
+    if view["kind"] == "child":
+        made = StepRunId.parse(view["run"])
+        assert made is not None, view["id"]
+        attempt = f"{made.run_id}.{made.node}.{made.attempt}"  # the first, too: else the current one is meant
+        return ChildRun(experiment, view, StepRun(experiment, attempt))
+    if ALONE in view["properties"]:
+        kind = InteractiveRun if INTERACTIVE in view["properties"] else ScriptRun
+        return kind(experiment, f"{view['id']}.{view['properties'][ALONE]}")
+    return PipelineRun(experiment, view["id"], _view=view)

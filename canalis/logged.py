@@ -9,9 +9,9 @@ import io
 import time
 import uuid
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
-from canalis.absent import V1
+from canalis.absent import V1, meant_by
 from canalis.contract.metrics import fold
 from canalis.exceptions import UserErrorException
 from canalis.recording import Recorder, opened, point
@@ -105,6 +105,18 @@ class Logging(V1):
 class _OfflineRun(Logging):
     """What a script gets when nobody runs it: it prints what is logged. Has no experiment and no parent."""
 
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            if name.startswith("_"):
+                raise AttributeError(f"'_OfflineRun' has no attribute '{name}'")
+            meant = meant_by(name, dir(self))
+            more = f"Did you mean '{meant}'?" if meant else "Workspace.from_config() finds the workspace"
+            raise AttributeError(
+                f"This script runs outside a run: what Run.get_context() gives there prints what is logged, and has "
+                f"no '{name}'. {more}"
+            )
+
     def __init__(self) -> None:
         self.id = f"OfflineRun_{uuid.uuid4()}"
         self._tags: dict[str, str] = {}
@@ -129,6 +141,16 @@ class _OfflineRun(Logging):
     def tags(self) -> dict[str, str]:
         """The tags that were given."""
         return self.get_tags()
+
+    def child_run(self, name: str | None = None, *ignored: Any, **also: Any) -> _OfflineRun:
+        """Another run that prints."""
+        return _OfflineRun()
+
+    def __enter__(self) -> _OfflineRun:
+        return self
+
+    def __exit__(self, *ignored: object) -> None:
+        """Nothing is there to end."""
 
     def get_status(self) -> str:
         """Always Running."""

@@ -87,7 +87,15 @@ class Model(ModelFacts):
         Raises WebserviceException; no version is there then
         """
         known_models.checked(model_name)
-        body = described(tags, properties, description, datasets, sample_input_dataset, sample_output_dataset)
+        body = described(
+            tags,
+            properties,
+            description,
+            datasets,
+            sample_input_dataset,
+            sample_output_dataset,
+            resource_configuration,
+        )
         body |= {"framework": model_framework or "", "framework_version": model_framework_version or ""}
         body |= {"run": known_models.run_of_this_script(workspace)}
         body["snapshot"] = sent(workspace._client, files_at(model_path, child_paths))
@@ -216,7 +224,8 @@ class Model(ModelFacts):
         resource_configuration: Any = None,
     ) -> None:
         """Put what is given in the place of what was there: these tags are all that it has then."""
-        news = described(tags, None, description, None, sample_input_dataset, sample_output_dataset)
+        samples = (sample_input_dataset, sample_output_dataset)
+        news = described(tags, None, description, None, *samples, resource_configuration)
         if tags is not None:
             news["tags"] = {**dict.fromkeys(self.tags), **news["tags"]}
         if description is None:

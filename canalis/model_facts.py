@@ -14,6 +14,7 @@ from canalis.absent import V1
 from canalis.abstract_dataset import AbstractDataset
 from canalis.answers import of_models
 from canalis.exceptions import WebserviceException
+from canalis.resource_configuration import ResourceConfiguration, as_document
 from canalis.within import Within
 
 
@@ -113,6 +114,12 @@ class ModelFacts(V1):
         return self._dataset(self._view["sample_output"]) if self._view["sample_output"] else None
 
     @property
+    def resource_configuration(self) -> ResourceConfiguration | None:
+        """What it wants of the machine that serves it, if that was said."""
+        wanted = self._view.get("resources")
+        return ResourceConfiguration(**wanted) if wanted else None
+
+    @property
     def url(self) -> str:
         """Where the service has its files."""
         return f"{self.workspace._client.endpoint.url}/api/v1{self._path}/files"
@@ -156,10 +163,13 @@ def described(
     datasets: Any = None,
     sample_input_dataset: Any = None,
     sample_output_dataset: Any = None,
+    resource_configuration: Any = None,
 ) -> dict[str, Any]:
     """What an author says of a model, as the service takes it. Raises WebserviceException."""
     samples = {"sample_input": sample_input_dataset, "sample_output": sample_output_dataset}
+    resources = {} if resource_configuration is None else {"resources": as_document(resource_configuration)}
     return {
+        **resources,
         "tags": known_models.words("Tags", tags),
         "properties": known_models.words("Properties", properties),
         "description": description or "",

@@ -5,16 +5,17 @@ Source   reference section 13
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import quote
 
+from canalis.child_run import Parent, children_of
 from canalis.contract.layout import STEP_LOG
 from canalis.contract.run import new_run_id
 from canalis.exceptions import ExperimentExecutionException, UserErrorException
-from canalis.filters import fits
 from canalis.outputs import PortDataReference, StepRunOutput
 from canalis.run import Run, listed
 from canalis.within import Within
@@ -125,13 +126,15 @@ class PipelineRun(Run):
         type: str | None = None,
         status: str | None = None,
         **ignored: Any,
-    ) -> Iterator[StepRun]:
-        """Its steps' runs, those that fit: for tags and properties a name, or {name: value}."""
-        for step in self.get_steps():
-            view = step._view(allow_old=True)
-            is_kind = type in (None, "azureml.StepRun") and status in (None, view["run_status_v1"])
-            if is_kind and fits(view["tags"], tags) and fits(view["properties"], properties):
-                yield step
+    ) -> Iterator[Any]:
+        """Its steps' runs, those that fit: for tags and properties a name, or {name: value}.
+
+        recursive   gives the runs as well that scripts have begun below these
+        """
+        below = children_of(self, f"{self._path}/children") if recursive else ()
+        for run in itertools.chain[Run](self.get_steps(), below):
+            if run._fits(tags, properties, type, status):
+                yield run
 
     def find_step_run(self, name: str) -> list[StepRun]:
         """The runs of its steps of that name, blanks and all."""
@@ -168,7 +171,7 @@ class PipelineRun(Run):
         raise NotImplementedError("A pipeline run has no children but its steps")
 
 
-class StepRun(Run):
+class StepRun(Parent):
     """The run of a step."""
 
     @property
@@ -187,6 +190,9 @@ class StepRun(Run):
         if known is not None and known["attempt"] == known["attempt_now"]:
             return f"/runs/{quote(known['run_id'])}.{quote(known['node'])}"  # the step, should it be tried again
         return f"/runs/{quote(self._id)}"  # the attempt that was asked for
+
+    def _tags_in(self, view: dict[str, Any]) -> dict[str, str]:
+        return {"azureml.nodeid": view["node"], "azureml.pipeline": view["run_id"], **view["tags"]}
 
     @property
     def _node_id(self) -> str:
@@ -242,10 +248,32 @@ class StepRun(Run):
         """What the service wrote down about the attempt, as JSON."""
         return json.dumps(self._view(), indent=2)
 
+    def get_details(self) -> dict[str, Any]:
+        """What is known of it, as v1 shows it: also its definition, and the datasets that it reads and writes."""
+        return {**super().get_details(), **self._asked().details()}
+
+    def get_environment(self) -> Any:
+        """The environment that it was to run in."""
+        from canalis.environment import Environment
+
+        recorded = self._asked().environment() or {}
+        return Environment._from_dict(str(recorded.get("name", "")), recorded)
+
     def get_details_with_logs(self) -> dict[str, Any]:
         """Its details, with the text of its logs under logFiles."""
         details = self.get_details()
         return {**details, "logFiles": {name: self._log_text() for name in details["logFiles"]}}
+
+    def _asked(self) -> Any:
+        """What was asked of it."""
+        from canalis.contract.graph import Graph
+        from canalis.step_details import Asked
+        from canalis.submission import values_in
+
+        whole = f"/runs/{quote(self.pipeline_run_id)}"
+        graph, view = self._client.get(f"{whole}/graph"), self._view(allow_old=True)
+        values = values_in(self._client.get(whole)["parameters"])
+        return Asked(self.experiment.workspace, Graph.model_validate(graph), values, view)
 
     def _log_text(self) -> str:
         found, offset = b"", 0

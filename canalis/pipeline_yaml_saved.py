@@ -46,6 +46,12 @@ def as_saved(graph: Graph, name: str | None, description: str | None, folder_of:
     folder_of     the source directory of each node, as the text names it
     Raises   NotSupported for a graph that a file cannot say, telling what of it
     """
+    data = [f"'{one.name}'" for one in graph.parameters if one.type == "dataset"]
+    if data:
+        raise NotSupported(
+            f"This pipeline cannot be said in YAML, which has no parameters that are datasets: {', '.join(data)}. "
+            "A DataPath can be one"
+        )
     text = as_yaml({ROOT: _Saved(graph, folder_of).pipeline(name, description)})
     if len(text.encode()) > BYTES_MAX - _HEAD_BYTES_MAX:
         has, may = (size // 2**10 for size in (len(text.encode()), BYTES_MAX))

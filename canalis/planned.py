@@ -61,7 +61,7 @@ MEMBERS: dict[str, dict[str, str]] = {
         "webservices": _SERVING,
     },
     "Model": {
-        **dict.fromkeys(("deploy", "package", "profile", "print_configuration", "resource_configuration"), _SERVING),
+        **dict.fromkeys(("deploy", "package", "profile", "print_configuration"), _SERVING),
         "get_sas_urls": "download() copies its files, and canalis models download",
         "deserialize": "Model(ws, id=...) finds it again",
     },

@@ -5,14 +5,28 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote
 
+from canalis.client import writes
 from canalis.within import Within
 
 _SAID_MAX = 60  # signs of a value that are shown
 
-_planned: list[list[PlannedStep]] | None = None  # by the script that is run for its plan alone
+_KINDS = {
+    "models": "model",
+    "datasets": "dataset",
+    "environments": "environment",
+    "computes": "compute target",
+    "secrets": "secret",
+    "pipelines": "a published pipeline",
+    "endpoints": "an endpoint",
+    "schedules": "a schedule",
+    "drafts": "a draft",
+}
+
+_planning: Planning | None = None  # of the script that is run for its plan alone
 
 
 @dataclass(frozen=True)
@@ -74,22 +88,65 @@ def tell_plan(plan: Sequence[PlannedStep], is_over: bool = False) -> None:
             print(f"  {'':{width}}    {change}")
 
 
+@dataclass
+class Planning:
+    """What a script that was run for its plan alone has come to.
+
+    plans     of the pipeline that it would have submitted; empty where it submits none
+    written   what it has registered, published or uploaded on its way there, which stays
+    ended_at  where it was ended, in words; "" where it came to its end
+    """
+
+    plans: list[list[PlannedStep]] = field(default_factory=list)
+    written: list[str] = field(default_factory=list)
+    ended_at: str = ""
+
+    def left_out(self, script: str) -> str:
+        """In one line, what is not planned and what stays; "" when there is nothing to say."""
+        said = []
+        if self.ended_at:
+            said.append(f"{script} was ended where it {self.ended_at}: what comes after that is not in the plan")
+        if self.written:
+            said.append(f"What it did before that stays: {', '.join(self.written)}")
+        return ". ".join(said)
+
+
 @contextmanager
-def planning() -> Iterator[list[list[PlannedStep]]]:
-    """Within, a script that submits a pipeline gets no run: its plan is in the list, and the script is ended there."""
-    global _planned
-    _planned = []
+def planning() -> Iterator[Planning]:
+    """Within, a script that submits a pipeline gets no run: its plan is kept, and the script is ended there."""
+    global _planning
+    _planning = found = Planning()
     try:
-        yield _planned
+        with writes() as paths:
+            yield found
+        found.written = [*dict.fromkeys(text for text in map(_written, paths) if text)]
     finally:
-        _planned = None
+        _planning = None
 
 
 def stop_if_planning(workspace: Within, body: Mapping[str, Any]) -> None:
     """Where a script is run for its plan alone, make that and end the script."""
-    if _planned is not None:
-        _planned.append(plan_of(workspace, body))
+    if _planning is not None:
+        _planning.plans.append(plan_of(workspace, body))
+        _planning.ended_at = "submits a pipeline"
         raise SystemExit(0)
+
+
+def stop_before(what: str) -> None:
+    """Where a script is run for its plan alone, end it before it does what there is no plan of."""
+    if _planning is not None:
+        _planning.ended_at = what
+        raise SystemExit(0)
+
+
+def _written(path: str) -> str:
+    """What somebody who wrote at a path of the service has done, in words; "" for what leaves nothing."""
+    kind, _, rest = path.strip("/").partition("/")
+    name = unquote(rest.partition("/")[0])
+    if kind == "datastores" and "/files/" in path:
+        return f"files in datastore {name}"
+    called = _KINDS.get(kind, "")
+    return f"{called} {name}".rstrip() if called else ""
 
 
 def _short(value: str | None) -> str:

@@ -16,6 +16,7 @@ from canalis.answers import answered, is_there
 from canalis.contract.run import new_run_id
 from canalis.differing import Change, changes_of
 from canalis.pipeline_run import PipelineRun
+from canalis.planning import stop_before
 from canalis.submission import as_json, as_texts, surrounding_run, tell_submitted, values_in, values_of
 from canalis.within import Within
 
@@ -230,6 +231,7 @@ def start(
         "tags": as_texts(tags),
         "parent": parent_run_id or surrounding_run(),
     }
+    stop_before("starts a published pipeline")
     view = answered(lambda: workspace._client.post(path, body, idempotency_key, version=version))
     run: PipelineRun = tell_submitted(workspace._run(view))
     return run

@@ -5,28 +5,29 @@ Source   reference sections 13 and 14
 
 from __future__ import annotations
 
+import builtins
 import json
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import quote
 
-from canalis import transfer
 from canalis.contract.errors import NotFound
 from canalis.contract.metrics import fold
+from canalis.contract.mlflow_ids import is_child
 from canalis.details import details_of
 from canalis.exceptions import ActivityFailedException, ExperimentExecutionException, RunNotFound, UserErrorException
+from canalis.filters import fits, is_of, type_of
 from canalis.keyvault import Keyvault
-from canalis.logged import Logging
 from canalis.model import Model
 from canalis.progress import follow
 from canalis.recording import Recorder, Remote
+from canalis.run_files import Files
 from canalis.within import Kept, Within
 
 _PAGE = 100
 
 
-class Run(Logging):
+class Run(Files):
     """A run of any kind."""
 
     _was_waited_for = False  # to its end, by this process
@@ -41,12 +42,28 @@ class Run(Logging):
 
     @staticmethod
     def get(workspace: Within, run_id: str) -> Run:
-        """The run of that id, a PipelineRun or StepRun as it is one. RunNotFound when there is none."""
+        """The run of that id, a PipelineRun, StepRun or ChildRun as it is one. RunNotFound when there is none."""
         try:
-            found: Run = workspace._run(workspace._client.get(f"/runs/{quote(run_id)}"))
+            route = "children" if is_child(run_id) else "runs"
+            found: Run = workspace._run(workspace._client.get(f"/{route}/{quote(run_id)}"))
         except NotFound as error:
             raise RunNotFound(error.message, error) from error
         return found
+
+    @staticmethod
+    def list(
+        experiment: Any,
+        type: str | None = None,
+        tags: Any = None,
+        properties: Any = None,
+        status: str | None = None,
+        include_children: bool = False,
+        **ignored: Any,
+    ) -> Iterator[Any]:
+        """The runs of an experiment that fit, newest first; as Experiment.get_runs has them, and by their status."""
+        for run in experiment.get_runs(type, tags, properties, include_children):
+            if run._fits(None, None, None, status):
+                yield run
 
     @classmethod
     def get_context(cls, allow_offline: bool = True, used_for_context_manager: bool = False, **kwargs: Any) -> Any:
@@ -82,16 +99,17 @@ class Run(Logging):
 
     @property
     def description(self) -> str:
-        """What was said of it when it was submitted."""
+        """What was said of it, when it was submitted or since."""
         return str(self._view().get("description", ""))
+
+    @description.setter
+    def description(self, text: str) -> None:
+        self._annotate({"description": text})
 
     @property
     def type(self) -> str:
         """v1's word for its kind."""
-        view = self._view()
-        if view["kind"] == "pipeline":
-            return "azureml.PipelineRun"
-        return "azureml.ReusedStepRun" if view["kept_from"] else "azureml.StepRun"
+        return self._type_in(self._view())
 
     @property
     def status(self) -> str:
@@ -117,7 +135,7 @@ class Run(Logging):
     @property
     def tags(self) -> dict[str, str]:
         """What it is tagged with."""
-        return dict(self._view()["tags"])
+        return self._tags_in(self._view())
 
     @property
     def properties(self) -> dict[str, str]:
@@ -140,7 +158,7 @@ class Run(Logging):
         """Tag it with several."""
         self._annotate({"tags": {str(key): str(value) for key, value in tags.items()}})
 
-    def remove_tags(self, tags: Iterable[str]) -> list[str]:
+    def remove_tags(self, tags: Iterable[str]) -> builtins.list[str]:
         """Take tags off; their names."""
         names = list(tags)
         self._annotate({"tags": dict.fromkeys(names)})
@@ -166,42 +184,6 @@ class Run(Logging):
         for child in self.get_children():
             found.update(child.get_metrics(name, recursive=True))
         return found
-
-    def get_file_names(self) -> list[str]:
-        """Paths of its files."""
-        return [found["path"] for found in self._client.get(f"{self._path}/artifacts")]
-
-    def download_file(self, name: str, output_file_path: str | Path | None = None, **ignored: Any) -> None:
-        """Copy one of its files here, under its own name when no path is given.
-
-        Raises UserErrorException when it has no such file.
-        """
-        target = Path(output_file_path) if output_file_path is not None else Path(Path(name).name)
-        if target.is_dir() or str(output_file_path or "").endswith("/"):
-            target = target / Path(name).name
-        try:
-            list(transfer.receive(self._client, transfer.of_run(self._path), [(name, target)]))
-        except NotFound as error:
-            files = ", ".join(self.get_file_names()[:20]) or "none"
-            raise UserErrorException(f"Run {self.id} has no file '{name}' (it has: {files})", error) from error
-
-    def download_files(
-        self,
-        prefix: str | None = None,
-        output_directory: str | Path | None = None,
-        output_paths: list[str] | None = None,
-        batch_size: int = 100,
-        append_prefix: bool = True,
-        timeout_seconds: Any = None,
-    ) -> None:
-        """Copy all its files whose paths begin with `prefix` below a folder, the current one when none is named."""
-        folder, wanted = Path(output_directory or "."), []
-        for index, found in enumerate(self._client.get(f"{self._path}/artifacts", prefix=prefix or "")):
-            path = found["path"]
-            below = path if append_prefix else path.removeprefix(prefix or "").lstrip("/")
-            target = folder / (output_paths[index] if output_paths else below)
-            wanted.append((path, target))
-        list(transfer.receive(self._client, transfer.of_run(self._path), wanted))
 
     def get_children(
         self,
@@ -263,6 +245,7 @@ class Run(Logging):
             datasets=datasets,
             sample_input_dataset=sample_input_dataset,
             sample_output_dataset=sample_output_dataset,
+            resource_configuration=resource_configuration,
         )
 
     def cancel(self) -> None:
@@ -295,6 +278,18 @@ class Run(Logging):
             )
             raise ActivityFailedException(f"Run {self.id} failed:\n{details}", details, was_shown=show_output)
         return view
+
+    def _type_in(self, view: dict[str, Any]) -> str:
+        return type_of(view)
+
+    def _fits(self, tags: Any, properties: Any, kind: str | None, status: str | None = None) -> bool:
+        """Whether it is one of those that somebody looks for."""
+        view = self._view(allow_old=True)
+        is_meant = is_of(self._type_in(view), kind) and status in (None, view["run_status_v1"])
+        return is_meant and fits(self._tags_in(view), tags) and fits(view["properties"], properties)
+
+    def _tags_in(self, view: dict[str, Any]) -> dict[str, str]:
+        return dict(view["tags"])
 
     def _log_files(self) -> dict[str, str]:
         return {}

@@ -16,11 +16,6 @@ class ScriptRun(StepRun):
     """The run of a script that was submitted alone; inside the script Run.get_context() has the same id."""
 
     @property
-    def type(self) -> str:
-        """v1's word for its kind."""
-        return "azureml.scriptrun"
-
-    @property
     def parent(self) -> Run | None:
         """The step that has submitted it, if one has."""
         parent = self._whole()["parent"]
@@ -45,6 +40,12 @@ class ScriptRun(StepRun):
     def cancel(self) -> None:
         """Stop it."""
         self._client.post(f"/runs/{quote(self.pipeline_run_id)}/cancel")
+
+    def _type_in(self, view: dict[str, Any]) -> str:
+        return "azureml.scriptrun"
+
+    def _tags_in(self, view: dict[str, Any]) -> dict[str, str]:
+        return dict(view["tags"])  # an author knows no step and no pipeline here
 
     def _whole(self) -> dict[str, Any]:
         view: dict[str, Any] = self._client.get(f"/runs/{quote(self.pipeline_run_id)}")

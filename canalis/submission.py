@@ -18,7 +18,7 @@ from canalis.contract.parameters import assign
 from canalis.contract.run import new_run_id
 from canalis.contract.value_faults import value_faults
 from canalis.installed import look_at_environments
-from canalis.planning import PlannedStep, plan_of, stop_if_planning
+from canalis.planning import PlannedStep, plan_of, stop_before, stop_if_planning
 from canalis.snapshot import Snapshots
 from canalis.telling import SOURCES
 from canalis.within import Within
@@ -153,6 +153,7 @@ def resume_run(
         "parameters": as_json(values_of(parameters)),
         "parent": surrounding_run(),
     }
+    stop_before(f"goes on from run {run_id}")
     view = workspace._client.post(f"/runs/{quote(run_id)}/resume", body)
     kept = int(view["steps"].get("reused", 0))
     print(f"Kept {kept} of {sum(view['steps'].values())} steps of run {view['resumed_from']}; the others run")
@@ -181,7 +182,11 @@ def as_json(values: dict[str, ParameterValue]) -> dict[str, Any]:
 
 def values_in(views: dict[str, Any]) -> dict[str, ParameterValue]:
     """The values that `as_json` made travel."""
-    return {name: DataPathValue(**value) if isinstance(value, dict) else value for name, value in views.items()}
+    return {name: _value_in(value) if isinstance(value, dict) else value for name, value in views.items()}
+
+
+def _value_in(document: dict[str, Any]) -> ParameterValue:
+    return DatasetValue(**document) if "places" in document else DataPathValue(**document)
 
 
 def surrounding_run() -> str | None:

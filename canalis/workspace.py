@@ -14,18 +14,16 @@ from canalis.absent import V1
 from canalis.answers import asked
 from canalis.compute import ComputeTarget
 from canalis.contract.faults import how_to_make
-from canalis.contract.run import ALONE
 from canalis.dataset import AbstractDataset, Dataset
 from canalis.datastore_kinds import AbstractDatastore
 from canalis.environment import Environment
 from canalis.exceptions import UserErrorException
 from canalis.experiment import Experiment
 from canalis.host import Host
-from canalis.interactive_run import run_alone
+from canalis.interactive_run import run_of
 from canalis.keyvault import Keyvault
 from canalis.model import Model
 from canalis.named import Named
-from canalis.pipeline_run import PipelineRun, StepRun
 from canalis.published import PublishedPipeline, published_by
 from canalis.run import Run
 
@@ -304,12 +302,7 @@ class Workspace(V1):
 
     def _run(self, view: dict[str, Any]) -> Run:
         """The run that a view of the service describes, of the class that it is."""
-        experiment = Experiment._known(self, view["experiment"])
-        if view["kind"] == "step":
-            return StepRun(experiment, view["id"], _view=view)
-        if ALONE in view["properties"]:
-            return run_alone(experiment, view)
-        return PipelineRun(experiment, view["id"], _view=view)
+        return run_of(Experiment._known(self, view["experiment"]), view)
 
     def _publish(self, body: dict[str, Any]) -> PublishedPipeline:
         """The published pipeline that is made of a publication."""

@@ -114,7 +114,7 @@ def change(ports: Ports, said: str, news: ModelChange) -> RegisteredModel:
             raise TooLarge(f"A model has {_TAGS_MAX} tags, properties and datasets each at most", maximum=_TAGS_MAX)
         given: dict[str, Any] = {
             name: value
-            for name in ("description", "sample_input", "sample_output")
+            for name in ("description", "sample_input", "sample_output", "resources")
             if (value := getattr(news, name)) is not None
         }
         after = known.model_copy(

@@ -3,8 +3,8 @@
     planned(ports, asked, computes)   of a run that nobody has submitted
     reasons_of(ports, run)            of one that somebody has
 
-What has changed is found by comparing with the latest run of the experiment that had the step. It is never kept: it
-is told when somebody asks.
+What has changed is found by comparing with the latest run of the experiment in which the step ran or was reused: not
+with one that failed before it. It is never kept: it is told when somebody asks.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from canalis.contract.reasons import ChangeView, ReasonView, Why
 from canalis.contract.reuse import SOURCE, Change, changes
 from canalis.contract.run import RunRequest, check_experiment_name
 from canalis.contract.snapshots import SnapshotFile, stored_snapshot
+from canalis.contract.status import StepStatus
 from orchestrator.reuse import consider, remembered
 from orchestrator.settled import Settled
 from orchestrator.submit import Submission
@@ -134,8 +135,8 @@ class _Past:
     def of(self, key: str, name: str) -> tuple[str | None, dict[str, str]]:
         """The latest step run of that key, or else of that name, with its ingredients."""
         if self._runs is None:
-            found = (run.run_id for run in self._ports.runs.find(self._query))
-            self._runs = [(run_id, remembered(self._ports, run_id)) for run_id in found]
+            found = self._ports.runs.find(self._query)
+            self._runs = [(run.run_id, _begun(run, remembered(self._ports, run.run_id))) for run in found]
         for run_id, verdicts in self._runs:
             alike = [other for other, verdict in verdicts.items() if verdict["made_of"]["name"] == name]
             same = key if key in alike else next(iter(alike), None)
@@ -157,6 +158,15 @@ class _Past:
         except NotFound:
             return [change]
         return changes(_texts(before), _texts(now))
+
+
+def _begun(run: Run, verdicts: Mapping[str, Any]) -> dict[str, Any]:
+    """The verdicts on those steps of a run that began, or that an earlier result stands in for."""
+    return {
+        key: verdict
+        for place, (key, verdict) in enumerate(verdicts.items())  # as Considered has them: in the order of the graph
+        if run.state.step(place) not in (StepStatus.WAITING, StepStatus.READY, StepStatus.SKIPPED)
+    }
 
 
 def _texts(files: Mapping[str, SnapshotFile]) -> dict[str, str]:

@@ -166,6 +166,7 @@ def _step_view(
         tags=merged({}, said.get("tags", {})),
         properties=merged(_reuse_properties(kept), said.get("properties", {})),
         display_name=said.get("display_name", ""),
+        description=said.get("description") or "",
         earlier=_earlier(run.run_id, node.key, number, attempts),
     )
 

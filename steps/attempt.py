@@ -284,7 +284,7 @@ def _judge(work: Work, control: Control, code: int | None, log: Path, started_at
         return Ended(Outcome.LOST, None, "lost", f"{name} went away with its machine", started_at, now)
     signal_name = _NAMED_SIGNALS.get(code)
     how = f"was killed by {signal_name}" if signal_name else f"ended with exit code {code}"
-    reason = f"{name} {how}{last_words(log, mask)}{hint(log, work)}{full_disk(log)}"
+    reason = f"{name} {how}{last_words(log, mask, code)}{hint(log, work)}{full_disk(log)}"
     return Ended(Outcome.FAILED, code, "script_failed", reason, started_at, now)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from canalis.contract.masking import Mask
@@ -12,27 +13,45 @@ from steps.backend import Work
 from steps.links import DATA
 
 _PYTHON_ERROR = re.compile(r"[A-Za-z_][\w.]*(Error|Exception|Exit|Interrupt|Warning)\b")
+_FRAME = re.compile(r'  File ".+", line \d+')  # of a traceback, or of what cannot be parsed
+_RAISED = re.compile(r"[A-Za-z_][\w.]*(: |:?$)")  # how Python begins to say what was raised
+_UNCAUGHT = 1  # exit code of a Python that an exception has ended
 _TAIL_BYTES = 4096
+_TRACE_BYTES = 16 * 2**10  # of the end in which the last traceback is looked for
+_SAID_MAX = 500
 _FULL_BYTES = 64 * 2**10  # a disk with less room than this counts as full
 
 
-def last_words(log: Path, mask: Mask) -> str:
-    """The error that Python printed last, or else the last line of whatever it is; at most 500 characters."""
+def last_words(log: Path, mask: Mask, code: int = _UNCAUGHT) -> str:
+    """What Python has raised, without the further lines of its message, or else the last line; at most 500 characters.
+
+    code   the exit code: with another one than 1 no exception has ended a Python, and a traceback was only shown
+    """
     # Secrets are looked for before anything is cut off: half of one would not be found.
-    lines = [
-        line.strip()
-        for line in mask.blanked(_tail(log, mask.longest))[-_TAIL_BYTES:].decode("utf-8", "replace").splitlines()
-    ]
-    last = next((line[:500] for line in reversed(lines) if line), "")
+    tail = mask.blanked(_tail(log, _TRACE_BYTES + mask.longest))[-_TRACE_BYTES:]
+    raised = _raised(tail.decode("utf-8", "replace").splitlines()) if code == _UNCAUGHT else ""
+    if raised:
+        return f": {raised[:_SAID_MAX]}"
+    lines = [line.strip() for line in tail[-_TAIL_BYTES:].decode("utf-8", "replace").splitlines()]
+    last = next((line[:_SAID_MAX] for line in reversed(lines) if line), "")
     if _PYTHON_ERROR.match(last):
         return f": {last}"
     return f"; its last line was: {last}" if last else ""
 
 
-def _tail(log: Path, more: int = 0) -> bytes:
+def _raised(lines: Sequence[str]) -> str:
+    """The first line of what the last traceback ends with: what was raised; "" where there is no traceback."""
+    for number in range(len(lines) - 1, -1, -1):
+        if _FRAME.match(lines[number]):
+            raised = next((line for line in lines[number + 1 :] if line and not line[0].isspace()), "").rstrip()
+            return raised if _RAISED.match(raised) else ""
+    return ""
+
+
+def _tail(log: Path, most: int = _TAIL_BYTES) -> bytes:
     with contextlib.suppress(FileNotFoundError), log.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - _TAIL_BYTES - more))
+        file.seek(max(0, size - most))
         return file.read()
     return b""
 

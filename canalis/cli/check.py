@@ -67,9 +67,9 @@ def refuse_what_fails(script: Path) -> None:
     raise UserErrorException(
         "\n".join(
             [
-                f"{script} imports what is not in Canalis {VERSION}; nothing of it was run",
+                f"{script} imports what is not in Canalis {VERSION}; nothing of it was run. "
+                "An import that is not used can be taken out; `canalis coverage` lists what is here",
                 *(f"  {one}" for one in found),
-                "An import that is not used can be taken out. `canalis coverage` lists what is here",
             ]
         )
     )

@@ -182,6 +182,7 @@ def show(
         output.watch(shown)
         return
     found = shown.read()
+    found["children"] = client.get(f"/runs/{quote(found['run']['id'])}/children")
     found["metrics"] = kept.metrics_of(client, found["run"], found["steps"])
     asked = [noun for noun, wanted in (("times", times), ("cost", cost)) if wanted]
     found |= {noun: shown.figures(noun, found["run"]) for noun in asked}
@@ -191,6 +192,7 @@ def show(
         figures.print_shown(found)
         kept.print_metrics(found["metrics"], found["run"], found["steps"])
         kept.print_parameters(found["run"], found["steps"])
+        kept.print_children(found["children"])
 
 
 @app.command()

@@ -39,14 +39,19 @@ def print_fault(error: Exception, script: Path, with_trace: bool = False) -> Non
 
 
 def told(error: Exception) -> str:
-    """Our message: on one line with its code, or, of several faults, one on each."""
+    """Our message: on one line with its code, or, of several faults, one on each.
+
+    Lines of a message that are indented belong to the one before them.
+    """
     is_ours = isinstance(error, (CanalisError, AzureMLException))
-    faults = (error.message if is_ours else str(error)).splitlines() or [type(error).__name__]  # type: ignore[attr-defined]
+    lines = (error.message if is_ours else str(error)).splitlines() or [type(error).__name__]  # type: ignore[attr-defined]
     code = getattr(error, "code", "") if is_ours else type(error).__name__
     kind = f" [{code}]" if code else ""
-    if len(faults) == 1:
-        return f"canalis: {faults[0]}{kind}"
-    return "\n".join([f"canalis: {len(faults)} faults{kind}", *(f"  - {fault}" for fault in faults)])
+    count = sum(not line.startswith("  ") for line in lines)
+    if count <= 1:
+        return "\n".join([f"canalis: {lines[0]}{kind}", *lines[1:]])
+    told_lines = (f"    {line}" if line.startswith("  ") else f"  - {line}" for line in lines)
+    return "\n".join([f"canalis: {count} faults{kind}", *told_lines])
 
 
 def _from_script(trace: TracebackType | None, script: Path) -> TracebackType | None:

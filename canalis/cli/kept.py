@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,9 +19,10 @@ from canalis.contract.metrics import fold
 from canalis.contract.mlflow_ids import PARAMS
 from canalis.contract.run import StepRunId, split_step_run_id
 from canalis.exceptions import UserErrorException
-from canalis.telling import aligned, label
+from canalis.telling import aligned, duration, label
 from canalis.workspace import Workspace
 
+_CHILDREN_MAX = 50  # that are shown
 _ASKED_MAX = 200  # steps whose metrics are asked for one by one
 
 
@@ -96,6 +98,18 @@ def print_parameters(run: dict[str, Any], steps: list[dict[str, Any]]) -> None:
             rows.append(("", label(view) if view["kind"] == "step" else "the run", ", ".join(said)))
     if rows:
         print("\n".join(["Parameters that were logged", *aligned(rows)]))
+
+
+def print_children(children: Sequence[dict[str, Any]]) -> None:
+    """The runs that scripts have begun below their steps', in a line each; of many the first ones."""
+    rows = []
+    for child in children[:_CHILDREN_MAX]:
+        took = duration((child["ended_at"] or time.time()) - child["started_at"])
+        why = f"{took}: {child['error']['message'].splitlines()[0]}" if child["error"] else took
+        rows.append(("", child["step"], child["name"], child["run_status_v1"].lower(), why))
+    if rows:
+        more = len(children) - len(rows)
+        print("\n".join(["Runs that scripts have begun", *aligned(rows), *([f"  and {more} more"] if more else [])]))
 
 
 def brief(logged: Mapping[str, Any]) -> list[str]:

@@ -23,20 +23,23 @@ def plan(
 ) -> None:
     """Say which steps a script would run, and why, without running them.
 
-    The script itself is run, up to the place where it submits its pipeline, and ends there. Of each step that would
+    The script itself is run, up to the place where it submits its pipeline, and ends there: what it registers before
+    that stays registered, and what comes after that is not planned, as is said at the end. Of each step that would
     run, exactly the ingredients that have changed are named, with both values.
     """
     from canalis.cli.scripts import run_script
 
-    with planning() as plans:
+    with planning() as found:
         run_script(script, context.args, quiet=as_json, with_trace=trace)
     if as_json:
-        output.print_json([[asdict(step) for step in one] for one in plans])
+        output.print_json([[asdict(step) for step in one] for one in found.plans])
         return
-    if not plans:
+    if not found.plans:
         print(f"{script} has submitted no pipeline")
-    for one in plans:
+    for one in found.plans:
         tell_plan(one)
+    if left_out := found.left_out(str(script)):
+        print(left_out)
 
 
 @app.command()

@@ -59,6 +59,16 @@ def named(identity: str) -> Named:
     raise NotFound(f"There is no run {identity[:80]}", kind="run", name=identity[:80])
 
 
+def is_child(identity: str) -> bool:
+    """Whether an id is one of MLflow's, of a run that a script began.
+
+    >>> is_child("7f3c_2-trial_1__train"), is_child("7f3c_2__train"), is_child("7f3c.train.2")
+    (True, False, False)
+    """
+    found = _STEP.fullmatch(identity)
+    return found is not None and found[3] is not None
+
+
 def child_of(name: str) -> str:
     """What a run that a script calls so is called in ids, and in the names of its values; "" for no name.
 

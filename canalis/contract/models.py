@@ -34,6 +34,14 @@ class ModelDataset(Part):
     dataset: DatasetValue
 
 
+class Resources(Part):
+    """What a model wants of the machine that serves it; recorded."""
+
+    cpu: Annotated[float, Field(gt=0)] | None = None
+    memory_in_gb: Annotated[float, Field(gt=0)] | None = None
+    gpu: Annotated[StrictInt, Field(ge=0)] | None = None
+
+
 _Datasets = Annotated[tuple[ModelDataset, ...], Field(max_length=_WORDS_MAX)]
 
 
@@ -56,6 +64,7 @@ class ModelRegistration(Part):
     datasets: _Datasets = ()
     sample_input: DatasetValue | None = None
     sample_output: DatasetValue | None = None
+    resources: Resources | None = None
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:
@@ -79,6 +88,7 @@ class ModelChange(Part):
     datasets: _Datasets = ()
     sample_input: DatasetValue | None = None
     sample_output: DatasetValue | None = None
+    resources: Resources | None = None
 
 
 class RegisteredModel(Part):
@@ -107,6 +117,7 @@ class RegisteredModel(Part):
     datasets: tuple[ModelDataset, ...] = ()
     sample_input: DatasetValue | None = None
     sample_output: DatasetValue | None = None
+    resources: Resources | None = None
     run: str = ""
     experiment: str = ""
     created_at: float

@@ -81,6 +81,7 @@ class StepView(Part):
     tags: dict[str, str] = Field(default_factory=dict)
     properties: dict[str, str] = Field(default_factory=dict)
     display_name: str = ""
+    description: str = ""
     earlier: tuple[AttemptView, ...] = ()
 
 
@@ -168,6 +169,31 @@ class StandingView(Part):
     words: list[str]
     steps: list[int]
     at_work: list[int]
+
+
+class ChildView(Part):
+    """A run that a script has begun below the run of its step. Its values are the step's, under its name.
+
+    run        of the step; `step` is its name, and `parent` the run right above this one: that, or another child
+    prefix     how its metrics, tags, properties and files begin on the step's run
+    run_status_v1   as its script has said; as the step's once that has ended and nothing was said
+    """
+
+    kind: Literal["child"] = "child"
+    id: str
+    run: str
+    step: str
+    name: str
+    display_name: str
+    parent: str
+    experiment: str
+    prefix: str
+    run_status_v1: str
+    started_at: float
+    ended_at: float | None = None
+    error: ErrorView | None = None
+    tags: dict[str, str] = Field(default_factory=dict)
+    properties: dict[str, str] = Field(default_factory=dict)
 
 
 class PathView(Part):

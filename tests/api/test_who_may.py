@@ -41,6 +41,7 @@ LOGGED = {
     "run": "run-mine_1__a", "experiment": "e", "name": "m", "folder": "m", "type": "", "status": "LOGGED_MODEL_PENDING",
     "created": 1, "updated": 1, "tags": {}, "params": {},
 }  # fmt: skip
+A_CHILD = "run-mine_1-c__a"
 MINE = StepRunId("run-mine", "a")
 
 
@@ -116,6 +117,9 @@ def world(tmp_path_factory):
             "POST", "/drafts", json={"id": "draft-one", "name": "one", "pipeline": "pipe-one", "experiment": "e"}
         )
         made.ports.documents.put("mlflow_models", A_LOGGED_MODEL, LOGGED)
+        made.ports.documents.put(
+            "mlflow_runs", A_CHILD, {"name": "c", "status": "RUNNING", "start_time": 1, "tags": {}}
+        )
         made.admin("POST", "/webhooks", json={"id": "hook-one", "url": HOOK, "enabled": False})
         yield made
 
@@ -230,6 +234,10 @@ def a_request(world: World, method: str, path: str) -> tuple[str, dict[str, Any]
         ("POST", "/runs/{name}/metrics"): (f"{run}/metrics", {"json": [A_POINT]}),
         ("GET", "/runs/{name}/artifacts/{path:path}"): (f"{run}/artifacts/f.txt", {}),
         ("PUT", "/runs/{name}/artifacts/{path:path}"): (f"{run}/artifacts/g.txt", {"content": b"x"}),
+        ("POST", "/runs/{name}/children"): ("/runs/run-mine.a/children", {"json": {"name": "x"}}),
+        ("GET", "/runs/{name}/children"): ("/runs/run-mine.a/children", {}),
+        ("GET", "/children/{name}"): (f"/children/{A_CHILD}", {}),
+        ("PATCH", "/children/{name}"): (f"/children/{A_CHILD}", {"json": {"status": "Completed"}}),
         ("POST", "/snapshots"): ("/snapshots", {"json": {"files": {}}}),
         ("PUT", "/content/{sha256}"): (f"/content/{A_SHA256}", {"content": b"x"}),
         ("GET", "/snapshots/{identity}"): (f"/snapshots/{node['snapshot']}", {}),

@@ -22,7 +22,7 @@ from orchestrator.reasons import planned
 from orchestrator.settled import settle
 from orchestrator.submit import Submission, submit
 from tests.outside import outside
-from tests.reuse.pipelines import Made, a_pipeline, edited, follows
+from tests.reuse.pipelines import Made, Step, a_pipeline, edited, follows
 
 COMPUTES = {"": ComputeChoice(backend="process")}
 SLICES, SLICE = 2, 25  # of pipelines that a change is tried with
@@ -57,15 +57,18 @@ class World:
         asked = self.asked(made)
         return planned(self.ports, asked, settle(self.ports, asked.graph, asked.parameters, COMPUTES))
 
-    def run(self, made: Made) -> Run:
-        """The pipeline's run at its end; all steps that are started succeed."""
+    def run(self, made: Made, failing: str = "") -> Run:
+        """The pipeline's run at its end; all steps that are started succeed, but the one of the key `failing`."""
         run = submit(self.ports, self.asked(made), COMPUTES)
         graph = stored_graph(self.ports.blobs, run.request.graph)
         while not run.state.status.is_terminal:
             started = [p for p in range(len(graph.nodes)) if run.state.step(p) is StepStatus.STARTED]
-            advance(self.ports, run.run_id, [self._ended(run, graph, place) for place in started])
+            ended = [self._ended(run, graph, place) for place in started]
+            bad = {"outcome": Outcome.FAILED, "left": {}}
+            ended = [one.model_copy(update=bad) if one.node == failing else one for one in ended]
+            advance(self.ports, run.run_id, ended)
             run = self.ports.runs.load(run.run_id)
-        assert run.state.status is RunStatus.COMPLETED
+        assert run.state.status is (RunStatus.FAILED if failing else RunStatus.COMPLETED)
         return run
 
     def _ended(self, run: Run, graph: Graph, place: int) -> StepEnded:
@@ -108,6 +111,24 @@ def try_pipelines(world: World, numbers: range) -> int:
 @pytest.mark.parametrize("first", range(0, SLICES * SLICE, SLICE))
 def test_what_is_planned_is_what_happens_and_names_what_was_changed(world, first):
     assert try_pipelines(world, range(first, first + SLICE)) > SLICE / 2
+
+
+def test_a_step_is_compared_with_the_latest_run_in_which_it_ran_not_with_one_that_failed_before_it(world):
+    def a_step(*reads: int) -> Step:
+        return Step([*reads], [], ["--fast"], "alpha", {"train.py": "print()"}, f"raw/{reads}", {}, "pandas==1.0")
+
+    made = Made(1, [a_step(), a_step(0), a_step(1)])
+    complete = world.run(made)
+    made.steps[0].arguments = ["--slow"]
+    failed = world.run(made, failing=made.key(0))
+    assert [failed.state.step(place) for place in (1, 2)] == [StepStatus.SKIPPED] * 2
+
+    made.steps[2].arguments = ["--deep"]
+    plan = {step.node: step for step in world.plan(made)}
+    compared = {key: step.compared_with for key, step in plan.items()}
+    assert compared[made.key(1)] == f"{complete.run_id}.{made.key(1)}"
+    assert compared[made.key(2)] == f"{complete.run_id}.{made.key(2)}"
+    assert {change.name for change in plan[made.key(2)].changes} == {"argument 1", "input from_1"}
 
 
 @pytest.mark.soak

@@ -128,7 +128,19 @@ def test_a_member_that_is_not_there_yet_says_so_when_it_is_asked_for(line, name)
         ("import azureml.train.automl", "azureml.train is not in Canalis 0.1.0; "),
         ("from azureml.pipeline.steps import EstimatorStep", "and will not come: use PythonScriptStep, whose"),
         ("import azureml.pipeline.steps.parallel_run_step", "parallel_run_step is not in Canalis 0.1.0 and is planned"),
-        ("from azureml.pipeline.steps import PythonScriptStp", "PythonScriptStp is not in Canalis 0.1.0; `canalis"),
+        (
+            "from azureml.pipeline.steps import PythonScriptStp",
+            "PythonScriptStp is not in Canalis 0.1.0. Did you mean 'PythonScriptStep'? `canalis coverage` lists",
+        ),
+        (
+            "from azureml.core import Run\nRun.get_contxt()",
+            "Run.get_contxt is not in Canalis 0.1.0. Did you mean 'get_context'?",
+        ),
+        (
+            "from azureml.core import Environment\nEnvironment('e').clon",
+            "Environment.clon is not in Canalis 0.1.0. Did you mean 'clone'?",
+        ),
+        ("from azureml.core import Run\nRun.frobnicate", "Run.frobnicate is not in Canalis 0.1.0; `canalis coverage`"),
         (
             "from azureml.core import Workspace\nWorkspace.update",
             "Workspace.update is not in Canalis 0.1.0 and is planned",

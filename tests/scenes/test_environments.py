@@ -216,9 +216,11 @@ def test_conda_packages_without_a_wheel_are_told_before_anything_runs(author):
 
 def test_another_python_is_asked_for_in_vain_and_that_is_told(author, project, capsys):
     configuration = asking(str(wheel_of(project, "olden", "")), python_version="3.6.2")
+    configuration.environment.docker.base_image = "python:3.6"
     run = author.runs(author.step("a", "import olden, sys; print(sys.version_info[:2])", runconfig=configuration))
     assert log_of(run, "a").strip() == str(sys.version_info[:2])
-    assert "environment 'training' asks for Python 3.6.2" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "environment 'training' asks for Python 3.6.2" in told and "asks for the image python:3.6" in told
     assert "Warning: Python 3.6.2 was asked for" in log_of_build(run, "a", project)
 
 

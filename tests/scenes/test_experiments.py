@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from canalis import Experiment
+from canalis import Experiment, Run, ScriptRunConfig
 from canalis.exceptions import UserErrorException
 
 
@@ -33,3 +33,31 @@ def test_an_experiment_is_tagged_archived_and_active_again_once_it_is_used(autho
         Experiment.list(ws, view_type="old")
     with pytest.raises(UserErrorException, match="cannot be given another name"):
         experiment.reactivate("other")
+
+
+def test_the_runs_of_an_experiment_are_found_by_their_type_and_with_their_steps(author, ws):
+    experiment = Experiment(ws, "kinds")
+    run = author.runs(author.step("prep"), author.step("train"), experiment="kinds")
+    author.writes("alone.py", "print(1)")
+    alone = experiment.submit(ScriptRunConfig(str(author.folder), "alone.py"))
+    alone.wait_for_completion()
+    found = lambda **wanted: [one.id for one in experiment.get_runs(**wanted)]  # noqa: E731
+    steps = sorted(step.id for step in run.get_steps())
+
+    assert found() == [alone.id, run.id]
+    assert found(type="azureml.PipelineRun") == [run.id] and found(type="azureml.scriptrun") == [alone.id]
+    assert found(type="azureml.StepRun") == found(type="hyperdrive", include_children=True) == []
+    assert found(include_children=True)[:2] == [alone.id, run.id]
+    assert sorted(found(include_children=True)[2:]) == sorted(found(type="azureml.StepRun", include_children=True))
+    assert sorted(found(type="azureml.StepRun", include_children=True)) == steps
+    assert found(tags={"azureml.pipeline": run.id, "azureml.nodeid": "prep"}, include_children=True) == [
+        run.find_step_run("prep")[0].id
+    ]
+    assert [step.name for step in run.get_children(tags={"azureml.nodeid": "train"})] == ["train"]
+    assert [one.id for one in Run.list(experiment, status="Completed")] == [alone.id, run.id]
+    assert [*Run.list(experiment, tags="none")] == [*Run.list(experiment, status="Failed")] == []
+    for one in (run, alone, run.find_step_run("prep")[0]):
+        one.description = f"of {one.name}"
+        assert Run.get(ws, one.id).description == f"of {one.name}"
+    assert experiment.get_portal_url().endswith("/#/experiments/kinds")
+    assert alone.get_tags() == {} and run.find_step_run("prep")[0].tags.keys() == {"azureml.nodeid", "azureml.pipeline"}

@@ -193,7 +193,7 @@ def test_a_step_speaks_of_its_pipeline_run(author):
             run.parent.tag("stage", "trained")
             run.tag("mine", 1)
             run.parent.upload_file("summary.txt", __file__)
-            print(run.parent.get_metrics(), run.get_tags(), run.experiment.name, run.experiment.workspace.name, run.name)
+            print(run.parent.get_metrics(), run.get_tags()["mine"], run.experiment.name, run.experiment.workspace.name, run.name)
             """,
         ),
         experiment="speaking",
@@ -203,9 +203,9 @@ def test_a_step_speaks_of_its_pipeline_run(author):
     assert run.get_tags() == {"from": "submit", "stage": "trained"}
     assert run.get_file_names() == ["summary.txt"]
     (step,) = run.get_steps()
-    assert step.get_tags() == {"mine": "1"}
+    assert step.get_tags()["mine"] == "1" and step.tags["azureml.nodeid"] == "speak"
     assert step.parent.id == run.id
-    assert log_of(run, "speak").strip() == "{'best': 0.9} {'mine': '1'} speaking scenes speak"
+    assert log_of(run, "speak").strip() == "{'best': 0.9} 1 speaking scenes speak"
 
     run.remove_tags(["stage"])
     assert run.get_tags() == {"from": "submit"}
@@ -250,6 +250,11 @@ def test_outside_of_a_run_a_script_gets_one_that_prints(capsys):
     assert type(run) is _OfflineRun and run.id.startswith("OfflineRun_")
     for name in ("experiment", "parent", "input_datasets"):
         assert not hasattr(run, name)
+    with pytest.raises(AttributeError, match=r"runs outside a run: .* no 'experiment'\. Workspace\.from_config"):
+        _ = run.experiment
+    with pytest.raises(AttributeError, match=r"no 'log_lst'\. Did you mean 'log_list'"):
+        _ = run.log_lst
+    assert not hasattr(run, "_experiment")
 
     run.log("accuracy", 0.5)
     assert capsys.readouterr().out == "Attempted to log scalar metric accuracy:\n0.5\n"

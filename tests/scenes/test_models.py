@@ -12,6 +12,7 @@ import pytest
 from canalis import Dataset, Model, Workspace
 from canalis.contract.errors import HashMismatch, StoreUnavailable
 from canalis.exceptions import ModelNotFoundException, ModelPathNotFoundException, WebserviceException
+from canalis.resource_configuration import ResourceConfiguration
 from tests.scenes.conftest import canalis, cells, log_of
 
 TRAINS = """
@@ -108,11 +109,19 @@ def test_a_model_knows_the_rows_that_it_was_made_with(ws, project):
     (project / "trained.csv").write_text("city,degrees\nOslo,4\n")
     store.upload_files([str(project / "trained.csv")], target_path="model-rows")
     rows = Dataset.Tabular.from_delimited_files((store, "model-rows/trained.csv"))
+    wanted = ResourceConfiguration(cpu=2, memory_in_gb=1.5)
     (project / "m.bin").write_text("m")
     known = rows.keep_columns(["degrees"]).register(ws, "model-rows")
-    Model.register(ws, "m.bin", "of-rows", datasets=[("training", known), ("raw", rows)], sample_input_dataset=known)
+    given = {"sample_input_dataset": known, "resource_configuration": wanted}
+    Model.register(ws, "m.bin", "of-rows", datasets=[("training", known), ("raw", rows)], **given)
 
     found = Model(ws, "of-rows")
+    assert found.resource_configuration.serialize() == {"cpu": 2.0, "memoryInGB": 1.5, "gpu": None}
+    found.update(resource_configuration=ResourceConfiguration(gpu=1))
+    assert found.resource_configuration.serialize() == {"cpu": None, "memoryInGB": None, "gpu": 1}
+    assert found.sample_input_dataset.id == known.id
+    with pytest.raises(WebserviceException, match="is a ResourceConfiguration, not 'much'"):
+        found.update(resource_configuration="much")
     assert found.datasets["training"][0].to_pandas_dataframe().to_dict("list") == {"degrees": [4]}
     assert found.datasets["raw"][0].to_pandas_dataframe().columns.tolist() == ["city", "degrees"]
     assert (found.datasets["training"][0].name, found.sample_input_dataset.id) == ("model-rows", known.id)

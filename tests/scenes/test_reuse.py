@@ -12,6 +12,7 @@ from canalis.data import DataReference, PipelineData
 from canalis.experiment import Experiment
 from canalis.parameter import PipelineParameter
 from canalis.pipeline import Pipeline
+from canalis.planning import planning
 from tests.scenes.conftest import canalis, log_of, statuses
 
 COUNTS = """
@@ -201,14 +202,18 @@ def test_pipelines_that_others_start_reuse_as_well(two):
         run = published.submit(two.author.ws, "two")
         run.wait_for_completion(show_output=False)
     assert two.ran == ["prep", "train"]
+    with planning() as found, pytest.raises(SystemExit):
+        published.submit(two.author.ws, "two")
+    assert found.ended_at == "starts a published pipeline" and found.written == [] and len([*published.get_runs()]) == 2
 
 
 SCRIPT = """
-from azureml.core import Experiment, Workspace
+from azureml.core import Environment, Experiment, Workspace
 from azureml.pipeline.core import Pipeline
 from azureml.pipeline.steps import PythonScriptStep
 
 ws = Workspace.from_config()
+Environment("noted").register(ws)
 step = PythonScriptStep(script_name="train.py", arguments=["--rate", {rate}], name="train", source_directory="scripts")
 run = Experiment(ws, "planned").submit(Pipeline(ws, steps=[step]))
 run.wait_for_completion(show_output=False)
@@ -222,7 +227,12 @@ def test_a_script_is_planned_without_running_its_pipeline(project, own_home):
     script = project / "pipeline.py"
     script.write_text(SCRIPT.format(rate="0.1"))
     done = canalis("plan", str(script))
-    assert done.stdout.splitlines() == ["1 of 1 steps would run", "  train  runs: nobody has made this before"]
+    assert done.stdout.splitlines() == [
+        "1 of 1 steps would run",
+        "  train  runs: nobody has made this before",
+        f"{script} was ended where it submits a pipeline: what comes after that is not in the plan. "
+        "What it did before that stays: environment noted",
+    ]
     canalis("run", str(script))
     script.write_text(SCRIPT.format(rate="0.5"))
     done = canalis("plan", str(script))

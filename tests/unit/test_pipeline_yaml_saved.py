@@ -11,7 +11,20 @@ import pytest
 from canalis import pipeline_yaml_saved
 from canalis.contract.errors import NotSupported, YamlInvalid
 from canalis.contract.faults import faults
-from canalis.contract.graph import CommandWork, FromStore, Graph, Input, Node, Output, ParameterText, PythonWork
+from canalis.contract.graph import (
+    CommandWork,
+    DataPathValue,
+    DatasetValue,
+    FromParameter,
+    FromStore,
+    Graph,
+    Input,
+    Node,
+    Output,
+    Parameter,
+    ParameterText,
+    PythonWork,
+)
 from canalis.data import DataPath, DataPathComputeBinding, DataReference, PipelineData, PipelineParameter
 from canalis.dataset import FileDataset, OutputFileDatasetConfig
 from canalis.pipeline import Pipeline
@@ -20,6 +33,7 @@ from canalis.pipeline_yaml_saved import as_saved, with_defaults
 from canalis.runconfig import RunConfiguration
 from canalis.schedule_yaml import load_schedule_yaml
 from canalis.steps import CommandStep, PythonScriptStep
+from canalis.submission import as_json, values_in
 from tests.unit.made_graphs import TEXTS, a_made_graph
 
 NAMES = ("workspaceblobstore", "workspacefilestore", "other")
@@ -51,6 +65,15 @@ def test_what_a_script_draws_is_the_same_document_to_the_byte(tmp_path, monkeypa
 
     assert read.graph.to_bytes() == graph.to_bytes()
     assert read.folders == {node.key: f"sources/{node.key}" for node in graph.nodes}
+
+
+def test_a_parameter_that_is_a_dataset_is_told_whatever_its_value_is():
+    value = DatasetValue(places=(DataPathValue(datastore="workspaceblobstore", path="x/*.csv"),))
+    node = Node(key="a", name="a", work=PythonWork(script="a.py"), inputs=(Input(name="i", source=FromParameter(parameter="data")),))  # fmt: skip
+    graph = Graph(nodes=(node,), parameters=(Parameter(name="data", type="dataset", default=value),))
+    for default in (values_in(as_json({"data": value})), {"data": "weather"}):
+        with pytest.raises(NotSupported, match="has no parameters that are datasets: 'data'"):
+            saved(with_defaults(graph, default))
 
 
 def a_drawn_pipeline(folder: Path) -> Pipeline:
