@@ -52,11 +52,11 @@ def test_the_forms_that_scripts_use_all_work():
 @pytest.mark.parametrize(
     ("line", "name"),
     [
-        ("from azureml.core.compute import DatabricksCompute", "azureml.core.compute.DatabricksCompute"),
+        ("from azureml.core.compute import BatchCompute", "azureml.core.compute.BatchCompute"),
         ("from azureml.pipeline.core import ModuleVersion, TrainingOutput", "azureml.pipeline.core.ModuleVersion"),
         ("import azureml.train.automl", "azureml.train"),
         ("from azureml.train.hyperdrive import choice", "azureml.train"),
-        ("from azureml.pipeline.steps import DatabricksStep", "azureml.pipeline.steps.DatabricksStep"),
+        ("from azureml.pipeline.steps import AzureBatchStep", "azureml.pipeline.steps.AzureBatchStep"),
         ("import azureml.core.nothing", "azureml.core.nothing"),
     ],
 )
@@ -169,7 +169,9 @@ def test_what_is_covered_can_be_listed_anywhere(tmp_path):
     from tests.scenes.conftest import canalis
 
     listed = canalis("coverage", cwd=tmp_path).stdout
-    assert "azureml.pipeline.steps: AdlaStep, CommandStep, PythonScriptStep\n" in listed
+    assert (
+        "azureml.pipeline.steps: AdlaStep, CommandStep, DataTransferStep, DatabricksStep, PythonScriptStep\n" in listed
+    )
     assert "\nPipeline: graph, load_yaml, plan, publish, steps, submit, validate, workspace" in listed.replace(
         "description, ", ""
     )
