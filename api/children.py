@@ -12,12 +12,12 @@ from pydantic import BaseModel, Field
 
 from api.access import GuardedRoute, Role, needs
 from api.mlflow.shapes import KEY_MAX, CreateRun, TagSaid
-from api.mlflow.tracked import PARENT_TAG, RUNS, Tracked, begin_child, known_of, remember, tracked
+from api.mlflow.tracked import PARENT_TAG, Tracked, begin_child, known_of, remember, tracked
 from api.reach import Reach
 from api.runs import get_run
 from api.service import Asking, Here, Service
 from canalis.contract.errors import NotFound
-from canalis.contract.mlflow_ids import mlflow_id, named
+from canalis.contract.mlflow_ids import RUNS, mlflow_id, named
 from canalis.contract.ports import Document
 from canalis.contract.run import StepRunId
 from canalis.contract.views import ChildView, ErrorView, StepView

@@ -13,12 +13,11 @@ from api.reach import Reach, check_reach
 from api.service import Service
 from canalis.contract.errors import AlreadyExists, Conflict, NotFound, NotSupported
 from canalis.contract.layout import artifacts, of_run
-from canalis.contract.mlflow_ids import child_of, mlflow_id, named
+from canalis.contract.mlflow_ids import RUNS, child_of, mlflow_id, named
 from canalis.contract.ports import Document, Run, Stored
 from canalis.contract.run import StepRunId
 from orchestrator import step_views, views
 
-RUNS = "mlflow_runs"  # kind of the documents with what only MLflow knows of a run, by its id there
 PARENT_TAG = "mlflow.parentRunId"
 _OF_MLFLOW = "mlflow."  # how tags begin that MLflow sets by itself
 _TRIES = 8

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from canalis.contract.errors import NotFound
 from canalis.contract.run import RUN_ID, StepRunId, split_step_run_id
 
+RUNS = "mlflow_runs"  # kind of the documents with what only MLflow knows of a run, by its id there
 CHILD_CHARACTERS_MAX = 60
 PARAMS = "params."  # before the name of a parameter of MLflow's among the properties of a run
 _CHILD = r"(?:[0-9A-Za-z-]|_(?!_))+"

@@ -13,6 +13,7 @@ import threading
 from canalis.contract.announcements import ANNOUNCEMENTS
 from canalis.contract.costs import COSTS
 from canalis.contract.errors import Conflict
+from canalis.contract.mlflow_ids import RUNS as MLFLOW_RUNS
 from canalis.contract.ports import Document, Ports, Run
 from orchestrator.remarks import ANNOTATIONS
 from orchestrator.retention import cleared, collect, doomed
@@ -144,6 +145,9 @@ def clear_run(ports: Ports, run: Run) -> None:
     for stored in ports.documents.list(ANNOTATIONS, run.run_id):
         if stored.name.split(".")[0] == run.run_id:
             ports.documents.delete(ANNOTATIONS, stored.name)
+    for stored in ports.documents.list(MLFLOW_RUNS, run.run_id):
+        if stored.name.split("_")[0] == run.run_id:
+            ports.documents.delete(MLFLOW_RUNS, stored.name)
     for kind in (COSTS, ANNOUNCEMENTS):
         ports.documents.delete(kind, run.run_id)
     cleared.forget(ports, run.run_id)

@@ -69,6 +69,16 @@ def test_a_deleted_run_is_gone_at_once_and_all_of_it_later(app, ask):
     assert [*blobs.list("snapshots/")] == [*blobs.list("content/")] == [*blobs.list("graphs/")] == []
 
 
+def test_what_scripts_began_below_a_run_goes_with_it(app, ask):
+    run, other = an_ended_run(app, ask), an_ended_run(app, ask, b"print(2)")
+    assert run != other
+    for above in (run, other):
+        assert ask("POST", f"/runs/{above}.a/children", json={"name": "trial"}).status_code == 201
+    ask("DELETE", f"/runs/{run}")
+    later(app, 601)
+    assert [one.name for one in app.state.service.ports.documents.list("mlflow_runs")] == [f"{other}_1-trial__a"]
+
+
 def test_the_id_of_a_deleted_run_is_nobody_elses(app, ask):
     run = an_ended_run(app, ask)
     graph = ask("GET", f"/runs/{run}/graph").json()
