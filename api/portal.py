@@ -16,6 +16,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from api.access import GuardedRoute, Role, needs
+from api.files import BYTES_GIVEN
 from canalis.contract.errors import NotFound
 
 front = APIRouter(route_class=GuardedRoute, tags=["workspace"])  # not below the API's prefix
@@ -37,7 +38,6 @@ _HEADERS = {
     "X-Frame-Options": "DENY",
     "Cache-Control": "no-cache",  # asked again each time, and answered in a few bytes
 }
-_ANY_FILE = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def portal(request: Request) -> Response:
     "/portal/{path:path}",
     dependencies=[needs(Role.NOBODY)],
     response_class=Response,
-    responses={200: {"description": "The file", "content": _ANY_FILE}},
+    responses=BYTES_GIVEN,
 )
 def portal_file(request: Request, path: str) -> Response:
     """One of the portal's scripts and styles."""

@@ -22,6 +22,7 @@ from canalis.yaml_reading import Faults, Item
 from canalis.yaml_sections import Section, as_section, near, text_of
 
 HERE = ("PythonScriptStep", "CommandStep", "AdlaStep")
+ONLY_IN_PYTHON = ("DatabricksStep", "DataTransferStep")
 RETRIES_MAX = 100
 _THREADS_MAX = 1000
 _SCRIPT = "the script, as a path below source_directory"
@@ -97,6 +98,8 @@ def is_absent(kind: str, section: Section) -> bool:
         return False
     if fate(kind):
         section.fault("type", said_of(kind))
+    elif kind in ONLY_IN_PYTHON:
+        section.fault("type", f"a {kind} cannot be said in YAML: make it in Python, with azureml.pipeline.steps.{kind}")
     else:
         hint = near(kind, (*HERE, *BLOCKS.values())) or f" (there are: {', '.join(HERE)})"
         section.fault("type", f"'{kind[:80]}' is no kind of step{hint}")

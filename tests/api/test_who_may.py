@@ -312,6 +312,8 @@ def a_request(world: World, method: str, path: str) -> tuple[str, dict[str, Any]
         ("GET", "/models/{name}/files/{path:path}"): (f"{MODEL}:1/files/a.py", {}),
         ("POST", "/models/{name}/links"): (f"{MODEL}:1/links", {"json": {"paths": ["a.py"]}}),
     }
+    if (method, path) == ("POST", "/sessions"):  # a code is good once
+        return path, {"json": {"code": world.admin("POST", "/sign-ins").json()["code"]}}
     if (method, path) in known:
         asked, parts = known[method, path]
         return asked.replace("{graph}", world.admin("GET", "/runs/run-mine").json()["graph"]), parts
