@@ -102,14 +102,16 @@ def consider(ports: Ports, run_id: str, request: RunRequest, graph: Graph) -> Co
     return Considered({node.key: verdicts[node.key] for node in graph.nodes})
 
 
+def can_reuse(graph: Graph) -> bool:
+    """Whether any step may be reused at all: of a run in which none may, nothing is considered and nothing kept."""
+    return any(node.settings.reuse for node in graph.nodes)
+
+
 def remember(ports: Ports, run_id: str, considered: Considered, graph: Graph) -> None:
     """Keep what a run's steps are made of, and where later runs find what those make that run.
 
-    Of a run in which nothing can be reused there is nothing to keep. The run goes on without it: what cannot be kept
-    is told in the log.
+    The run goes on without it: what cannot be kept is told in the log.
     """
-    if not any(node.settings.reuse for node in graph.nodes):
-        return
     try:
         _remember(ports, run_id, considered, graph)
     except WorldError as error:

@@ -29,7 +29,7 @@ from orchestrator.decide import decide
 from orchestrator.notices.announce import prepared
 from orchestrator.plan import first_state, make_plan
 from orchestrator.retention.doomed import spare_graph
-from orchestrator.reuse import consider, remember
+from orchestrator.reuse import can_reuse, consider, remember
 from orchestrator.settled import settle
 
 DEPTH_MAX = 16  # runs submitted by steps of runs submitted by steps; more is a pipeline that calls itself
@@ -144,14 +144,15 @@ def create(ports: Ports, run_id: str, request: RunRequest, graph: Graph) -> Run:
     Raises AlreadyExists for a run_id that belongs to a run of something else, KeyReused for an idempotency key's
     """
     request = prepared(ports, run_id, request)
-    considered = consider(ports, run_id, request, graph)
-    request = request.model_copy(update={"kept": considered.kept})
+    considered = consider(ports, run_id, request, graph) if can_reuse(graph) else None
+    if considered is not None:
+        request = request.model_copy(update={"kept": considered.kept})
     plan = make_plan(run_id, request, graph)
     # The first tick happens here: the first steps need not wait for the orchestrator's queue.
     state, sends = decide(plan, first_state(plan, request.kept))
     created = ports.runs.create(run_id, request, state, stamped(sends, current()))
     ports.runs.deliver(run_id)
-    if created:
+    if created and considered is not None:
         remember(ports, run_id, considered, graph)
     run = ports.runs.load(run_id)
     if not created and run.request.fingerprint != request.fingerprint:

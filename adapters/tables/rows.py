@@ -6,6 +6,7 @@ import json
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
+from json.scanner import make_scanner
 
 from adapters.tables.table import PROPERTY_BYTES_MAX, Insert, Operation, Row, Value
 from canalis.contract.errors import TooLarge
@@ -14,6 +15,8 @@ from canalis.contract.ports import Attempt, AttemptKey, Document, Fact, Run
 from canalis.contract.run import RunRequest, RunState
 
 _PIECES_MAX = 46  # of a request: 2.9 MiB, which travel as 3.9 MiB of base64
+# json.loads looks for white space around, of which we write none, and takes three times as long.
+_scan = make_scanner(json.JSONDecoder())  # type: ignore[arg-type]  # typeshed wants a scanner to make one of
 _FACT = "f_"
 
 
@@ -87,7 +90,7 @@ def to_attempt(run_id: str, row: Row) -> Attempt:
     """The attempt of a row."""
     known = row.properties
     _, node, number = row.key.split(":")
-    facts = {name[len(_FACT) :]: json.loads(str(value)) for name, value in known.items() if name.startswith(_FACT)}
+    facts = {name[len(_FACT) :]: _fact(str(value)) for name, value in known.items() if name.startswith(_FACT)}
     return Attempt(
         AttemptKey(run_id, node, int(number)),
         str(known.get("owner", "")),
@@ -96,6 +99,13 @@ def to_attempt(run_id: str, row: Row) -> Attempt:
         bool(known.get("ended", False)),
         facts,
     )
+
+
+def _fact(text: str) -> object:
+    value, end = _scan(text, 0)
+    if end != len(text):
+        raise ValueError(f"A fact goes on after its end: {text[end : end + 40]!r}")
+    return value
 
 
 def claim_properties(attempt: Attempt) -> dict[str, Value]:
