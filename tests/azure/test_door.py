@@ -97,9 +97,9 @@ def test_a_run_of_stub_steps_goes_through_all_of_it(door):
 
 
 def test_whoever_brings_no_token_is_let_in_nowhere(door):
-    assert httpx2.get(f"{door.url}/api/v1/runs").status_code == 401
-    assert httpx2.get(f"{door.url}/api/v1/runs?code=x", headers={"x-functions-key": "y"}).status_code == 401
-    assert httpx2.get(f"{door.url}/api/v1/health").json()["status"] == "ready"
+    assert httpx2.get(f"{door.url}/api/v1/runs", timeout=30).status_code == 401
+    assert httpx2.get(f"{door.url}/api/v1/runs?code=x", headers={"x-functions-key": "y"}, timeout=30).status_code == 401
+    assert httpx2.get(f"{door.url}/api/v1/health", timeout=30).json()["status"] == "ready"
 
 
 def test_a_script_of_an_author_runs_in_the_cloud_as_it_does_here(door, tmp_path):
