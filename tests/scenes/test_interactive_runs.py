@@ -28,7 +28,7 @@ def test_a_run_that_is_nobodys_logs_and_ends_as_its_author_says(ws, project):
     run.fail("too late")
 
     found = Run.get(ws, run.id)
-    assert (found.status, found.get_tags()) == ("Completed", {"area": "north"})
+    assert (found.status, found.get_tags()["area"]) == ("Completed", "north")
     assert found.get_metrics() == {"loss": [0.5, 0.25], "sizes": [1, 2]}
     assert found.get_file_names() == ["outputs/model.txt"] and model.run_id == run.id
     assert [type(one).__name__ for one in experiment.get_runs()] == ["InteractiveRun"]
