@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,8 +17,13 @@ FOLDER = ROOT / "docs" / "reference"
 _MADE = "<!-- Made from the code by `make docs`. -->\n"
 
 
+_STEPS_WITH_ERRORS = [f"steps.{name}" for name in ("environment_build", "jobs", "links", "stage", "transfer")]
+
+
 def _errors() -> str:
-    import steps.environment_build  # noqa: F401  the rooms' own errors are known once they are loaded
+    # Errors of rooms are known once these are loaded.
+    for room in (*_STEPS_WITH_ERRORS, "adapters.sqlite"):
+        importlib.import_module(room)
     from canalis.contract.errors import AuthorError, WorldError, all_errors
     from canalis.usql.faults import CODES
 
