@@ -14,6 +14,10 @@ from canalis.workspace import Workspace
 from tests.scenes.chain import Chain, goes_on
 from tests.scenes.conftest import canalis, cells, log_of
 
+pytestmark = pytest.mark.laptop(
+    "what is refused is told by the same routes; that runs go on is seen through both doors"
+)
+
 
 @pytest.fixture
 def chain(author, project):
